@@ -1,0 +1,73 @@
+//! The log of a tenant: read page by page, and followed live.
+
+mod live;
+pub mod schema;
+
+use shared::{
+    domain::Page,
+    function::Function,
+    http::{Response, StatusCode, json},
+    log,
+    ports::Tenant,
+    problem::Problem,
+    route::{Access, Call, Route},
+};
+
+shared::serve!(Audit);
+
+/// The capability.
+pub struct Audit;
+
+const READ: Access = Access::Scope("log:read");
+
+const ROUTES: &[Route] = &[
+    Route::new("GET", "/v1/log", "listLog", READ),
+    Route::new("GET", "/v1/log/live", "followLog", READ),
+];
+
+/// The longest subject that can be asked for, in characters.
+const SUBJECT_CHARS_MAX: usize = 512;
+
+impl Function for Audit {
+    const NAME: &'static str = "audit";
+
+    fn routes() -> impl Iterator<Item = &'static Route> {
+        ROUTES.iter()
+    }
+
+    async fn handle(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+        match call.operation() {
+            "listLog" => list(tenant, call).await,
+            "followLog" => live::follow(tenant, call).await,
+            _ => Err(Problem::not_found()),
+        }
+    }
+}
+
+/// Lists entries, oldest first: after `after`, of one `subject` or of all.
+async fn list(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let (limit, cursor) = call.page()?;
+    let after = match cursor {
+        Some(it) => it.key().parse().map_err(|_| bad_sequence("cursor"))?,
+        None => sequence(call, "after")?.unwrap_or(0),
+    };
+    let subject = call.query("subject");
+    if subject.as_ref().is_some_and(|it| it.len() > SUBJECT_CHARS_MAX) {
+        return Err(Problem::invalid().detail("no subject is that long"));
+    }
+    let entries = log::read(tenant, after, limit + 1, subject.as_deref()).await?;
+    Ok(json(StatusCode::OK, &Page::of(entries, limit, |it| it.sequence.to_string())))
+}
+
+/// The sequence in a query parameter.
+fn sequence(call: &Call, name: &str) -> Result<Option<i64>, Problem> {
+    let Some(text) = call.query(name) else { return Ok(None) };
+    match text.parse() {
+        Ok(it) if it >= 0 => Ok(Some(it)),
+        _ => Err(bad_sequence(name)),
+    }
+}
+
+fn bad_sequence(name: &str) -> Problem {
+    Problem::invalid().detail(format!("{name} is the sequence of an entry: 0, 1, 2 …"))
+}

@@ -1,0 +1,103 @@
+//! The test clock of a sandbox: it stands still, and moves when told to.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::{
+    domain::{Draft, Id, Timestamp},
+    http::{Response, StatusCode, json as json_response},
+    ports,
+    problem::Problem,
+};
+use utoipa::ToSchema;
+
+use crate::store;
+
+/// How far a clock moves in one go, in milliseconds: ten years.
+const ADVANCE_MS_MAX: i64 = 10 * 366 * 24 * 60 * 60 * 1000;
+
+/// A sandbox's clock.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TestClock {
+    /// What it shows.
+    pub now: Timestamp,
+    /// Where it is going.
+    pub target: Timestamp,
+    /// Whether it is there.
+    pub status: Status,
+}
+
+/// Whether a clock is where it was told to go.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It has never been moved, and shows the real time.
+    Real,
+    /// It is on its way, doing at each moment what was due then. Ask again.
+    Advancing,
+    /// It is there, and all that was due on the way is done.
+    Ready,
+}
+
+/// Where to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Advance {
+    /// The moment to stop at: not before what the clock shows, at most ten years later.
+    pub to: Timestamp,
+}
+
+/// Where a clock stands and where it is going, when it has been moved.
+pub struct Hands {
+    /// What it shows.
+    pub now: Timestamp,
+    /// Where it is going.
+    pub target: Timestamp,
+}
+
+impl TestClock {
+    fn of(hands: Option<Hands>, real: Timestamp) -> Self {
+        match hands {
+            None => Self { now: real, target: real, status: Status::Real },
+            Some(Hands { now, target }) => {
+                let status = if now < target { Status::Advancing } else { Status::Ready };
+                Self { now, target, status }
+            }
+        }
+    }
+}
+
+/// Reads the clock.
+pub async fn get(at: &impl ports::Tenant) -> Result<Response, Problem> {
+    let clock = TestClock::of(store::find_clock(at).await?, at.now());
+    Ok(json_response(StatusCode::OK, &clock))
+}
+
+/// Sends the clock on its way.
+pub async fn advance(at: &impl ports::Tenant, advance: Advance) -> Result<Response, Problem> {
+    if !at.principal().sandbox {
+        let kind = "/problems/test-clock/no-sandbox";
+        return Err(Problem::new(StatusCode::CONFLICT, kind, "Only a sandbox has a test clock")
+            .detail("create a tenant with sandbox: true"));
+    }
+    let now = at.now();
+    if advance.to < now {
+        return Err(Problem::unfitting("to", format!("the clock shows {now} and only goes on")));
+    }
+    if advance.to.0 - now.0 > ADVANCE_MS_MAX {
+        return Err(Problem::unfitting("to", "at most ten years at once"));
+    }
+    // With nothing due on the way it is there at once.
+    let idle = store::next_due(at).await?.is_none_or(|due| due > advance.to);
+    let shows = if idle { advance.to } else { now };
+    let hands = Hands { now: shows, target: advance.to };
+    let clock = TestClock::of(Some(hands), now);
+    let entry = Draft::new("test-clock.advanced", &Id::trusted(at.principal().tenant.clone()))
+        .with(json!({"to": advance.to}));
+    let commit = store::put_clock(now, shows, advance.to).entry(entry);
+    at.answer(commit, json_response(StatusCode::OK, &clock), busy).await
+}
+
+fn busy() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "/problems/test-clock/moved", "The clock has moved meanwhile")
+        .detail("read it, and try again")
+}

@@ -1,0 +1,119 @@
+//! Delivery: an accepted message goes to its source's target, until that has it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::{
+    domain::{Commit, Draft, Failure, Id, Job, NewJob, Retry},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    ports::{HttpRequest, HttpResponse, Tenant},
+};
+
+use crate::{
+    job_id,
+    message::{Delivery, Headers, Message},
+    store,
+};
+
+/// Delivers a message.
+pub const DELIVER: &str = "webhooks.deliver";
+
+/// How long a target has to answer.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of the answer is read: enough to know that there is one.
+const ANSWER_BYTES_MAX: usize = 4 * 1024;
+/// The longest wait that a target can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The job that delivers this message, for this reason.
+pub fn job(message: &Id, why: &str) -> NewJob {
+    NewJob::new(DELIVER, format!("{DELIVER}:{message}:{why}"), json!({"id": message}))
+}
+
+/// Tries to deliver.
+pub async fn deliver(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+    let Some((message, headers, body)) = store::find_message(at, &job_id(job)?).await? else {
+        return Ok(Commit::new());
+    };
+    let target = store::find_source(at, &message.source).await?.and_then(|it| it.target);
+    let Some(url) = target.and_then(|it| it.parse().ok()) else {
+        let none = Message { delivery: Delivery::None, ..message };
+        return Ok(store::update_delivery(&none));
+    };
+    let request = HttpRequest {
+        method: Method::POST,
+        url,
+        headers: outgoing(&headers, &message, job),
+        body: body.into(),
+        timeout: TIMEOUT,
+        answer_bytes_max: ANSWER_BYTES_MAX,
+    };
+    let tried = Message { attempts: message.attempts + 1, ..message };
+    match at.fetch(request).await {
+        Ok(answer) if answer.status.is_success() => Ok(delivered(at, tried, &answer)),
+        Ok(answer) => Err(refused(tried, &answer, job)),
+        Err(err) => Err(failed(tried, None, err.to_string(), Retry::Schedule, job)),
+    }
+}
+
+/// The provider's own headers, so that the target can check the signature itself, and ours.
+fn outgoing(headers: &Headers, message: &Message, job: &Job) -> HeaderMap {
+    let mut map = headers.to_map();
+    let ours = [
+        ("backplane-message", message.id.to_string()),
+        ("backplane-source", message.source.to_string()),
+        ("backplane-attempt", job.attempts.to_string()),
+        // The same for every try, so that the target can tell that it has it already.
+        ("idempotency-key", message.id.to_string()),
+    ];
+    for (name, value) in ours {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            map.insert(HeaderName::from_static(name), value);
+        }
+    }
+    map
+}
+
+fn delivered(at: &impl Tenant, message: Message, answer: &HttpResponse) -> Commit {
+    let done = Message {
+        delivery: Delivery::Delivered,
+        last_status: Some(answer.status.as_u16()),
+        last_error: None,
+        delivered_at: Some(at.now()),
+        ..message
+    };
+    let entry = Draft::new("webhook.delivered", &done.id)
+        .with(json!({"source": done.source, "attempts": done.attempts}));
+    store::update_delivery(&done).entry(entry)
+}
+
+fn refused(message: Message, answer: &HttpResponse, job: &Job) -> Failure {
+    let status = answer.status.as_u16();
+    let why = format!("the target answered {status}");
+    let retry = retry_after(&answer.headers).map_or(Retry::Schedule, Retry::After);
+    failed(message, Some(status), why, retry, job)
+}
+
+fn failed(
+    message: Message,
+    status: Option<u16>,
+    why: String,
+    retry: Retry,
+    job: &Job,
+) -> Failure {
+    let delivery = if job.is_last() { Delivery::Failed } else { Delivery::Waiting };
+    let tried =
+        Message { delivery, last_status: status, last_error: Some(why.clone()), ..message };
+    let mut commit = store::update_delivery(&tried);
+    if job.is_last() {
+        let data = json!({"source": tried.source, "attempts": tried.attempts, "reason": why});
+        commit = commit.entry(Draft::new("webhook.failed", &tried.id).with(data));
+    }
+    Failure { retry, ..Failure::again(why).writing(commit) }
+}
+
+/// What the target asks for in `Retry-After`, in seconds; dates are left to the schedule.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}

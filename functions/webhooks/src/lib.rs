@@ -1,0 +1,91 @@
+//! Webhooks that come in: verified, deduplicated, stored and logged in one commit, delivered by a
+//! job, and there to be read and replayed.
+
+mod deliver;
+mod message;
+mod receive;
+pub mod recipe;
+mod refusals;
+pub mod schema;
+pub mod signature;
+mod source;
+mod store;
+
+use shared::{
+    domain::{Commit, Failure, Job},
+    function::Function,
+    http::Response,
+    ports::Tenant,
+    problem::Problem,
+    route::{Access, Call, Route},
+};
+
+shared::serve!(Webhooks);
+
+/// The capability.
+pub struct Webhooks;
+
+/// The largest webhook that is received, in bytes. Two of our runtimes keep rows of 2 MB.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+const READ: Access = Access::Scope("webhooks:read");
+const WRITE: Access = Access::Scope("webhooks:write");
+
+const ROUTES: &[Route] = &[
+    Route::new("POST", "/in/{source}", "receive", Access::Address(source::ADDRESS))
+        .body(MESSAGE_BYTES_MAX),
+    Route::new("GET", "/v1/webhooks/recipes", "listRecipes", READ),
+    Route::new("POST", "/v1/webhooks/sources", "createSource", WRITE),
+    Route::new("GET", "/v1/webhooks/sources", "listSources", READ),
+    Route::new("GET", "/v1/webhooks/sources/{id}", "getSource", READ),
+    Route::new("PATCH", "/v1/webhooks/sources/{id}", "updateSource", WRITE),
+    Route::new("DELETE", "/v1/webhooks/sources/{id}", "deleteSource", WRITE),
+    Route::new("POST", "/v1/webhooks/sources/{id}/rotate", "rotateSource", WRITE),
+    Route::new("GET", "/v1/webhooks/sources/{id}/errors", "listSourceErrors", READ),
+    Route::new("GET", "/v1/webhooks/messages", "listMessages", READ),
+    Route::new("GET", "/v1/webhooks/messages/{id}", "getMessage", READ),
+    Route::new("GET", "/v1/webhooks/messages/{id}/body", "getMessageBody", READ),
+    Route::new("POST", "/v1/webhooks/messages/{id}/replay", "replayMessage", WRITE),
+];
+
+impl Function for Webhooks {
+    const NAME: &'static str = "webhooks";
+
+    fn routes() -> impl Iterator<Item = &'static Route> {
+        ROUTES.iter()
+    }
+
+    async fn handle(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+        match call.operation() {
+            "receive" => receive::receive(tenant, call).await,
+            "listRecipes" => Ok(source::recipes()),
+            "createSource" => source::create(tenant, call.json()?).await,
+            "listSources" => source::list(tenant, call).await,
+            "getSource" => source::get(tenant, &call.id("src")?).await,
+            "updateSource" => source::update(tenant, call).await,
+            "deleteSource" => source::delete(tenant, &call.id("src")?).await,
+            "rotateSource" => source::rotate(tenant, &call.id("src")?, call.json()?).await,
+            "listSourceErrors" => refusals::list(tenant, &call.id("src")?).await,
+            "listMessages" => message::list(tenant, call).await,
+            "getMessage" => message::get(tenant, &call.id("msg")?).await,
+            "getMessageBody" => message::body(tenant, &call.id("msg")?).await,
+            "replayMessage" => message::replay(tenant, &call.id("msg")?).await,
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+        match job.kind.as_str() {
+            source::SHOW => source::show(tenant, job).await,
+            deliver::DELIVER => deliver::deliver(tenant, job).await,
+            other => Err(Failure::dead(format!("webhooks works no {other}"))),
+        }
+    }
+}
+
+/// The id in a job's body.
+fn job_id(job: &Job) -> Result<shared::domain::Id, Failure> {
+    let id = job.body.get("id").and_then(|it| it.as_str());
+    id.map(|it| shared::domain::Id::trusted(it.to_owned()))
+        .ok_or_else(|| Failure::dead("the job names no id"))
+}

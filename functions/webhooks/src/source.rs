@@ -1,0 +1,370 @@
+//! Sources: who sends us webhooks, how they sign them, and where they go.
+
+use std::time::Duration;
+
+use data_encoding::{BASE32_DNSSEC, BASE64};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::{
+    domain::{Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp},
+    http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
+    ports::Tenant,
+    problem::Problem,
+    route::Call,
+};
+use url::Url;
+use utoipa::ToSchema;
+
+use crate::{
+    job_id,
+    recipe::{Overrides, Recipe, SecretEncoding},
+    signature::SECRETS_MAX,
+    store,
+};
+
+/// The kind of inbound address that a source has in the directory.
+pub const ADDRESS: &str = "source";
+/// Shows a source's address in the directory, or hides it.
+pub const SHOW: &str = "webhooks.source";
+
+/// The longest name, in characters.
+pub const NAME_CHARS_MAX: usize = 120;
+/// The longest target, in characters.
+pub const TARGET_CHARS_MAX: usize = 2048;
+/// How long old secrets can overlap with a new one.
+pub const OVERLAP_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Somebody who sends us webhooks.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Source {
+    /// `src_…`
+    pub id: Id,
+    /// What people call it.
+    pub name: String,
+    /// Where the provider posts to: put the host in front.
+    pub path: String,
+    /// How the provider signs.
+    pub recipe: Recipe,
+    /// Where what was accepted is delivered; nowhere when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Counts its changes; its ETag.
+    #[serde(skip)]
+    pub version: i64,
+    /// The secrets, sealed.
+    #[serde(skip)]
+    pub sealed: String,
+}
+
+/// A source with a secret that is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CreatedSource {
+    /// The source.
+    #[serde(flatten)]
+    pub source: Source,
+    /// The signing secret, when we made it: give it to the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// A signing secret, and until when it counts.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Secret {
+    /// The secret as the provider writes it.
+    pub text: String,
+    /// When it stops counting; never when absent.
+    pub until: Option<Timestamp>,
+}
+
+/// How a provider signs: the name of a recipe, or one written out.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum RecipeChoice {
+    /// As `stripe`; see the list of recipes.
+    Named(String),
+    /// A recipe of one's own.
+    #[schema(value_type = Recipe)]
+    Own(serde_json::Value),
+}
+
+/// What a new source is made from.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSource {
+    /// What people call it: 1 to 120 characters.
+    pub name: String,
+    /// How the provider signs.
+    pub recipe: RecipeChoice,
+    /// What the sender does otherwise than the recipe says.
+    #[serde(default)]
+    pub overrides: Option<Overrides>,
+    /// The signing secret that the provider shows; we make one when it is left out.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// Where to deliver what was accepted: an http or https address.
+    #[serde(default)]
+    pub target: Option<String>,
+}
+
+/// What can be changed; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceChange {
+    /// What people call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Where to deliver; empty text for nowhere.
+    #[serde(default)]
+    pub target: Option<String>,
+}
+
+/// A new secret.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRotation {
+    /// The secret that the provider shows; we make one when it is left out.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// How long the secrets before it still count, in seconds: 0 to 2592000.
+    #[serde(default)]
+    pub overlap_seconds: u64,
+}
+
+/// A recipe that can be used by its name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NamedRecipe {
+    /// What to write as `recipe`.
+    pub name: &'static str,
+    /// The recipe.
+    pub recipe: Recipe,
+}
+
+/// All recipes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecipeList {
+    /// By name.
+    pub items: Vec<NamedRecipe>,
+}
+
+impl NewSource {
+    fn recipe(&mut self) -> Result<Recipe, Problem> {
+        let recipe = self.recipe.recipe()?;
+        match self.overrides.take() {
+            None => Ok(recipe),
+            Some(it) => recipe.with(it).map_err(|err| Problem::unfitting("overrides", err)),
+        }
+    }
+}
+
+impl RecipeChoice {
+    fn recipe(&self) -> Result<Recipe, Problem> {
+        match self {
+            Self::Named(name) => Recipe::named(name).ok_or_else(|| {
+                let names: Vec<_> = Recipe::names().collect();
+                Problem::unfitting("recipe", format!("one of {}", names.join(", ")))
+            }),
+            Self::Own(value) => Recipe::parse(value.to_string().as_bytes())
+                .map_err(|err| Problem::unfitting("recipe", err)),
+        }
+    }
+}
+
+impl Secret {
+    /// Whether it counts at this moment.
+    pub fn counts(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|it| now < it)
+    }
+}
+
+fn name(text: &str) -> Result<String, Problem> {
+    let name = text.trim();
+    if !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX {
+        return Ok(name.to_owned());
+    }
+    Err(Problem::unfitting("name", format!("a name is 1 to {NAME_CHARS_MAX} characters")))
+}
+
+fn target(text: Option<&str>) -> Result<Option<String>, Problem> {
+    let Some(text) = text.map(str::trim).filter(|it| !it.is_empty()) else { return Ok(None) };
+    let unfit = || Problem::unfitting("target", "write an http or https address without a password");
+    let url = Url::parse(text).map_err(|_| unfit())?;
+    let plain = url.username().is_empty() && url.password().is_none();
+    let web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    if plain && web && text.len() <= TARGET_CHARS_MAX { Ok(Some(url.into())) } else { Err(unfit()) }
+}
+
+/// A secret of the shape that the recipe has.
+fn made(at: &impl Tenant, recipe: &Recipe) -> Result<String, Problem> {
+    let mut random = [0; 24];
+    at.random(&mut random)?;
+    let text = match recipe.secret.encoding {
+        SecretEncoding::Utf8 => BASE32_DNSSEC.encode(&random),
+        SecretEncoding::Base64 => BASE64.encode(&random),
+    };
+    Ok(format!("{}{text}", recipe.secret.prefix.as_deref().unwrap_or("")))
+}
+
+/// The secret to use: the one given, when it fits the recipe, or a new one.
+fn chosen(
+    at: &impl Tenant,
+    recipe: &Recipe,
+    given: Option<String>,
+) -> Result<(String, bool), Problem> {
+    match given {
+        None => Ok((made(at, recipe)?, true)),
+        Some(text) => {
+            recipe.check_secret(&text).map_err(|err| Problem::unfitting("secret", err))?;
+            Ok((text, false))
+        }
+    }
+}
+
+async fn seal(at: &impl Tenant, secrets: &[Secret]) -> Result<String, Problem> {
+    let text = serde_json::to_vec(secrets).map_err(|it| Problem::internal().caused_by(it))?;
+    Ok(at.seal(&text).await?)
+}
+
+/// The secrets of a source, the newest first.
+pub async fn secrets(at: &impl Tenant, source: &Source) -> Result<Vec<Secret>, Problem> {
+    let text = at.unseal(&source.sealed).await?;
+    serde_json::from_slice(&text).map_err(|it| Problem::internal().caused_by(it))
+}
+
+/// The path that a provider posts to.
+pub fn path(id: &Id) -> String {
+    format!("/in/{id}")
+}
+
+/// Creates a source.
+pub async fn create(at: &impl Tenant, mut new: NewSource) -> Result<Response, Problem> {
+    let recipe = new.recipe()?;
+    let (text, ours) = chosen(at, &recipe, new.secret)?;
+    let secrets = [Secret { text: text.clone(), until: None }];
+    let id = at.new_id("src")?;
+    let source = Source {
+        name: name(&new.name)?,
+        path: path(&id),
+        recipe,
+        target: target(new.target.as_deref())?,
+        created_at: at.now(),
+        version: 1,
+        sealed: seal(at, &secrets).await?,
+        id,
+    };
+    let entry = Draft::new("source.created", &source.id)
+        .with(json!({"name": source.name, "recipe": source.recipe.title, "target": source.target}));
+    let commit =
+        store::insert_source(&source).entry(entry).job(shown(&source.id, "created").eager());
+    let created = CreatedSource { source, secret: ours.then_some(text) };
+    let response = json_response(StatusCode::CREATED, &created);
+    let response = with_header(response, header::ETAG, &etag(created.source.version));
+    at.answer(commit, response, Problem::changed_meanwhile).await
+}
+
+fn shown(id: &Id, why: &str) -> NewJob {
+    NewJob::new(SHOW, format!("{SHOW}:{id}:{why}"), json!({"id": id}))
+}
+
+fn answer(source: &Source) -> Response {
+    with_header(json_response(StatusCode::OK, source), header::ETAG, &etag(source.version))
+}
+
+/// Lists the sources, oldest first.
+pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let (limit, cursor) = call.page()?;
+    let after = cursor.as_ref().map_or("", |it| it.key());
+    let sources = store::list_sources(at, after, limit + 1).await?;
+    Ok(json_response(StatusCode::OK, &Page::of(sources, limit, |it| it.id.to_string())))
+}
+
+/// The source, or the 404 that everybody gets.
+pub async fn find(at: &impl Tenant, id: &Id) -> Result<Source, Problem> {
+    store::find_source(at, id).await?.ok_or_else(Problem::not_found)
+}
+
+/// Reads one.
+pub async fn get(at: &impl Tenant, id: &Id) -> Result<Response, Problem> {
+    find(at, id).await.map(|it| answer(&it))
+}
+
+/// Changes one.
+pub async fn update(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let source = find(at, &call.id("src")?).await?;
+    let change: SourceChange = call.json()?;
+    let read = source.version;
+    if call.if_match()?.is_some_and(|it| it != read) {
+        return Err(Problem::changed_meanwhile());
+    }
+    let changed = Source {
+        name: change.name.map_or(Ok(source.name), |it| name(&it))?,
+        target: change.target.map_or(Ok(source.target), |it| target(Some(&it)))?,
+        version: read + 1,
+        ..source
+    };
+    let entry = Draft::new("source.updated", &changed.id)
+        .with(json!({"name": changed.name, "target": changed.target}));
+    let commit = store::update_source(&changed, read).entry(entry);
+    at.answer(commit, answer(&changed), Problem::changed_meanwhile).await
+}
+
+/// Deletes one: what it sent stays, what it sends from now on is refused.
+pub async fn delete(at: &impl Tenant, id: &Id) -> Result<Response, Problem> {
+    find(at, id).await?;
+    let commit = store::delete_source(id)
+        .entry(Draft::new("source.deleted", id))
+        .job(shown(id, "deleted").eager());
+    at.answer(commit, empty(StatusCode::NO_CONTENT), Problem::not_found).await
+}
+
+/// Puts a new secret in front. The others count on for the overlap.
+pub async fn rotate(
+    at: &impl Tenant,
+    id: &Id,
+    rotation: SecretRotation,
+) -> Result<Response, Problem> {
+    let source = find(at, id).await?;
+    let overlap = Duration::from_secs(rotation.overlap_seconds);
+    if overlap > OVERLAP_MAX {
+        let why = format!("at most {}", OVERLAP_MAX.as_secs());
+        return Err(Problem::unfitting("overlap_seconds", why));
+    }
+    let (text, ours) = chosen(at, &source.recipe, rotation.secret)?;
+    let until = at.now() + overlap;
+    let mut rotated = vec![Secret { text: text.clone(), until: None }];
+    let before = secrets(at, &source).await?.into_iter().filter(|it| it.counts(at.now()));
+    rotated.extend(before.map(|it| Secret {
+        until: Some(it.until.map_or(until, |other| other.min(until))),
+        ..it
+    }));
+    rotated.truncate(SECRETS_MAX);
+    let read = source.version;
+    let source =
+        Source { version: read + 1, sealed: seal(at, &rotated).await?, ..source };
+    let entry = Draft::new("source.rotated", id).with(json!({"until": until}));
+    let commit = store::update_source(&source, read).entry(entry);
+    let created = CreatedSource { source, secret: ours.then_some(text) };
+    let response = json_response(StatusCode::OK, &created);
+    at.answer(commit, response, Problem::changed_meanwhile).await
+}
+
+/// Lists the recipes.
+pub fn recipes() -> Response {
+    let items = Recipe::names()
+        .filter_map(|name| Recipe::named(name).map(|recipe| NamedRecipe { name, recipe }))
+        .collect();
+    json_response(StatusCode::OK, &RecipeList { items })
+}
+
+/// Shows the source's address in the directory while it is there, and hides it otherwise.
+pub async fn show(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+    let id = job_id(job)?;
+    let directory = at.projection();
+    if store::find_source(at, &id).await?.is_none() {
+        directory.release_address(ADDRESS, id.as_str()).await?;
+    } else if !directory.claim_address(ADDRESS, id.as_str()).await? {
+        return Err(Failure::dead("another tenant has a source with this id"));
+    }
+    Ok(Commit::new())
+}

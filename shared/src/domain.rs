@@ -1,0 +1,19 @@
+//! The words of Backplane, pure: no clock, no chance, no I/O.
+
+mod actor;
+mod canonical;
+mod commit;
+mod entry;
+mod id;
+mod job;
+mod page;
+mod time;
+
+pub use actor::{Actor, OPERATOR, Principal, Scopes};
+pub use canonical::{canonical, leaf_hash, sha256_hex};
+pub use commit::{Commit, Write};
+pub use entry::{Draft, Entry};
+pub use id::Id;
+pub use job::{Failure, Job, NewJob, Retry};
+pub use page::{Cursor, LIMIT_DEFAULT, LIMIT_MAX, Page};
+pub use time::Timestamp;

@@ -1,0 +1,185 @@
+//! The schema, and how a database brings itself up to it.
+//!
+//! Forward only. Each file is one step and one batch: all of it or nothing, together with the
+//! number that says it was taken. Statements end with `;` at the end of a line.
+
+use crate::ports::{PortError, Sql, SqlError, Statement, Value};
+
+/// One step.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// The name of its file.
+    pub name: &'static str,
+    /// What it runs.
+    pub sql: &'static str,
+}
+
+macro_rules! migrations {
+    ($($path:literal),* $(,)?) => {
+        &[$(Migration { name: $path, sql: include_str!(concat!("../../infra/migrations/", $path)) }),*]
+    };
+}
+
+/// The directory's schema. On Workers it is applied when the app is deployed.
+pub const DIRECTORY: &[Migration] = migrations!["directory/0001_directory.sql"];
+
+/// The schema of a tenant's database. On Spin all tenants share it.
+pub const TENANT: &[Migration] = migrations![
+    "tenant/0001_spine.sql",
+    "tenant/0002_tenants.sql",
+    "tenant/0003_webhooks.sql",
+    "tenant/0004_selftest.sql",
+];
+
+const CREATE_VERSIONS: &str = "
+    create table if not exists schema_versions (
+      part text not null primary key,
+      version integer not null
+    ) strict";
+
+const VERSION: &str = "select version from schema_versions where part = ?1";
+
+const STEP: &str = "
+    insert into schema_versions (part, version) values (?1, ?2)
+    on conflict (part) do update set version = excluded.version";
+
+macro_rules! erasing {
+    ($($table:literal),* $(,)?) => {
+        &[$(concat!("delete from ", $table, " where tenant = ?1")),*]
+    };
+}
+
+/// Removes one tenant from each table of [`TENANT`]. A test holds the list to the schema.
+pub const ERASE: &[&str] = erasing![
+    "log",
+    "jobs",
+    "cursors",
+    "idempotency",
+    "clocks",
+    "tenants",
+    "keys",
+    "members",
+    "addresses",
+    "webhook_sources",
+    "webhook_messages",
+    "webhook_dedupe",
+    "webhook_refusals",
+    "selftest_rows",
+];
+
+/// Removes a tenant from a database that it shares with others.
+///
+/// # Errors
+/// When the database fails; nothing is removed then.
+pub async fn erase(sql: &impl Sql, tenant: &str) -> Result<(), PortError> {
+    let batch = ERASE.iter().map(|text| Statement::new(text, [tenant.into()])).collect();
+    sql.batch(batch).await.map(drop).map_err(PortError::from)
+}
+
+/// Takes the steps that `part` of this database has not taken yet.
+///
+/// # Errors
+/// When a step fails: the database is at the step before it, and the error names both.
+pub async fn bring_up(
+    sql: &impl Sql,
+    part: &'static str,
+    steps: &[Migration],
+) -> Result<(), PortError> {
+    sql.query(Statement::new(CREATE_VERSIONS, [])).await?;
+    let taken = version(sql, part).await?;
+    for (number, step) in (1..).zip(steps).skip(taken) {
+        if let Err(err) = take(sql, part, number, step).await {
+            // Another instance may have taken it at the same time.
+            let reached = version(sql, part).await?;
+            if reached < usize::try_from(number).unwrap_or(usize::MAX) {
+                return Err(PortError::new("migrations", describe(step, reached, &err)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn describe(step: &Migration, reached: usize, err: &SqlError) -> String {
+    format!("{} failed, the schema stays at step {reached}: {err}", step.name)
+}
+
+async fn version(sql: &impl Sql, part: &'static str) -> Result<usize, PortError> {
+    let rows = sql.query(Statement::new(VERSION, [part.into()])).await?;
+    let Some(row) = rows.into_iter().next() else { return Ok(0) };
+    let [version] = row.columns()?;
+    usize::try_from(version.integer()?).map_err(|err| PortError::new("migrations", err))
+}
+
+async fn take(
+    sql: &impl Sql,
+    part: &'static str,
+    number: i64,
+    step: &Migration,
+) -> Result<(), SqlError> {
+    let mut batch: Vec<_> = statements(step.sql).map(|it| Statement::new(it, [])).collect();
+    batch.push(Statement::new(STEP, [Value::from(part), number.into()]));
+    sql.batch(batch).await.map(drop)
+}
+
+/// The statements of a migration.
+pub fn statements(sql: &'static str) -> impl Iterator<Item = &'static str> {
+    sql.split(";\n").map(without_comments).filter(|it| !it.is_empty())
+}
+
+/// The statement without the comment lines before it, which some runtimes take for a statement.
+fn without_comments(mut text: &'static str) -> &'static str {
+    loop {
+        text = text.trim();
+        match text.strip_prefix("--") {
+            Some(comment) => text = comment.split_once('\n').map_or("", |(_, rest)| rest),
+            None => return text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pollster::block_on;
+
+    use super::*;
+    use crate::memory::MemorySql;
+
+    const GOOD: Migration = Migration { name: "1.sql", sql: "create table a (x integer) strict;\n" };
+    const HALF: Migration = Migration {
+        name: "2.sql",
+        sql: "-- A good start.\ncreate table b (x integer) strict;\ncreate table a (x integer) strict;\n",
+    };
+
+    #[test]
+    fn a_failing_step_leaves_the_schema_before_it() {
+        let sql = MemorySql::empty();
+
+        let err = block_on(bring_up(&sql, "t", &[GOOD, HALF])).unwrap_err().to_string();
+
+        assert!(err.contains("2.sql failed, the schema stays at step 1"), "{err}");
+        assert!(block_on(sql.query(Statement::new("select x from a", []))).is_ok());
+        assert!(block_on(sql.query(Statement::new("select x from b", []))).is_err());
+    }
+
+    #[test]
+    fn erasing_forgets_no_table() {
+        let created: Vec<_> = TENANT
+            .iter()
+            .flat_map(|it| statements(it.sql))
+            .filter_map(|it| it.strip_prefix("create table ")?.split(' ').next())
+            .filter(|it| *it != "guard")
+            .collect();
+        let erased: Vec<_> = ERASE.iter().filter_map(|it| it.split(' ').nth(2)).collect();
+
+        assert_eq!(created, erased);
+    }
+
+    #[test]
+    fn steps_are_taken_once() {
+        let sql = MemorySql::empty();
+
+        block_on(bring_up(&sql, "t", &[GOOD])).unwrap();
+        block_on(bring_up(&sql, "t", &[GOOD])).unwrap();
+        block_on(bring_up(&sql, "other", TENANT)).unwrap();
+    }
+}

@@ -1,0 +1,49 @@
+//! The outside world, as a function sees it.
+//!
+//! A port promises only what the weakest runtime keeps. Each promise is a sentence here and a
+//! check in [`crate::contract`].
+
+mod assets;
+mod edge;
+mod http;
+mod kv;
+mod limiter;
+mod sql;
+mod store;
+mod tenant;
+
+pub use assets::Assets;
+pub use edge::Edge;
+pub use http::{Fetch, FetchError, HttpRequest, HttpResponse};
+pub use kv::Kv;
+pub use limiter::{Admission, Limiter, Rate};
+pub use sql::{Row, Sql, SqlError, Statement, Value};
+pub use store::{Store, Wake};
+pub use tenant::{CommitError, Tenant};
+
+/// A port could not do its work.
+///
+/// The caller cannot repair it, so there is nothing to match on but whether to come back soon.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{port}: {reason}")]
+pub struct PortError {
+    port: &'static str,
+    reason: String,
+}
+
+impl PortError {
+    /// `port` failed because of `reason`, which goes to the log and never to a client.
+    pub fn new(port: &'static str, reason: impl std::fmt::Display) -> Self {
+        Self { port, reason: reason.to_string() }
+    }
+
+    /// Whether the database was held by somebody else: the same again may succeed at once.
+    pub fn is_busy(&self) -> bool {
+        self.reason.contains("database is locked") || self.reason.contains("database is busy")
+    }
+
+    /// Whether the database has no room left.
+    pub fn is_full(&self) -> bool {
+        self.reason.contains("disk is full") || self.reason.contains("SQLITE_FULL")
+    }
+}

@@ -1,0 +1,129 @@
+//! From a request to its answer, the same on every runtime.
+
+use http::{HeaderMap, Method, Request, StatusCode, Uri, request::Parts};
+use serde_json::json;
+
+use crate::{
+    door, drain,
+    domain::Principal,
+    function::Function,
+    http::{self as words, Response},
+    idempotency::Key,
+    open::Open,
+    ports::{Edge, Store},
+    problem::Problem,
+    route::{self, Call, Route},
+};
+
+/// The longest address that is read, in characters.
+const URI_CHARS_MAX: usize = 8 * 1024;
+
+/// A request that the door has let in.
+pub struct Admitted {
+    /// The route.
+    pub route: &'static Route,
+    /// Whose tenant to open; `None` for a route without one.
+    pub principal: Option<Principal>,
+}
+
+/// Finds the route of a request and who asks.
+///
+/// # Errors
+/// The problem to answer with.
+pub async fn admit<F: Function>(
+    edge: &impl Edge,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Admitted, Problem> {
+    if uri.path_and_query().is_some_and(|it| it.as_str().len() > URI_CHARS_MAX) {
+        return Err(Problem::new(
+            StatusCode::URI_TOO_LONG,
+            "/problems/uri-too-long",
+            "The address is too long",
+        ));
+    }
+    let route = route::find(F::routes(), method, uri.path())?;
+    let principal = door::admit(edge, route, uri, headers).await?;
+    Ok(Admitted { route, principal })
+}
+
+/// The call, its body read within the route's limit.
+///
+/// # Errors
+/// The problem to answer with.
+pub async fn call<B>(route: &'static Route, parts: Parts, body: B) -> Result<Call, Problem>
+where
+    B: http_body::Body<Data = bytes::Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let body = door::read_body(&parts.headers, body, route.body_bytes_max).await?;
+    Call::new(route, Request::from_parts(parts, body)).ok_or_else(Problem::not_found)
+}
+
+/// Runs a call in the tenant of its principal: once for each idempotency key.
+///
+/// # Errors
+/// The problem to answer with.
+pub async fn run<F: Function, E: Edge, S: Store>(
+    edge: &E,
+    store: &S,
+    principal: Principal,
+    call: &Call,
+) -> Result<Response, Problem> {
+    let key = Key::of(&call.request)?;
+    let open = Open::new(edge, store, principal, key.clone()).await?;
+    if let Some(key) = &key
+        && let Some(replayed) = key.replay(&open).await?
+    {
+        return Ok(replayed);
+    }
+    let outcome = F::handle(&open, call).await;
+    if let (Err(_), Some(key)) = (&outcome, &key)
+        && let Some(replayed) = key.replay(&open).await?
+    {
+        // The same request was a moment faster.
+        return Ok(replayed);
+    }
+    drain::try_now::<F, _, _>(&open).await;
+    outcome
+}
+
+/// Turns a problem into an answer, and tells the log what caused it.
+pub fn finish(edge: &impl Edge, outcome: Result<Response, Problem>) -> Response {
+    outcome.unwrap_or_else(|problem| {
+        if let Some(cause) = problem.cause() {
+            edge.note(&format!("{} {}: {cause}", problem.status().as_u16(), problem.kind()));
+        }
+        problem.into_response()
+    })
+}
+
+/// The answer to a wake: when to wake this tenant again, in milliseconds, or null.
+pub fn woken(next: Option<crate::domain::Timestamp>) -> Response {
+    words::json(StatusCode::OK, &json!({"next_ms": next.map(|it| it.0)}))
+}
+
+/// Makes a mounted function the module of Workers. Elsewhere it is nothing.
+#[macro_export]
+macro_rules! serve_worker {
+    ($function:ty) => {
+        #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+        mod module {
+            $crate::worker_module!(super::$function);
+        }
+    };
+}
+
+/// Makes a function the entry point of its component on Spin. Elsewhere it is nothing: on
+/// Workers all functions are mounted in one module.
+#[macro_export]
+macro_rules! serve {
+    ($function:ty) => {
+        #[cfg(target_os = "wasi")]
+        #[::spin_sdk::http_service]
+        async fn serve(request: ::spin_sdk::http::Request) -> impl ::spin_sdk::http::IntoResponse {
+            Ok::<_, String>($crate::spin::serve::<$function>(request).await)
+        }
+    };
+}

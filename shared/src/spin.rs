@@ -1,0 +1,255 @@
+//! Spin: one SQLite database for the directory and all tenants, and a row for each wake.
+
+mod database;
+mod outside;
+mod wakes;
+
+use std::{cell::Cell, rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http::header;
+use http_body_util::Full;
+use spin_sdk::{
+    http::{BoxBody, Request, body, box_body},
+    key_value, variables,
+};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    domain::{Timestamp, sha256_hex},
+    function::Function,
+    http::{Body, Response},
+    migrations,
+    ports::{
+        Admission, Assets, Edge, Kv, Limiter, PortError, Rate, Row, Sql, SqlError, Statement, Store,
+        Wake,
+    },
+    problem::Problem,
+    serve as serving,
+};
+use database::Database;
+use wakes::WAKE_PATH;
+
+/// Where the files of `build/assets` are mounted.
+const ASSETS: &str = "/assets";
+
+const ADMIT: &str = "
+    insert into limits (key, tat_ms) values (?1, ?2 + ?3)
+    on conflict (key) do update set tat_ms = max(tat_ms, ?2) + ?3 where tat_ms - ?2 <= ?4
+    returning tat_ms";
+const ARRIVAL: &str = "select tat_ms from limits where key = ?1";
+
+/// The runtime.
+#[derive(Clone)]
+pub struct Spin;
+
+/// The key-value store of the runtime.
+struct SpinKv;
+
+/// The shared database, for one tenant.
+#[derive(Clone)]
+pub struct SpinStore {
+    tenant: String,
+    /// Whether something was committed that a function has to be woken for now.
+    woken: Rc<Cell<bool>>,
+}
+
+/// Answers a request to the component of `F`, and then does what is due.
+pub async fn serve<F: Function>(request: Request) -> http::Response<BoxBody> {
+    let path = request.uri().path().to_owned();
+    if let Some(tenant) = path.strip_prefix(WAKE_PATH) {
+        return write(wake::<F>(&request, tenant).await);
+    }
+    let outcome = answer::<F>(request).await;
+    write(serving::finish(&Spin, outcome))
+}
+
+async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
+    database::bring_up().await?;
+    let (parts, body) = request.into_parts();
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let admitted = serving::admit::<F>(&Spin, &method, &uri, &parts.headers).await?;
+    let body = http_body_util::BodyExt::map_err(body, |err| err.to_string());
+    let call = serving::call(admitted.route, parts, body).await?;
+    let Some(principal) = admitted.principal else { return F::edge(&Spin, &call).await };
+    let store = SpinStore::new(&principal.tenant);
+    let outcome = serving::run::<F, _, _>(&Spin, &store, principal, &call).await;
+    if store.woken.get() {
+        // After the answer: whoever waits for it does not wait for this.
+        spin_sdk::wasip3::spawn(async move {
+            if let Err(err) = wakes::drain::<F>(&store.tenant).await {
+                Spin.note(&format!("drain: {err}"));
+            }
+        });
+    }
+    outcome
+}
+
+/// A wake from the tick. It comes by service chaining, and shows the operator's key as well.
+async fn wake<F: Function>(request: &Request, tenant: &str) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION).map_or(&b""[..], |it| it.as_bytes());
+    let expected = Spin.setting("operator_key").await.ok().flatten().unwrap_or_default();
+    let expected = sha256_hex(format!("Bearer {expected}").as_bytes());
+    let allowed: bool = sha256_hex(given).as_bytes().ct_eq(expected.as_bytes()).into();
+    if !allowed {
+        return Problem::not_found().into_response();
+    }
+    let outcome = match database::bring_up().await {
+        Ok(()) => wakes::drain::<F>(tenant).await,
+        Err(err) => Err(err),
+    };
+    serving::finish(&Spin, outcome.map(serving::woken).map_err(Problem::from))
+}
+
+fn write(response: Response) -> http::Response<BoxBody> {
+    response.map(|body| match body {
+        Body::Full(it) => box_body(Full::new(it)),
+        Body::Stream(mut chunks) => {
+            let (mut sender, body) = body::stream::<Bytes>();
+            spin_sdk::wasip3::spawn(async move {
+                while let Some(chunk) = chunks.next().await {
+                    if sender.send(chunk).await.is_err() {
+                        break; // The client is gone.
+                    }
+                }
+            });
+            box_body(body)
+        }
+    })
+}
+
+impl Edge for Spin {
+    const DIRECTORY_TTL: Option<Duration> = None;
+    const CLIENT_ADDRESS: &'static str = "spin-client-addr";
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Timestamp(i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(0))
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<(), PortError> {
+        getrandom::fill(bytes).map_err(|err| PortError::new("entropy", err))
+    }
+
+    async fn setting(&self, name: &'static str) -> Result<Option<String>, PortError> {
+        match variables::get(name).await {
+            Ok(it) => Ok(Some(it).filter(|it| !it.is_empty())),
+            Err(variables::Error::Undefined(_)) => Ok(None),
+            Err(err) => Err(PortError::new("config", err)),
+        }
+    }
+
+    #[expect(clippy::disallowed_macros, reason = "Spin keeps standard error")]
+    fn note(&self, line: &str) {
+        eprintln!("{line}");
+    }
+
+    async fn sleep(&self, time: Duration) {
+        spin_sdk::time::sleep(time).await;
+    }
+
+    fn directory(&self) -> impl Sql {
+        Database
+    }
+
+    fn kv(&self) -> impl Kv {
+        SpinKv
+    }
+
+    async fn erase(&self, tenant: &str) -> Result<(), PortError> {
+        migrations::erase(&Database, tenant).await?;
+        wakes::forget(tenant).await
+    }
+
+    async fn sweep(&self, limit: u32) -> Result<u32, PortError> {
+        database::bring_up().await?;
+        wakes::sweep(limit).await
+    }
+}
+
+impl Assets for Spin {
+    async fn asset(&self, path: &str) -> Result<Option<Bytes>, PortError> {
+        match std::fs::read(format!("{ASSETS}/{path}")) {
+            Ok(it) => Ok(Some(it.into())),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(PortError::new("assets", err)),
+        }
+    }
+}
+
+impl Limiter for Spin {
+    async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
+        let (interval, tolerance) = (rate.interval_ms(), rate.tolerance_ms());
+        let params = [key.into(), now.into(), interval.into(), tolerance.into()];
+        let admitted = Database.query(Statement::new(ADMIT, params)).await?;
+        if !admitted.is_empty() {
+            return Ok(Admission::Admitted);
+        }
+        let rows = Database.query(Statement::new(ARRIVAL, [key.into()])).await?;
+        let arrival = rows.into_iter().next().map(|row| row.columns().and_then(|[it]| it.integer()));
+        let wait = rate.decide(arrival.transpose()?.unwrap_or(0), now).err().unwrap_or_default();
+        Ok(Admission::Refused(wait))
+    }
+}
+
+impl Kv for SpinKv {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, PortError> {
+        open_kv().await?.get(key).await.map_err(kv_error)
+    }
+
+    async fn put(&self, key: &str, value: &[u8]) -> Result<(), PortError> {
+        open_kv().await?.set(key, value).await.map_err(kv_error)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
+        open_kv().await?.delete(key).await.map_err(kv_error)
+    }
+}
+
+async fn open_kv() -> Result<key_value::Store, PortError> {
+    key_value::Store::open_default().await.map_err(kv_error)
+}
+
+fn kv_error(err: key_value::Error) -> PortError {
+    PortError::new("kv", err)
+}
+
+impl SpinStore {
+    fn new(tenant: &str) -> Self {
+        Self { tenant: tenant.to_owned(), woken: Rc::default() }
+    }
+}
+
+impl Sql for SpinStore {
+    async fn query(&self, statement: Statement) -> Result<Vec<Row>, SqlError> {
+        Database.query(statement).await
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {
+        Database.batch(statements).await
+    }
+}
+
+impl Store for SpinStore {
+    async fn commit(
+        &self,
+        mut statements: Vec<Statement>,
+        wakes: Vec<Wake>,
+    ) -> Result<Vec<Vec<Row>>, SqlError> {
+        // The same database, so the wakes are part of the commit.
+        let own = statements.len();
+        let soon = wakes.iter().any(|it| it.at <= Spin.now());
+        statements.extend(wakes.into_iter().map(|it| wakes::ask(&self.tenant, it)));
+        let mut rows = Database.batch(statements).await?;
+        rows.truncate(own);
+        self.woken.set(self.woken.get() || soon);
+        Ok(rows)
+    }
+
+    async fn wake(&self, wakes: Vec<Wake>) -> Result<(), PortError> {
+        let statements = wakes.into_iter().map(|it| wakes::ask(&self.tenant, it)).collect();
+        Database.batch(statements).await.map(drop).map_err(PortError::from)
+    }
+}

@@ -1,0 +1,117 @@
+//! The database of Spin: SQLite in a file, or libSQL by the runtime's configuration.
+
+use std::cell::{Cell, RefCell};
+
+use spin_sdk::sqlite::{self, Connection};
+
+use crate::{
+    migrations,
+    ports::{PortError, Row, Sql, SqlError, Statement, Value},
+};
+
+/// How many idle connections an instance keeps.
+const IDLE_MAX: usize = 4;
+
+/// What every connection is set to. `synchronous` stays at full: an answer of 2xx says that it is
+/// on the disk.
+const SETTINGS: &str = "pragma busy_timeout = 5000";
+/// Kept by the file: readers and one writer do not wait for each other.
+const WAL: &str = "pragma journal_mode = wal";
+
+thread_local! {
+    static IDLE: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+    static IS_UP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The one database.
+#[derive(Clone)]
+pub(super) struct Database;
+
+/// Brings the database to the current schema, once for each instance.
+pub(super) async fn bring_up() -> Result<(), PortError> {
+    if IS_UP.get() {
+        return Ok(());
+    }
+    Database.query(Statement::new(WAL, [])).await?;
+    migrations::bring_up(&Database, "directory", migrations::DIRECTORY).await?;
+    migrations::bring_up(&Database, "tenant", migrations::TENANT).await?;
+    IS_UP.set(true);
+    Ok(())
+}
+
+/// A connection that nobody else uses. One that is dropped in the middle of a transaction takes
+/// the transaction with it.
+async fn connect() -> Result<Connection, SqlError> {
+    if let Some(idle) = IDLE.with_borrow_mut(Vec::pop) {
+        return Ok(idle);
+    }
+    let connection = Connection::open_default().await.map_err(failed)?;
+    run(&connection, Statement::new(SETTINGS, [])).await?;
+    Ok(connection)
+}
+
+fn give_back(connection: Connection) {
+    IDLE.with_borrow_mut(|idle| {
+        if idle.len() < IDLE_MAX {
+            idle.push(connection);
+        }
+    });
+}
+
+impl Sql for Database {
+    async fn query(&self, statement: Statement) -> Result<Vec<Row>, SqlError> {
+        let connection = connect().await?;
+        let rows = run(&connection, statement).await?;
+        give_back(connection);
+        Ok(rows)
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {
+        let connection = connect().await?;
+        run(&connection, Statement::new("begin immediate", [])).await?;
+        let mut rows = Vec::with_capacity(statements.len());
+        for statement in statements {
+            // On an error the connection is dropped here, and with it the transaction.
+            rows.push(run(&connection, statement).await?);
+        }
+        run(&connection, Statement::new("commit", [])).await?;
+        give_back(connection);
+        Ok(rows)
+    }
+}
+
+/// Reads the rows to the end: Spin keeps the connection locked until then, and only then tells
+/// of an error.
+async fn run(
+    connection: &Connection,
+    Statement { text, params }: Statement,
+) -> Result<Vec<Row>, SqlError> {
+    let params: Vec<_> = params.into_iter().map(to_spin).collect();
+    let result = connection.execute(text, params).await.map_err(failed)?;
+    let rows = result.collect().await.map_err(failed)?;
+    Ok(rows.into_iter().map(|row| Row(row.values.into_iter().map(from_spin).collect())).collect())
+}
+
+fn to_spin(value: Value) -> sqlite::Value {
+    match value {
+        Value::Null => sqlite::Value::Null,
+        Value::Integer(it) => sqlite::Value::Integer(it),
+        Value::Real(it) => sqlite::Value::Real(it),
+        Value::Text(it) => sqlite::Value::Text(it),
+        Value::Blob(it) => sqlite::Value::Blob(it),
+    }
+}
+
+fn from_spin(value: sqlite::Value) -> Value {
+    match value {
+        sqlite::Value::Null => Value::Null,
+        sqlite::Value::Integer(it) => Value::Integer(it),
+        sqlite::Value::Real(it) => Value::Real(it),
+        sqlite::Value::Text(it) => Value::Text(it),
+        sqlite::Value::Blob(it) => Value::Blob(it),
+    }
+}
+
+fn failed(err: sqlite::Error) -> SqlError {
+    SqlError::from_sqlite(err)
+}

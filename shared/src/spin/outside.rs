@@ -1,0 +1,65 @@
+//! Requests to others. Which hosts may be called, the manifest says and the runtime enforces,
+//! private addresses included.
+
+use std::pin::pin;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::{Either, select};
+use http_body_util::{BodyExt, Full};
+use spin_sdk::wasip3::http::types::ErrorCode;
+
+use super::Spin;
+use crate::ports::{Fetch, FetchError, HttpRequest, HttpResponse};
+
+impl Fetch for Spin {
+    async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
+        fetch(request).await
+    }
+}
+
+pub(super) async fn fetch(request: HttpRequest) -> Result<HttpResponse, FetchError> {
+    let timeout = request.timeout;
+    let timer = pin!(spin_sdk::time::sleep(timeout));
+    match select(pin!(send(request)), timer).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err(FetchError::Timeout(timeout)),
+    }
+}
+
+async fn send(request: HttpRequest) -> Result<HttpResponse, FetchError> {
+    let limit = request.answer_bytes_max;
+    let mut out = http::Request::new(Full::new(request.body));
+    *out.method_mut() = request.method;
+    *out.headers_mut() = request.headers;
+    *out.uri_mut() = request.url.as_str().parse().map_err(|_| FetchError::Refused)?;
+    let answer = spin_sdk::http::send(out).await.map_err(failed)?;
+    let (parts, body) = answer.into_parts();
+    let body = start_of(body, limit).await;
+    Ok(HttpResponse { status: parts.status, headers: parts.headers, body })
+}
+
+/// The first bytes of a body. One that breaks off later has still been answered.
+async fn start_of<B>(body: B, limit: usize) -> Bytes
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut body = pin!(body);
+    let mut start = BytesMut::new();
+    while start.len() < limit {
+        let Some(Ok(frame)) = body.frame().await else { break };
+        if let Ok(data) = frame.into_data() {
+            start.extend_from_slice(&data);
+        }
+    }
+    start.truncate(limit);
+    start.freeze()
+}
+
+fn failed(err: ErrorCode) -> FetchError {
+    match err {
+        ErrorCode::HttpRequestDenied
+        | ErrorCode::DestinationIpProhibited
+        | ErrorCode::HttpRequestUriInvalid => FetchError::Refused,
+        other => FetchError::Unreachable(other.to_string()),
+    }
+}

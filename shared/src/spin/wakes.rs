@@ -1,0 +1,161 @@
+//! Wakes on Spin: a row for each tenant and function that has something to do, and the tick that
+//! works them off.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde::Deserialize;
+
+use super::{Database, Spin, SpinStore, outside};
+use crate::{
+    domain::Timestamp,
+    drain as draining,
+    function::Function,
+    ports::{Edge, HttpRequest, PortError, Sql, Statement, Wake},
+};
+
+/// Where a component is woken, followed by the tenant. No route from outside leads there.
+pub(super) const WAKE_PATH: &str = "/_wake/";
+
+/// For how long a wake is taken; after that, whoever took it has died.
+const TAKEN: Duration = Duration::from_secs(30);
+/// How long a component has to do what is due. What it does not get done, it asks to be woken for.
+const TIMEOUT: Duration = Duration::from_secs(25);
+/// How many tenants are woken at the same time.
+const CONCURRENT: usize = 8;
+
+const ASK: &str = "
+    insert into wakes (tenant, function, at_ms) values (?1, ?2, ?3)
+    on conflict (tenant, function) do update set at_ms = min(at_ms, excluded.at_ms)";
+const DUE: &str = "
+    select tenant, function from wakes where at_ms <= ?1 order by at_ms limit ?2";
+const TAKE: &str = "
+    update wakes set at_ms = ?4 where tenant = ?1 and function = ?2 and at_ms <= ?3
+    returning at_ms";
+// Only while it is still the one that was taken: a commit meanwhile has asked anew.
+const SETTLE: &str = "delete from wakes where tenant = ?1 and function = ?2 and at_ms = ?3";
+const FORGET: &str = "delete from wakes where tenant = ?1";
+const PRUNE_LIMITS: &str = "delete from limits where tat_ms < ?1";
+
+#[derive(Deserialize)]
+struct Woken {
+    next_ms: Option<i64>,
+}
+
+/// The statement that asks for a wake.
+pub(super) fn ask(tenant: &str, wake: Wake) -> Statement {
+    Statement::new(ASK, [tenant.into(), wake.function.into(), wake.at.into()])
+}
+
+/// Removes all wakes of a tenant.
+pub(super) async fn forget(tenant: &str) -> Result<(), PortError> {
+    Database.query(Statement::new(FORGET, [tenant.into()])).await.map(drop).map_err(Into::into)
+}
+
+/// Does what is due for `F` in this tenant, and says when there is more.
+pub(super) async fn drain<F: Function>(tenant: &str) -> Result<Option<Timestamp>, PortError> {
+    let taken = take(tenant, F::NAME).await?;
+    let next = draining::drain::<F, _, _>(&Spin, &SpinStore::new(tenant), tenant).await?;
+    settle(tenant, F::NAME, taken, next).await?;
+    Ok(next)
+}
+
+async fn take(tenant: &str, function: &str) -> Result<Option<Timestamp>, PortError> {
+    let now = Spin.now();
+    let params = [tenant.into(), function.into(), now.into(), (now + TAKEN).into()];
+    let rows = Database.query(Statement::new(TAKE, params)).await?;
+    rows.into_iter().next().map(|row| row.columns().and_then(|[at]| at.timestamp())).transpose()
+}
+
+async fn settle(
+    tenant: &str,
+    function: &str,
+    taken: Option<Timestamp>,
+    next: Option<Timestamp>,
+) -> Result<(), PortError> {
+    let mut batch = Vec::new();
+    if let Some(at) = taken {
+        batch.push(Statement::new(SETTLE, [tenant.into(), function.into(), at.into()]));
+    }
+    if let Some(at) = next {
+        batch.push(ask(tenant, Wake { function: function.to_owned(), at }));
+    }
+    if !batch.is_empty() {
+        Database.batch(batch).await?;
+    }
+    Ok(())
+}
+
+/// Wakes what is due, at most `limit` of them, and says how many.
+pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
+    let now = Spin.now();
+    Database.query(Statement::new(PRUNE_LIMITS, [now.into()])).await?;
+    let rows = Database.query(Statement::new(DUE, [now.into(), limit.into()])).await?;
+    let due = rows
+        .into_iter()
+        .map(|row| {
+            let [tenant, function] = row.columns()?;
+            Ok((tenant.text()?, function.text()?))
+        })
+        .collect::<Result<Vec<_>, PortError>>()?;
+    let followers = Spin.setting("followers").await?.unwrap_or_default();
+    let key = Spin.setting("operator_key").await?.unwrap_or_default();
+    let mut woken = 0;
+    for group in due.chunks(CONCURRENT) {
+        let calls = group.iter().map(|(tenant, function)| wake(tenant, function, &followers, &key));
+        for outcome in join_all(calls).await {
+            match outcome {
+                Ok(()) => woken += 1,
+                // Its wake is taken for a while, and then comes again.
+                Err(err) => Spin.note(&format!("tick: {err}")),
+            }
+        }
+    }
+    Ok(woken)
+}
+
+async fn wake(
+    tenant: &str,
+    function: &str,
+    followers: &str,
+    key: &str,
+) -> Result<(), PortError> {
+    if function != Wake::FOLLOWERS {
+        return call(tenant, function, key).await.map(drop);
+    }
+    let taken = take(tenant, Wake::FOLLOWERS).await?;
+    let mut next: Option<Timestamp> = None;
+    for name in followers.split(',').map(str::trim).filter(|it| !it.is_empty()) {
+        let again = call(tenant, name, key).await?;
+        next = [next, again].into_iter().flatten().min();
+    }
+    settle(tenant, Wake::FOLLOWERS, taken, next).await
+}
+
+/// Wakes one component by service chaining.
+async fn call(tenant: &str, function: &str, key: &str) -> Result<Option<Timestamp>, PortError> {
+    let broken = |err: &dyn std::fmt::Display| {
+        PortError::new("wake", format!("{function} in {tenant}: {err}"))
+    };
+    let url = format!("http://{function}.spin.internal{WAKE_PATH}{tenant}");
+    let mut headers = HeaderMap::new();
+    let value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|err| broken(&err))?;
+    headers.insert(header::AUTHORIZATION, value);
+    let request = HttpRequest {
+        method: Method::POST,
+        url: url.parse().map_err(|err| broken(&err))?,
+        headers,
+        body: Bytes::new(),
+        timeout: TIMEOUT,
+        answer_bytes_max: 1024,
+    };
+    let answer = outside::fetch(request).await.map_err(|err| broken(&err))?;
+    if !answer.status.is_success() {
+        return Err(broken(&answer.status));
+    }
+    let woken: Woken = serde_json::from_slice(&answer.body).map_err(|err| broken(&err))?;
+    Ok(woken.next_ms.map(Timestamp))
+}
+
