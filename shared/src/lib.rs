@@ -21,8 +21,10 @@ pub mod route;
 pub mod directory;
 pub mod drain;
 pub mod idempotency;
+pub mod limits;
 pub mod log;
 pub mod open;
+pub mod outbound;
 pub mod seal;
 pub mod serve;
 // Beside: one adapter per runtime.

@@ -107,10 +107,11 @@ pub fn woken(next: Option<crate::domain::Timestamp>) -> Response {
 /// Makes a mounted function the module of Workers. Elsewhere it is nothing.
 #[macro_export]
 macro_rules! serve_worker {
-    ($function:ty) => {
+    ($function:ident) => {
         #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
         mod module {
-            $crate::worker_module!(super::$function);
+            use super::$function;
+            $crate::worker_module!($function);
         }
     };
 }

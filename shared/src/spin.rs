@@ -20,7 +20,7 @@ use crate::{
     domain::{Timestamp, sha256_hex},
     function::Function,
     http::{Body, Response},
-    migrations,
+    limits, migrations,
     ports::{
         Admission, Assets, Edge, Kv, Limiter, PortError, Rate, Row, Sql, SqlError, Statement, Store,
         Wake,
@@ -33,12 +33,6 @@ use wakes::WAKE_PATH;
 
 /// Where the files of `build/assets` are mounted.
 const ASSETS: &str = "/assets";
-
-const ADMIT: &str = "
-    insert into limits (key, tat_ms) values (?1, ?2 + ?3)
-    on conflict (key) do update set tat_ms = max(tat_ms, ?2) + ?3 where tat_ms - ?2 <= ?4
-    returning tat_ms";
-const ARRIVAL: &str = "select tat_ms from limits where key = ?1";
 
 /// The runtime.
 #[derive(Clone)]
@@ -181,16 +175,7 @@ impl Assets for Spin {
 
 impl Limiter for Spin {
     async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
-        let (interval, tolerance) = (rate.interval_ms(), rate.tolerance_ms());
-        let params = [key.into(), now.into(), interval.into(), tolerance.into()];
-        let admitted = Database.query(Statement::new(ADMIT, params)).await?;
-        if !admitted.is_empty() {
-            return Ok(Admission::Admitted);
-        }
-        let rows = Database.query(Statement::new(ARRIVAL, [key.into()])).await?;
-        let arrival = rows.into_iter().next().map(|row| row.columns().and_then(|[it]| it.integer()));
-        let wait = rate.decide(arrival.transpose()?.unwrap_or(0), now).err().unwrap_or_default();
-        Ok(Admission::Refused(wait))
+        limits::admit(&Database, key, rate, now).await
     }
 }
 

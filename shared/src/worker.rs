@@ -1,0 +1,122 @@
+//! Cloudflare Workers: the directory in D1 behind KV, each tenant in an object of its own.
+//!
+//! The bindings are named in `wrangler.toml`.
+
+mod database;
+mod limiter;
+mod module;
+mod object;
+mod outside;
+mod value;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use worker::{Env, KvStore, console_error};
+
+use crate::{
+    domain::Timestamp,
+    ports::{Admission, Assets, Edge, Kv, Limiter, PortError, Rate, Sql},
+};
+
+pub use limiter::LimiterState;
+pub use module::{fetch, scheduled};
+pub use object::Object;
+
+/// The D1 database of the directory.
+const DIRECTORY: &str = "DIRECTORY";
+/// The namespace of the cache in front of it.
+const KV: &str = "KV";
+/// The namespace of the tenants' objects.
+const TENANT: &str = "TENANT";
+/// The namespace of the limiters' objects.
+const LIMITER: &str = "LIMITER";
+/// The static files.
+const ASSETS: &str = "ASSETS";
+
+/// The runtime.
+#[derive(Clone)]
+pub struct Worker(pub Env);
+
+/// The cache in front of the directory.
+struct WorkerKv<'a>(&'a Env);
+
+impl Edge for Worker {
+    // KV itself may lag a minute, so a revoked key works for two minutes at most.
+    const DIRECTORY_TTL: Option<Duration> = Some(Duration::from_secs(60));
+    const CLIENT_ADDRESS: &'static str = "cf-connecting-ip";
+
+    fn now(&self) -> Timestamp {
+        Timestamp(i64::try_from(worker::Date::now().as_millis()).unwrap_or(0))
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<(), PortError> {
+        getrandom::fill(bytes).map_err(|err| PortError::new("entropy", err))
+    }
+
+    async fn setting(&self, name: &'static str) -> Result<Option<String>, PortError> {
+        // A secret and a variable read the same way; one that is missing is an error here.
+        Ok(self.0.var(name).ok().map(|it| it.to_string()).filter(|it| !it.is_empty()))
+    }
+
+    fn note(&self, line: &str) {
+        console_error!("{line}");
+    }
+
+    async fn sleep(&self, time: Duration) {
+        worker::Delay::from(time).await;
+    }
+
+    fn directory(&self) -> impl Sql {
+        database::Directory(self.0.clone())
+    }
+
+    fn kv(&self) -> impl Kv {
+        WorkerKv(&self.0)
+    }
+
+    async fn erase(&self, tenant: &str) -> Result<(), PortError> {
+        object::erase(&self.0, tenant).await
+    }
+
+    async fn sweep(&self, _: u32) -> Result<u32, PortError> {
+        // Objects wake themselves.
+        Ok(0)
+    }
+}
+
+impl Assets for Worker {
+    async fn asset(&self, path: &str) -> Result<Option<Bytes>, PortError> {
+        outside::asset(&self.0, path).await
+    }
+}
+
+impl Limiter for Worker {
+    async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
+        limiter::ask(&self.0, key, rate, now).await
+    }
+}
+
+impl WorkerKv<'_> {
+    fn store(&self) -> Result<KvStore, PortError> {
+        self.0.kv(KV).map_err(|err| PortError::new("kv", err))
+    }
+}
+
+impl Kv for WorkerKv<'_> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, PortError> {
+        self.store()?.get(key).bytes().await.map_err(kv_error)
+    }
+
+    async fn put(&self, key: &str, value: &[u8]) -> Result<(), PortError> {
+        self.store()?.put_bytes(key, value).map_err(kv_error)?.execute().await.map_err(kv_error)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
+        self.store()?.delete(key).await.map_err(kv_error)
+    }
+}
+
+fn kv_error(err: worker::KvError) -> PortError {
+    PortError::new("kv", err)
+}

@@ -13,6 +13,7 @@ use crate::{
     domain::Timestamp,
     drain as draining,
     function::Function,
+    limits,
     ports::{Edge, HttpRequest, PortError, Sql, Statement, Wake},
 };
 
@@ -37,7 +38,6 @@ const TAKE: &str = "
 // Only while it is still the one that was taken: a commit meanwhile has asked anew.
 const SETTLE: &str = "delete from wakes where tenant = ?1 and function = ?2 and at_ms = ?3";
 const FORGET: &str = "delete from wakes where tenant = ?1";
-const PRUNE_LIMITS: &str = "delete from limits where tat_ms < ?1";
 
 #[derive(Deserialize)]
 struct Woken {
@@ -91,7 +91,7 @@ async fn settle(
 /// Wakes what is due, at most `limit` of them, and says how many.
 pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
     let now = Spin.now();
-    Database.query(Statement::new(PRUNE_LIMITS, [now.into()])).await?;
+    limits::prune(&Database, now).await?;
     let rows = Database.query(Statement::new(DUE, [now.into(), limit.into()])).await?;
     let due = rows
         .into_iter()

@@ -1,0 +1,149 @@
+//! The module's entry: the door at the edge, and the way to the tenant's object.
+
+use futures_util::StreamExt;
+use http::Request;
+use http_body_util::Full;
+use worker::{Env, Headers, HttpRequest, Response, ResponseBuilder};
+
+use super::{
+    Worker,
+    object::{self, ERRAND},
+};
+use crate::{
+    domain::OPERATOR,
+    door,
+    function::Function,
+    http::{Body, Response as Answer, empty},
+    problem::Problem,
+    serve,
+};
+
+/// What came of a request at the edge: an answer of ours, or one of the tenant's object.
+enum Outcome {
+    Ours(Answer),
+    Objects(Response),
+}
+
+/// Answers a request.
+///
+/// # Errors
+/// When the answer cannot be handed to JavaScript.
+pub async fn fetch<F: Function>(request: HttpRequest, env: Env) -> worker::Result<Response> {
+    let edge = Worker(env);
+    match answer::<F>(&edge, request).await {
+        Ok(Outcome::Objects(response)) => Ok(response),
+        Ok(Outcome::Ours(response)) => write(response),
+        Err(problem) => write(serve::finish(&edge, Err(problem))),
+    }
+}
+
+async fn answer<F: Function>(edge: &Worker, request: HttpRequest) -> Result<Outcome, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let admitted = serve::admit::<F>(edge, &method, &uri, &parts.headers).await?;
+    let Some(principal) = admitted.principal else {
+        let call = serve::call(admitted.route, parts, body).await?;
+        return F::edge(edge, &call).await.map(Outcome::Ours);
+    };
+    let body = door::read_body(&parts.headers, body, admitted.route.body_bytes_max).await?;
+    let broken = |err: &dyn std::fmt::Display| Problem::unavailable().caused_by(err);
+    let errand = object::errand(&principal)?;
+    let errand = errand.parse().map_err(|err| broken(&err))?;
+    // Whatever the client put there is gone.
+    parts.headers.insert(ERRAND, errand);
+    parts.extensions.clear();
+    let request = Request::from_parts(parts, Full::new(body));
+    let request = request.try_into().map_err(|err: worker::Error| broken(&err))?;
+    let response = object::send(&edge.0, &principal.tenant, request).await;
+    response.map(Outcome::Objects).map_err(|err| broken(&err))
+}
+
+/// The cron: opens the operator's object, so that an alarm of its that was lost is set again.
+pub async fn scheduled(env: Env) {
+    use crate::ports::Edge;
+    let edge = Worker(env);
+    if let Err(err) = wake_operator(&edge).await {
+        edge.note(&format!("cron: {err}"));
+    }
+}
+
+async fn wake_operator(edge: &Worker) -> worker::Result<()> {
+    let mut request = worker::Request::new("http://object/_alarm", worker::Method::Post)?
+        .clone_mut()?;
+    request.headers_mut()?.set(ERRAND, object::WAKE)?;
+    object::send(&edge.0, OPERATOR, request).await.map(drop)
+}
+
+/// An answer of ours as one of the runtime's.
+pub(super) fn write(response: Answer) -> worker::Result<Response> {
+    let (parts, body) = response.into_parts();
+    let builder = ResponseBuilder::new()
+        .with_status(parts.status.as_u16())
+        .with_headers(Headers::from(parts.headers));
+    match body {
+        // Some statuses must not have a body, not even an empty one.
+        Body::Full(it) if it.is_empty() => Ok(builder.empty()),
+        Body::Full(it) => Ok(builder.fixed(it.to_vec())),
+        Body::Stream(chunks) => {
+            builder.from_stream(chunks.map(|it| Ok::<_, worker::Error>(it.to_vec())))
+        }
+    }
+}
+
+/// An answer without a body, for errands.
+pub(super) fn done() -> Answer {
+    empty(http::StatusCode::NO_CONTENT)
+}
+
+/// Makes `$function` the module: its events and the classes of its objects.
+#[macro_export]
+macro_rules! worker_module {
+    ($function:ty) => {
+        use ::worker::{
+            Context, DurableObject, Env, HttpRequest, Request, Response, Result, ScheduleContext,
+            ScheduledEvent, State, durable_object, event,
+        };
+
+        #[event(fetch)]
+        async fn fetch(request: HttpRequest, env: Env, _: Context) -> Result<Response> {
+            $crate::worker::fetch::<$function>(request, env).await
+        }
+
+        #[event(scheduled)]
+        async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
+            $crate::worker::scheduled(env).await;
+        }
+
+        /// A tenant: its database, its alarm, and the functions that work in it.
+        #[durable_object(alarm)]
+        pub struct TenantObject($crate::worker::Object);
+
+        impl DurableObject for TenantObject {
+            fn new(state: State, env: Env) -> Self {
+                Self($crate::worker::Object::new(&state, env))
+            }
+
+            async fn fetch(&self, request: Request) -> Result<Response> {
+                self.0.fetch::<$function>(request).await
+            }
+
+            async fn alarm(&self) -> Result<Response> {
+                self.0.alarm::<$function>().await
+            }
+        }
+
+        /// A shard of the limiter.
+        #[durable_object(fetch)]
+        pub struct Limiter($crate::worker::LimiterState);
+
+        impl DurableObject for Limiter {
+            fn new(state: State, _: Env) -> Self {
+                Self($crate::worker::LimiterState::new(&state))
+            }
+
+            async fn fetch(&self, request: Request) -> Result<Response> {
+                self.0.fetch(request).await
+            }
+        }
+    };
+}

@@ -1,0 +1,268 @@
+//! A tenant in its own object: its SQLite, its alarm, and the requests that the edge sends on.
+
+use std::{cell::Cell, rc::Rc, time::Duration};
+
+use data_encoding::BASE64URL_NOPAD;
+use js_sys::{Array, Function, Reflect};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use worker::{Env, HttpRequest, Request, Response, ScheduledTime, SqlStorage, State, Storage};
+
+use super::{TENANT, Worker, database::failed, module, value};
+use crate::{
+    domain::{Principal, Timestamp},
+    drain,
+    function::Function as Capability,
+    migrations,
+    ports::{Edge, PortError, Row, Sql, SqlError, Statement, Store, Wake},
+    problem::Problem,
+    route, serve,
+};
+
+/// What only the edge sets: what the object is asked to do, and for whom.
+pub(super) const ERRAND: &str = "backplane-errand";
+const ERASE: &str = "erase";
+/// Do what is due, as if the alarm had gone off.
+pub(super) const WAKE: &str = "wake";
+/// Where the object keeps whose it is.
+const WHOSE: &str = "tenant";
+/// How long an alarm that failed waits.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What an object of `TENANT` is made of.
+pub struct Object {
+    edge: Worker,
+    store: ObjectStore,
+}
+
+/// The object's own database.
+#[derive(Clone)]
+pub struct ObjectStore(Rc<Inner>);
+
+struct Inner {
+    storage: Storage,
+    /// When the alarm is set to; `None` when it is not.
+    alarm: Cell<Option<Timestamp>>,
+    is_up: Cell<bool>,
+}
+
+impl Object {
+    /// The object, as the runtime starts it.
+    pub fn new(state: &State, env: Env) -> Self {
+        let storage = state.storage();
+        let (alarm, is_up) = (Cell::new(None), Cell::new(false));
+        Self { edge: Worker(env), store: ObjectStore(Rc::new(Inner { storage, alarm, is_up })) }
+    }
+
+    /// Answers what the edge sends on.
+    ///
+    /// # Errors
+    /// When the answer cannot be handed to JavaScript.
+    pub async fn fetch<F: Capability>(&self, request: Request) -> worker::Result<Response> {
+        let request: HttpRequest = request.try_into()?;
+        let errand = request.headers().get(ERRAND).and_then(|it| it.to_str().ok()).unwrap_or("");
+        let outcome = match errand {
+            ERASE => self.erase().await,
+            WAKE => return self.alarm::<F>().await,
+            other => match parse(other) {
+                Some(principal) => self.run::<F>(principal, request).await,
+                None => Err(Problem::internal().caused_by("an errand that is none")),
+            },
+        };
+        module::write(serve::finish(&self.edge, outcome))
+    }
+
+    async fn run<F: Capability>(
+        &self,
+        principal: Principal,
+        request: HttpRequest,
+    ) -> Result<crate::http::Response, Problem> {
+        self.store.bring_up(Some(&principal.tenant)).await?;
+        let (parts, body) = request.into_parts();
+        let route = route::find(F::routes(), &parts.method, parts.uri.path())?;
+        let call = serve::call(route, parts, body).await?;
+        serve::run::<F, _, _>(&self.edge, &self.store, principal, &call).await
+    }
+
+    async fn erase(&self) -> Result<crate::http::Response, Problem> {
+        let storage = &self.store.0.storage;
+        let gone = |err: worker::Error| PortError::new("sql", err);
+        storage.delete_alarm().await.map_err(gone)?;
+        storage.delete_all().await.map_err(gone)?;
+        self.store.0.alarm.set(None);
+        self.store.0.is_up.set(false);
+        Ok(module::done())
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// When the alarm cannot be set again; the runtime repeats it then.
+    pub async fn alarm<F: Capability>(&self) -> worker::Result<Response> {
+        self.store.0.alarm.set(None);
+        let next = match self.due::<F>().await {
+            Ok(next) => next,
+            Err(err) => {
+                self.edge.note(&format!("drain: {err}"));
+                Some(self.edge.now() + AGAIN)
+            }
+        };
+        if let Some(at) = next {
+            self.store.arm(at).await.map_err(|err| worker::Error::from(err.to_string()))?;
+        }
+        Response::empty()
+    }
+
+    async fn due<F: Capability>(&self) -> Result<Option<Timestamp>, PortError> {
+        self.store.bring_up(None).await?;
+        let whose = self.store.0.storage.get::<String>(WHOSE).await;
+        let Some(tenant) = whose.map_err(|err| PortError::new("sql", err))? else {
+            return Ok(None); // It was erased meanwhile.
+        };
+        drain::drain::<F, _, _>(&self.edge, &self.store, &tenant).await
+    }
+}
+
+/// What the edge puts into [`ERRAND`] for a request of this principal.
+pub(super) fn errand(principal: &Principal) -> Result<String, PortError> {
+    let text = serde_json::to_vec(principal).map_err(|err| PortError::new("json", err))?;
+    Ok(BASE64URL_NOPAD.encode(&text))
+}
+
+fn parse(errand: &str) -> Option<Principal> {
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(errand.as_bytes()).ok()?).ok()
+}
+
+/// Sends a request to the object of a tenant.
+pub(super) async fn send(env: &Env, tenant: &str, request: Request) -> worker::Result<Response> {
+    env.durable_object(TENANT)?.get_by_name(tenant)?.fetch_with_request(request).await
+}
+
+/// Removes all that is in the object of a tenant.
+pub(super) async fn erase(env: &Env, tenant: &str) -> Result<(), PortError> {
+    let failed = |err: worker::Error| PortError::new("erase", err);
+    let request = Request::new("http://object/", worker::Method::Post).map_err(failed)?;
+    let mut request = request.clone_mut().map_err(failed)?;
+    request.headers_mut().map_err(failed)?.set(ERRAND, ERASE).map_err(failed)?;
+    let answer = send(env, tenant, request).await.map_err(failed)?;
+    match answer.status_code() {
+        204 => Ok(()),
+        other => Err(PortError::new("erase", format!("the object answered {other}"))),
+    }
+}
+
+impl ObjectStore {
+    /// Brings the database to the current schema, once for each start of the object.
+    async fn bring_up(&self, tenant: Option<&str>) -> Result<(), PortError> {
+        if self.0.is_up.get() {
+            return Ok(());
+        }
+        migrations::bring_up(self, "tenant", migrations::TENANT).await?;
+        let failed = |err: worker::Error| PortError::new("sql", err);
+        if let Some(tenant) = tenant {
+            self.0.storage.put(WHOSE, tenant).await.map_err(failed)?;
+        }
+        let alarm = self.0.storage.get_alarm().await.map_err(failed)?;
+        self.0.alarm.set(alarm.map(Timestamp));
+        self.0.is_up.set(true);
+        Ok(())
+    }
+
+    /// Sets the alarm to this moment, unless it is set to an earlier one. The first thing that
+    /// it does is to tell the runtime, so that what was written just before is one with it.
+    async fn arm(&self, at: Timestamp) -> Result<(), PortError> {
+        if self.0.alarm.get().is_some_and(|it| it <= at) {
+            return Ok(());
+        }
+        self.0.alarm.set(Some(at));
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of this era are exact")]
+        let date = js_sys::Date::new(&JsValue::from_f64(at.0 as f64));
+        let armed = self.0.storage.set_alarm(ScheduledTime::new(date)).await;
+        armed.map_err(|err| PortError::new("alarm", err))
+    }
+
+    async fn arm_all(&self, wakes: &[Wake]) -> Result<(), PortError> {
+        match wakes.iter().map(|it| it.at).min() {
+            Some(at) => self.arm(at).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Sql for ObjectStore {
+    async fn query(&self, statement: Statement) -> Result<Vec<Row>, SqlError> {
+        run(&self.0.storage.sql(), &statement)
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {
+        transaction(&self.0.storage, statements)
+    }
+}
+
+impl Store for ObjectStore {
+    async fn commit(
+        &self,
+        statements: Vec<Statement>,
+        wakes: Vec<Wake>,
+    ) -> Result<Vec<Vec<Row>>, SqlError> {
+        // No await between the two: the runtime makes one write of what is done in one turn.
+        let rows = transaction(&self.0.storage, statements)?;
+        self.arm_all(&wakes).await?;
+        Ok(rows)
+    }
+
+    async fn wake(&self, wakes: Vec<Wake>) -> Result<(), PortError> {
+        self.arm_all(&wakes).await
+    }
+}
+
+/// Runs one statement, which the object does at once.
+pub(super) fn run(sql: &SqlStorage, statement: &Statement) -> Result<Vec<Row>, SqlError> {
+    let params: Vec<_> = statement.params.iter().map(value::to_js).collect();
+    let cursor = call(sql.as_ref(), "exec", &arguments(statement.text, params))?;
+    let rows = call(&cursor, "raw", &Array::new())?;
+    let rows = call(&rows, "toArray", &Array::new())?;
+    Ok(Array::from(&rows).iter().map(|it| value::row(&it)).collect())
+}
+
+fn arguments(text: &str, params: Vec<JsValue>) -> Array {
+    std::iter::once(JsValue::from_str(text)).chain(params).collect()
+}
+
+fn call(on: &JsValue, method: &str, arguments: &Array) -> Result<JsValue, SqlError> {
+    let function: Function = Reflect::get(on, &method.into())
+        .and_then(JsCast::dyn_into)
+        .map_err(|err| failed(&err))?;
+    function.apply(on, arguments).map_err(|err| failed(&err))
+}
+
+/// Runs the statements in one synchronous transaction, which an error undoes.
+fn transaction(
+    storage: &Storage,
+    statements: Vec<Statement>,
+) -> Result<Vec<Vec<Row>>, SqlError> {
+    let sql = storage.sql();
+    let rows = Rc::new(Cell::new(Vec::with_capacity(statements.len())));
+    let why = Rc::new(Cell::new(None));
+    let body = {
+        let (rows, why) = (Rc::clone(&rows), Rc::clone(&why));
+        Closure::once(move || -> Result<JsValue, JsValue> {
+            let all = statements.iter().map(|it| run(&sql, it)).collect::<Result<Vec<_>, _>>();
+            match all {
+                Ok(all) => rows.set(all),
+                Err(err) => {
+                    let text = err.to_string();
+                    why.set(Some(err));
+                    // Thrown, so that the runtime undoes what was done.
+                    return Err(JsValue::from_str(&text));
+                }
+            }
+            Ok(JsValue::UNDEFINED)
+        })
+    };
+    let body: &JsValue = body.as_ref();
+    let done = call(storage.as_raw().as_ref(), "transactionSync", &Array::of1(body));
+    match (done, why.take()) {
+        (_, Some(err)) | (Err(err), None) => Err(err),
+        (Ok(_), None) => Ok(rows.take()),
+    }
+}
