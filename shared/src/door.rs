@@ -83,9 +83,10 @@ async fn whoever(
     if headers.contains_key(header::AUTHORIZATION) || link_token(uri).is_some() {
         return credential(edge, uri, headers).await;
     }
-    let host = headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or("");
-    let host = host.split(':').next().unwrap_or("").to_ascii_lowercase();
-    let tenant = directory::address(edge, "host", &host).await?;
+    // Spin keeps the header from us, and Workers as well as Spin put the host into the address.
+    let header = headers.get(header::HOST).and_then(|it| it.to_str().ok());
+    let host = uri.host().or(header).unwrap_or("").split(':').next().unwrap_or("");
+    let tenant = directory::address(edge, "host", &host.to_ascii_lowercase()).await?;
     let tenant = tenant.ok_or_else(|| {
         Problem::unauthorized("send an API key as Authorization: Bearer, or use a tenant's host")
     })?;

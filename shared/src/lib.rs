@@ -15,6 +15,7 @@ pub mod ports;
 pub mod door;
 pub mod function;
 pub mod http;
+pub mod openapi;
 pub mod problem;
 pub mod route;
 // The spine, once, over the ports.

@@ -12,3 +12,20 @@ shared::mount! {
 }
 
 shared::serve_worker!(Backplane);
+
+/// The API document of all of it.
+///
+/// # Errors
+/// Names what the routes and the functions' `schema.rs` do not agree on.
+pub fn document() -> Result<serde_json::Value, String> {
+    use shared::function::Function;
+    let operations = [
+        tenants::schema::operations(),
+        webhooks::schema::operations(),
+        audit::schema::operations(),
+        tick::schema::operations(),
+        selftest::schema::operations(),
+        docs::schema::operations(),
+    ];
+    shared::openapi::document(Backplane::routes(), operations.into_iter().flatten().collect())
+}

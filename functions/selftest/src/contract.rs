@@ -30,6 +30,13 @@ pub struct Contract {
     pub checks: Vec<Check>,
 }
 
+/// That jobs were started.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Started {
+    /// `run_…`
+    pub run: Id,
+}
+
 /// How often each thing happened since the jobs were started.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Counts {
@@ -75,7 +82,7 @@ pub async fn start_jobs(at: &impl Tenant) -> Result<Response, Problem> {
         .job(job("good"))
         .job(job("dead"))
         .job(job("eager").eager());
-    let response = json_response(StatusCode::ACCEPTED, &json!({"run": run}));
+    let response = json_response(StatusCode::ACCEPTED, &Started { run });
     at.answer(commit, response, Problem::changed_meanwhile).await
 }
 

@@ -1,46 +1,22 @@
-//! The application: its components, and which of them answers.
+//! The application: which component answers, and what it is told.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
-};
+use std::net::SocketAddr;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
-use wasmtime::{Engine, component};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::{
-    activity::Activity,
-    allowed_hosts::AllowedHosts,
-    blocked_networks::BlockedNetworks,
-    component::{Blueprint, Component},
-    engine, headers,
-    key_value::KeyValue,
-    logs::{Log, say},
-    manifest::{self, Manifest},
-    options::Options,
-    outbound::Outbound,
-    route::{Match, Route, Routes},
-    runtime_config::RuntimeConfig,
-    state::Access,
+    activity::Activity, components::Components, headers, loader::Loader, logs::say,
+    manifest::Manifest, options::Options, route::Routes, runtime_config::RuntimeConfig,
     variables::Variables,
 };
 
 /// Where Spin says that it is alive.
 const HEALTH: &str = "/.well-known/spin/health";
-
-/// The name that needs no runtime configuration.
-const DEFAULT: &str = "default";
-
-/// Who asks when one component asks another. As in Spin.
-const CHAINED_CLIENT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// The application.
 pub struct App {
@@ -51,23 +27,6 @@ pub struct App {
     address: SocketAddr,
     routes: Routes,
     components: Components,
-}
-
-/// All components by name; set once, when all are loaded, because each may call the others.
-#[derive(Clone, Default)]
-pub struct Components(Arc<OnceLock<BTreeMap<String, Component>>>);
-
-/// What loading a component needs.
-struct Loader<'a> {
-    options: &'a Options,
-    engine: Engine,
-    manifest: &'a Manifest,
-    variables: &'a Variables,
-    config: &'a RuntimeConfig,
-    blocked: Arc<BlockedNetworks>,
-    key_value: KeyValue,
-    components: Components,
-    activity: Activity,
 }
 
 impl App {
@@ -83,22 +42,10 @@ impl App {
         let environment = |name: &str| std::env::var(name).ok();
         let variables = Variables::resolve(&manifest, &options.variables, environment)?;
         let config = RuntimeConfig::load(options.runtime_config.as_deref())?;
-        let logs = options.state_dir.join("logs");
-        std::fs::create_dir_all(&logs).with_context(|| format!("making {}", logs.display()))?;
-        let key_value = KeyValue::open(&options.state_dir.join("sqlite_key_value.db"));
-        let loader = Loader {
-            options,
-            engine: engine::new(&options.state_dir)?,
-            manifest: &manifest,
-            variables: &variables,
-            config: &config,
-            blocked: Arc::new(config.blocked.clone()),
-            key_value: key_value.context("opening the key-value stores")?,
-            components: Components::default(),
-            activity: Activity::default(),
-        };
+        let activity = Activity::default();
+        let loader = Loader::new(options, &manifest, &variables, &config, &activity)?;
         let components = loader.load_all()?;
-        let (activity, routes) = (loader.activity.clone(), Routes::of(&manifest.http));
+        let routes = Routes::of(&manifest.http);
         Ok(Self { variables, activity, address, routes, components })
     }
 
@@ -129,133 +76,6 @@ impl App {
     /// Whether a component answers this path.
     pub fn answers(&self, path: &str) -> bool {
         self.routes.find(path).is_some()
-    }
-}
-
-impl Components {
-    /// Answers a request of one component to another, whatever its path.
-    pub async fn chain(
-        &self,
-        name: &str,
-        mut request: Request<WasiBody>,
-    ) -> Result<Response<WasiBody>, Error> {
-        if !self.0.get().is_some_and(|components| components.contains_key(name)) {
-            say(format!("no component is called {name}"));
-            return Err(Error::DestinationNotFound);
-        }
-        let route = Route::new("/...", name);
-        let path = request.uri().path().to_owned();
-        let found = route.matches(&path).ok_or(Error::HttpRequestUriInvalid)?;
-        headers::strip_spin(request.headers_mut());
-        let failed = || Error::InternalError(Some(format!("{name} failed")));
-        self.answer(&found, request, CHAINED_CLIENT).await.ok_or_else(failed)
-    }
-
-    /// `None` when the component failed, which is logged.
-    async fn answer(
-        &self,
-        found: &Match<'_>,
-        mut request: Request<WasiBody>,
-        client: SocketAddr,
-    ) -> Option<Response<WasiBody>> {
-        let full_url = request.uri().to_string();
-        headers::describe(request.headers_mut(), &full_url, found, client);
-        let name = &found.route.component;
-        match self.0.get()?.get(name)?.handle(request).await {
-            Ok(answer) => Some(answer),
-            Err(err) => {
-                say(format!("{name} did not answer {full_url}: {err:#}"));
-                None
-            }
-        }
-    }
-}
-
-impl Loader<'_> {
-    fn load_all(&self) -> anyhow::Result<Components> {
-        let named: BTreeSet<_> = self.manifest.http.iter().map(|http| &http.component).collect();
-        let mut loaded = BTreeMap::new();
-        for name in named {
-            let manifest =
-                self.manifest.components.get(name).context("the manifest was checked")?;
-            let component = self.load(name, manifest);
-            let component = component.with_context(|| format!("loading the component {name}"))?;
-            loaded.insert(name.clone(), component);
-        }
-        let _ = self.components.0.set(loaded);
-        Ok(self.components.clone())
-    }
-
-    fn load(&self, name: &str, manifest: &manifest::Component) -> anyhow::Result<Component> {
-        let file = self.beside_manifest(&manifest.source);
-        ensure!(file.exists(), "{} is not there; build it first", file.display());
-        let compiled = component::Component::from_file(&self.engine, &file)?;
-        let blueprint = self.blueprint(name, manifest)?;
-        let (component, missing) = Component::new(&self.engine, &compiled, blueprint)?;
-        for interface in missing {
-            say(format!("{name} imports {interface}, which is not here: calls fail"));
-        }
-        Ok(component)
-    }
-
-    fn blueprint(&self, name: &str, manifest: &manifest::Component) -> anyhow::Result<Blueprint> {
-        let hosts = manifest.allowed_outbound_hosts.iter();
-        let hosts = hosts.map(|host| self.variables.expand(host)).collect::<Result<Vec<_>, _>>()?;
-        let log = |stream: &str| {
-            Log::open(&self.options.state_dir.join("logs"), name, stream, self.options.quiet)
-        };
-        let mut files = vec![];
-        for manifest::Files { source, destination } in &manifest.files {
-            let source = self.beside_manifest(source);
-            ensure!(source.is_dir(), "files: {} is not a folder", source.display());
-            files.push((source, destination.clone()));
-        }
-        Ok(Blueprint {
-            name: name.to_owned(),
-            files,
-            environment: manifest.environment.clone().into_iter().collect(),
-            access: Arc::new(self.access(manifest)?),
-            outbound: Outbound {
-                allowed: Arc::new(AllowedHosts::parse(&hosts)?),
-                blocked: self.blocked.clone(),
-                components: self.components.clone(),
-            },
-            stdout: Arc::new(log("stdout")?),
-            stderr: Arc::new(log("stderr")?),
-            activity: self.activity.clone(),
-        })
-    }
-
-    fn access(&self, manifest: &manifest::Component) -> anyhow::Result<Access> {
-        let mut databases = BTreeMap::new();
-        for name in &manifest.sqlite_databases {
-            databases.insert(name.clone(), self.database(name)?);
-        }
-        for name in &manifest.key_value_stores {
-            if name != DEFAULT && !self.config.stores.contains(name) {
-                bail!("the key-value store {name} is not in the runtime configuration");
-            }
-        }
-        Ok(Access {
-            variables: self.variables.of(manifest)?,
-            databases,
-            stores: manifest.key_value_stores.clone(),
-            key_value: self.key_value.clone(),
-        })
-    }
-
-    /// Spin refuses to start with a database that nobody has defined, and so do we.
-    fn database(&self, name: &str) -> anyhow::Result<PathBuf> {
-        match self.config.databases.get(name) {
-            Some(Some(file)) => Ok(file.clone()),
-            Some(None) => Ok(self.options.state_dir.join(format!("sqlite_{name}.db"))),
-            None if name == DEFAULT => Ok(self.options.state_dir.join("sqlite_db.db")),
-            None => bail!("the database {name} is not in the runtime configuration"),
-        }
-    }
-
-    fn beside_manifest(&self, path: &str) -> PathBuf {
-        self.options.from.parent().unwrap_or(Path::new("")).join(path)
     }
 }
 

@@ -29,7 +29,9 @@ mod target;
 mod activity;
 mod app;
 mod component;
+mod components;
 mod engine;
+mod loader;
 mod server;
 mod tick;
 

@@ -17,7 +17,7 @@ use tokio::{task::JoinHandle, time::Sleep};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, io::TokioIo};
 
 use crate::{
-    allowed_hosts::AllowedHosts, app::Components, blocked_networks::BlockedNetworks,
+    allowed_hosts::AllowedHosts, blocked_networks::BlockedNetworks, components::Components,
     headers::INTERNAL_DOMAIN, logs::say, target::Target,
 };
 
