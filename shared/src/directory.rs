@@ -189,13 +189,8 @@ impl<E: Edge> Projection<E> {
         expires_at: Option<Timestamp>,
     ) -> Result<(), PortError> {
         let scopes = serde_json::to_string(scopes).map_err(|err| PortError::new("json", err))?;
-        let params: [Value; 5] = [
-            hash.into(),
-            (&self.tenant).into(),
-            id.into(),
-            scopes.into(),
-            expires_at.into(),
-        ];
+        let params: [Value; 5] =
+            [hash.into(), (&self.tenant).into(), id.into(), scopes.into(), expires_at.into()];
         self.write(PUT_KEY, params, &key_key(hash)).await.map(drop)
     }
 
@@ -241,12 +236,8 @@ impl<E: Edge> Projection<E> {
     /// When this is not the operator's tenant, or the directory cannot be written.
     pub async fn show_tenant(&self, id: &str, record: &TenantRecord) -> Result<(), PortError> {
         self.operator_only()?;
-        let params = [
-            Value::from(id),
-            (&record.name).into(),
-            (&record.state).into(),
-            record.sandbox.into(),
-        ];
+        let params =
+            [Value::from(id), (&record.name).into(), (&record.state).into(), record.sandbox.into()];
         self.write(PUT_TENANT, params, &tenant_key(id)).await.map(drop)
     }
 

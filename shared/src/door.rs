@@ -75,11 +75,7 @@ async fn slow_down<E: Edge>(edge: &E, headers: &HeaderMap, problem: Problem) -> 
     }
 }
 
-async fn whoever(
-    edge: &impl Edge,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<Principal, Problem> {
+async fn whoever(edge: &impl Edge, uri: &Uri, headers: &HeaderMap) -> Result<Principal, Problem> {
     if headers.contains_key(header::AUTHORIZATION) || link_token(uri).is_some() {
         return credential(edge, uri, headers).await;
     }
@@ -169,9 +165,9 @@ async fn act_for(edge: &impl Edge, headers: &HeaderMap) -> Result<Principal, Pro
         return Ok(operator_of(OPERATOR, false));
     };
     let tenant = tenant.to_str().unwrap_or("");
-    let record = directory::tenant(edge, tenant).await?.ok_or_else(|| {
-        Problem::not_found().detail("no tenant has the id in Backplane-Tenant")
-    })?;
+    let record = directory::tenant(edge, tenant)
+        .await?
+        .ok_or_else(|| Problem::not_found().detail("no tenant has the id in Backplane-Tenant"))?;
     Ok(operator_of(tenant, record.sandbox))
 }
 

@@ -22,6 +22,7 @@ pub mod route;
 pub mod directory;
 pub mod drain;
 pub mod idempotency;
+pub mod last_use;
 pub mod limits;
 pub mod log;
 pub mod open;

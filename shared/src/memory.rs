@@ -130,8 +130,7 @@ impl Memory {
 
     async fn route<F: Function>(&self, request: http::Request<Bytes>) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
-        let admitted =
-            serve::admit::<F>(self, &parts.method, &parts.uri, &parts.headers).await?;
+        let admitted = serve::admit::<F>(self, &parts.method, &parts.uri, &parts.headers).await?;
         let call = serve::call(admitted.route, parts, http_body_util::Full::new(body)).await?;
         match admitted.principal {
             None => F::edge(self, &call).await,

@@ -144,7 +144,8 @@ mod tests {
     use super::*;
     use crate::memory::MemorySql;
 
-    const GOOD: Migration = Migration { name: "1.sql", sql: "create table a (x integer) strict;\n" };
+    const GOOD: Migration =
+        Migration { name: "1.sql", sql: "create table a (x integer) strict;\n" };
     const HALF: Migration = Migration {
         name: "2.sql",
         sql: "-- A good start.\ncreate table b (x integer) strict;\ncreate table a (x integer) strict;\n",

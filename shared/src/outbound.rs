@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_wildcard_lets_everybody_else_through() {
-        for url in ["http://192.0.3.1/", "https://example.com:8443/x", "http://[2606:4700::1111]/"] {
+        for url in ["http://192.0.3.1/", "https://example.com:8443/x", "http://[2606:4700::1111]/"]
+        {
             assert!(allowed(PUBLIC, url), "{url}");
         }
     }

@@ -185,7 +185,11 @@ pub fn find(
     }
     let mut allowed: Vec<Method> = fitting.iter().filter_map(|it| it.method.parse().ok()).collect();
     allowed.dedup();
-    if allowed.is_empty() { Err(Problem::not_found()) } else { Err(Problem::method_not_allowed(&allowed)) }
+    if allowed.is_empty() {
+        Err(Problem::not_found())
+    } else {
+        Err(Problem::method_not_allowed(&allowed))
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,10 @@ impl Keys {
     pub async fn load(edge: &impl Edge) -> Result<Self, PortError> {
         let text = edge.setting("sealing_keys").await?.unwrap_or_default();
         Self::parse(&text).ok_or_else(|| {
-            PortError::new("config", "sealing_keys must be `id:base64 of 32 bytes`, comma-separated")
+            PortError::new(
+                "config",
+                "sealing_keys must be `id:base64 of 32 bytes`, comma-separated",
+            )
         })
     }
 

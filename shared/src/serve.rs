@@ -4,11 +4,12 @@ use http::{HeaderMap, Method, Request, StatusCode, Uri, request::Parts};
 use serde_json::json;
 
 use crate::{
-    door, drain,
     domain::Principal,
+    door, drain,
     function::Function,
     http::{self as words, Response},
     idempotency::Key,
+    last_use,
     open::Open,
     ports::{Edge, Store},
     problem::Problem,
@@ -86,6 +87,7 @@ pub async fn run<F: Function, E: Edge, S: Store>(
         return Ok(replayed);
     }
     drain::try_now::<F, _, _>(&open).await;
+    last_use::remember(&open).await;
     outcome
 }
 

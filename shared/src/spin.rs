@@ -22,8 +22,8 @@ use crate::{
     http::{Body, Response},
     limits, migrations,
     ports::{
-        Admission, Assets, Edge, Kv, Limiter, PortError, Rate, Row, Sql, SqlError, Statement, Store,
-        Wake,
+        Admission, Assets, Edge, Kv, Limiter, PortError, Rate, Row, Sql, SqlError, Statement,
+        Store, Wake,
     },
     problem::Problem,
     serve as serving,
@@ -45,7 +45,10 @@ struct SpinKv;
 #[derive(Clone)]
 pub struct SpinStore {
     tenant: String,
-    /// Whether something was committed that a function has to be woken for now.
+    /// The function of this component, and whether it follows the log.
+    function: &'static str,
+    follows: bool,
+    /// Whether something was committed that it has to do now.
     woken: Rc<Cell<bool>>,
 }
 
@@ -67,7 +70,7 @@ async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
     let body = http_body_util::BodyExt::map_err(body, |err| err.to_string());
     let call = serving::call(admitted.route, parts, body).await?;
     let Some(principal) = admitted.principal else { return F::edge(&Spin, &call).await };
-    let store = SpinStore::new(&principal.tenant);
+    let store = SpinStore::new::<F>(&principal.tenant);
     let outcome = serving::run::<F, _, _>(&Spin, &store, principal, &call).await;
     if store.woken.get() {
         // After the answer: whoever waits for it does not wait for this.
@@ -202,8 +205,15 @@ fn kv_error(err: key_value::Error) -> PortError {
 }
 
 impl SpinStore {
-    fn new(tenant: &str) -> Self {
-        Self { tenant: tenant.to_owned(), woken: Rc::default() }
+    fn new<F: Function>(tenant: &str) -> Self {
+        let follows = !F::follows(F::NAME).is_empty();
+        Self { tenant: tenant.to_owned(), function: F::NAME, follows, woken: Rc::default() }
+    }
+
+    /// Whether this wake is for this component, now.
+    fn is_ours(&self, wake: &Wake) -> bool {
+        let named = wake.function == self.function;
+        (named || self.follows && wake.function == Wake::FOLLOWERS) && wake.at <= Spin.now()
     }
 }
 
@@ -225,11 +235,11 @@ impl Store for SpinStore {
     ) -> Result<Vec<Vec<Row>>, SqlError> {
         // The same database, so the wakes are part of the commit.
         let own = statements.len();
-        let soon = wakes.iter().any(|it| it.at <= Spin.now());
+        let ours = wakes.iter().any(|it| self.is_ours(it));
         statements.extend(wakes.into_iter().map(|it| wakes::ask(&self.tenant, it)));
         let mut rows = Database.batch(statements).await?;
         rows.truncate(own);
-        self.woken.set(self.woken.get() || soon);
+        self.woken.set(self.woken.get() || ours);
         Ok(rows)
     }
 

@@ -51,11 +51,7 @@ impl Function for Selftest {
         &["selftest."]
     }
 
-    async fn follow(
-        _: &str,
-        tenant: &impl Tenant,
-        entries: &[Entry],
-    ) -> Result<Commit, PortError> {
+    async fn follow(_: &str, tenant: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
         contract::follow(tenant, entries)
     }
 }

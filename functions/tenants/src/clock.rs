@@ -93,11 +93,16 @@ pub async fn advance(at: &impl ports::Tenant, advance: Advance) -> Result<Respon
     let clock = TestClock::of(Some(hands), now);
     let entry = Draft::new("test-clock.advanced", &Id::trusted(at.principal().tenant.clone()))
         .with(json!({"to": advance.to}));
-    let commit = store::put_clock(now, shows, advance.to).entry(entry);
+    // The drain is what moves it.
+    let commit = store::put_clock(now, shows, advance.to).entry(entry).wake("tenants");
     at.answer(commit, json_response(StatusCode::OK, &clock), busy).await
 }
 
 fn busy() -> Problem {
-    Problem::new(StatusCode::CONFLICT, "/problems/test-clock/moved", "The clock has moved meanwhile")
-        .detail("read it, and try again")
+    Problem::new(
+        StatusCode::CONFLICT,
+        "/problems/test-clock/moved",
+        "The clock has moved meanwhile",
+    )
+    .detail("read it, and try again")
 }

@@ -123,9 +123,8 @@ impl NewKey {
 }
 
 fn is_scope(text: &str) -> bool {
-    let word = |it: &str| {
-        !it.is_empty() && it.bytes().all(|it| it.is_ascii_lowercase() || it == b'-')
-    };
+    let word =
+        |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_lowercase() || it == b'-');
     text == "*"
         || text.len() <= SCOPE_CHARS_MAX
             && text.split_once(':').is_some_and(|(a, b)| word(a) && (b == "*" || word(b)))
@@ -244,8 +243,7 @@ pub async fn rotate(
     }
     let until = at.now() + overlap;
     let until = old.expires_at.map_or(until, |it| it.min(until));
-    let created =
-        minted(at, &old.name, old.scopes.clone(), old.expires_at, Some(old.id.clone()))?;
+    let created = minted(at, &old.name, old.scopes.clone(), old.expires_at, Some(old.id.clone()))?;
     // Twice: at once, so that the directory knows the end, and at the end.
     let commit = inserted(&created)
         .and(store::expire_key(&old.id, until))

@@ -27,8 +27,7 @@ fn tenants() -> Vec<Operation> {
             .conditional(),
         operation("deleteTenant", "Delete a tenant; it can be restored for 30 days.")
             .gives::<Tenant>(200),
-        operation("suspendTenant", "Suspend a tenant: its keys stop working.")
-            .gives::<Tenant>(200),
+        operation("suspendTenant", "Suspend a tenant: its keys stop working.").gives::<Tenant>(200),
         operation("restoreTenant", "Restore a tenant that is suspended or deleted.")
             .gives::<Tenant>(200),
         operation("whoAmI", "Say who this request comes from.").gives::<WhoAmI>(200),

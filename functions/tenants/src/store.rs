@@ -170,8 +170,18 @@ pub fn expire_key(id: &Id, at: Timestamp) -> Commit {
 }
 
 fn read_key(row: Row) -> Result<Key, PortError> {
-    let [id, name, prefix, hash, scopes, created_at, expires_at, revoked_at, last_used_at, replaces] =
-        row.columns()?;
+    let [
+        id,
+        name,
+        prefix,
+        hash,
+        scopes,
+        created_at,
+        expires_at,
+        revoked_at,
+        last_used_at,
+        replaces,
+    ] = row.columns()?;
     Ok(Key {
         id: Id::trusted(id.text()?),
         name: name.text()?,

@@ -139,8 +139,7 @@ pub async fn create(at: &impl ports::Tenant, new: NewTenant) -> Result<Response,
     };
     let entry = Draft::new("tenant.created", &tenant.id)
         .with(json!({"name": tenant.name, "sandbox": tenant.sandbox}));
-    let commit =
-        Commit::new().and(store::insert_tenant(&tenant)).entry(entry).job(shown(&tenant));
+    let commit = Commit::new().and(store::insert_tenant(&tenant)).entry(entry).job(shown(&tenant));
     at.answer(commit, answer(StatusCode::CREATED, &tenant), Problem::changed_meanwhile).await
 }
 

@@ -72,13 +72,8 @@ pub async fn retry(at: &impl Tenant, id: &str) -> Result<Response, Problem> {
         .write_one(REVIVE, [id.into(), at.now().into()])
         .entry(Draft::new("job.revived", &Id::trusted(id.to_owned())))
         .wake(&job.function);
-    let job = JobView {
-        state: "waiting".to_owned(),
-        attempts: 0,
-        due_at: at.now(),
-        reason: None,
-        ..job
-    };
+    let job =
+        JobView { state: "waiting".to_owned(), attempts: 0, due_at: at.now(), reason: None, ..job };
     at.answer(commit, json(StatusCode::ACCEPTED, &job), waiting).await
 }
 

@@ -94,16 +94,9 @@ fn refused(message: Message, answer: &HttpResponse, job: &Job) -> Failure {
     failed(message, Some(status), why, retry, job)
 }
 
-fn failed(
-    message: Message,
-    status: Option<u16>,
-    why: String,
-    retry: Retry,
-    job: &Job,
-) -> Failure {
+fn failed(message: Message, status: Option<u16>, why: String, retry: Retry, job: &Job) -> Failure {
     let delivery = if job.is_last() { Delivery::Failed } else { Delivery::Waiting };
-    let tried =
-        Message { delivery, last_status: status, last_error: Some(why.clone()), ..message };
+    let tried = Message { delivery, last_status: status, last_error: Some(why.clone()), ..message };
     let mut commit = store::update_delivery(&tried);
     if job.is_last() {
         let data = json!({"source": tried.source, "attempts": tried.attempts, "reason": why});

@@ -173,7 +173,8 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 
 /// Reads one, with what it said.
 pub async fn get(at: &impl Tenant, id: &Id) -> Result<Response, Problem> {
-    let (message, headers, body) = store::find_message(at, id).await?.ok_or_else(Problem::not_found)?;
+    let (message, headers, body) =
+        store::find_message(at, id).await?.ok_or_else(Problem::not_found)?;
     let full = FullMessage { message, headers, body: String::from_utf8(body).ok() };
     Ok(json_response(StatusCode::OK, &full))
 }
@@ -183,7 +184,8 @@ pub async fn body(at: &impl Tenant, id: &Id) -> Result<Response, Problem> {
     let (_, _, body) = store::find_message(at, id).await?.ok_or_else(Problem::not_found)?;
     // A stranger wrote it: no browser may take it for a page of ours.
     let response = respond(StatusCode::OK, "application/octet-stream", body);
-    let response = with_header(response, HeaderName::from_static("x-content-type-options"), "nosniff");
+    let response =
+        with_header(response, HeaderName::from_static("x-content-type-options"), "nosniff");
     Ok(with_header(response, HeaderName::from_static("content-disposition"), "attachment"))
 }
 
@@ -196,12 +198,8 @@ pub async fn replay(at: &impl Tenant, id: &Id) -> Result<Response, Problem> {
         return Err(Problem::new(StatusCode::CONFLICT, kind, "The source has no target")
             .detail("set the source's target, then replay the message"));
     }
-    let waiting = Message {
-        delivery: Delivery::Waiting,
-        last_error: None,
-        delivered_at: None,
-        ..message
-    };
+    let waiting =
+        Message { delivery: Delivery::Waiting, last_error: None, delivered_at: None, ..message };
     let job = deliver::job(&waiting.id, at.new_id("job")?.as_str());
     let commit = store::update_delivery(&waiting)
         .entry(Draft::new("webhook.replayed", id).with(json!({"source": waiting.source})))

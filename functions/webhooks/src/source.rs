@@ -188,7 +188,8 @@ fn name(text: &str) -> Result<String, Problem> {
 
 fn target(text: Option<&str>) -> Result<Option<String>, Problem> {
     let Some(text) = text.map(str::trim).filter(|it| !it.is_empty()) else { return Ok(None) };
-    let unfit = || Problem::unfitting("target", "write an http or https address without a password");
+    let unfit =
+        || Problem::unfitting("target", "write an http or https address without a password");
     let url = Url::parse(text).map_err(|_| unfit())?;
     let plain = url.username().is_empty() && url.password().is_none();
     let web = matches!(url.scheme(), "http" | "https") && url.has_host();
@@ -334,14 +335,15 @@ pub async fn rotate(
     let until = at.now() + overlap;
     let mut rotated = vec![Secret { text: text.clone(), until: None }];
     let before = secrets(at, &source).await?.into_iter().filter(|it| it.counts(at.now()));
-    rotated.extend(before.map(|it| Secret {
-        until: Some(it.until.map_or(until, |other| other.min(until))),
-        ..it
-    }));
+    rotated.extend(
+        before.map(|it| Secret {
+            until: Some(it.until.map_or(until, |other| other.min(until))),
+            ..it
+        }),
+    );
     rotated.truncate(SECRETS_MAX);
     let read = source.version;
-    let source =
-        Source { version: read + 1, sealed: seal(at, &rotated).await?, ..source };
+    let source = Source { version: read + 1, sealed: seal(at, &rotated).await?, ..source };
     let entry = Draft::new("source.rotated", id).with(json!({"until": until}));
     let commit = store::update_source(&source, read).entry(entry);
     let created = CreatedSource { source, secret: ours.then_some(text) };

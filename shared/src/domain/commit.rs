@@ -74,6 +74,9 @@ impl Commit {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.entries.is_empty() && self.jobs.is_empty() && self.wakes.is_empty()
+        self.writes.is_empty()
+            && self.entries.is_empty()
+            && self.jobs.is_empty()
+            && self.wakes.is_empty()
     }
 }

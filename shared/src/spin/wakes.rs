@@ -57,7 +57,7 @@ pub(super) async fn forget(tenant: &str) -> Result<(), PortError> {
 /// Does what is due for `F` in this tenant, and says when there is more.
 pub(super) async fn drain<F: Function>(tenant: &str) -> Result<Option<Timestamp>, PortError> {
     let taken = take(tenant, F::NAME).await?;
-    let next = draining::drain::<F, _, _>(&Spin, &SpinStore::new(tenant), tenant).await?;
+    let next = draining::drain::<F, _, _>(&Spin, &SpinStore::new::<F>(tenant), tenant).await?;
     settle(tenant, F::NAME, taken, next).await?;
     Ok(next)
 }
@@ -116,12 +116,7 @@ pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
     Ok(woken)
 }
 
-async fn wake(
-    tenant: &str,
-    function: &str,
-    followers: &str,
-    key: &str,
-) -> Result<(), PortError> {
+async fn wake(tenant: &str, function: &str, followers: &str, key: &str) -> Result<(), PortError> {
     if function != Wake::FOLLOWERS {
         return call(tenant, function, key).await.map(drop);
     }
@@ -158,4 +153,3 @@ async fn call(tenant: &str, function: &str, key: &str) -> Result<Option<Timestam
     let woken: Woken = serde_json::from_slice(&answer.body).map_err(|err| broken(&err))?;
     Ok(woken.next_ms.map(Timestamp))
 }
-

@@ -53,9 +53,8 @@ fn bind(database: &JsValue, statement: &Statement) -> Result<JsValue, SqlError> 
 }
 
 fn call(on: &JsValue, method: &str, arguments: &Array) -> Result<JsValue, SqlError> {
-    let function: Function = Reflect::get(on, &method.into())
-        .and_then(JsCast::dyn_into)
-        .map_err(|err| failed(&err))?;
+    let function: Function =
+        Reflect::get(on, &method.into()).and_then(JsCast::dyn_into).map_err(|err| failed(&err))?;
     function.apply(on, arguments).map_err(|err| failed(&err))
 }
 

@@ -53,8 +53,7 @@ async fn exchange(env: &Env, question: &Question) -> worker::Result<Answer> {
     // 256 shards: a key is always with the same object, and no object has them all.
     let shard = Sha256::digest(&question.key).first().copied().unwrap_or(0);
     let mut init = RequestInit::new();
-    init.with_method(worker::Method::Post)
-        .with_body(Some(serde_json::to_string(question)?.into()));
+    init.with_method(worker::Method::Post).with_body(Some(serde_json::to_string(question)?.into()));
     let request = Request::new_with_init("http://limiter/", &init)?;
     let stub = env.durable_object(LIMITER)?.get_by_name(&format!("shard-{shard:02x}"))?;
     stub.fetch_with_request(request).await?.json().await
@@ -83,12 +82,7 @@ impl LimiterState {
         Response::from_json(&Answer { wait_ms })
     }
 
-    async fn decide(
-        &self,
-        key: &str,
-        rate: Rate,
-        now: Timestamp,
-    ) -> Result<Admission, PortError> {
+    async fn decide(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
         self.query(Statement::new(limits::CREATE, [])).await?;
         limits::prune(self, now).await?;
         limits::admit(self, key, rate, now).await

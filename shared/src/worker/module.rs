@@ -68,8 +68,8 @@ pub async fn scheduled(env: Env) {
 }
 
 async fn wake_operator(edge: &Worker) -> worker::Result<()> {
-    let mut request = worker::Request::new("http://object/_alarm", worker::Method::Post)?
-        .clone_mut()?;
+    let mut request =
+        worker::Request::new("http://object/_alarm", worker::Method::Post)?.clone_mut()?;
     request.headers_mut()?.set(ERRAND, object::WAKE)?;
     object::send(&edge.0, OPERATOR, request).await.map(drop)
 }

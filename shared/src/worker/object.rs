@@ -229,17 +229,13 @@ fn arguments(text: &str, params: Vec<JsValue>) -> Array {
 }
 
 fn call(on: &JsValue, method: &str, arguments: &Array) -> Result<JsValue, SqlError> {
-    let function: Function = Reflect::get(on, &method.into())
-        .and_then(JsCast::dyn_into)
-        .map_err(|err| failed(&err))?;
+    let function: Function =
+        Reflect::get(on, &method.into()).and_then(JsCast::dyn_into).map_err(|err| failed(&err))?;
     function.apply(on, arguments).map_err(|err| failed(&err))
 }
 
 /// Runs the statements in one synchronous transaction, which an error undoes.
-fn transaction(
-    storage: &Storage,
-    statements: Vec<Statement>,
-) -> Result<Vec<Vec<Row>>, SqlError> {
+fn transaction(storage: &Storage, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {
     let sql = storage.sql();
     let rows = Rc::new(Cell::new(Vec::with_capacity(statements.len())));
     let why = Rc::new(Cell::new(None));

@@ -32,9 +32,15 @@ fn from_js(js: &JsValue) -> Value {
     }
     if let Some(it) = js.as_f64() {
         #[expect(clippy::cast_possible_truncation, reason = "it is a safe integer")]
-        return if Number::is_safe_integer(js) { Value::Integer(it as i64) } else { Value::Real(it) };
+        return if Number::is_safe_integer(js) {
+            Value::Integer(it as i64)
+        } else {
+            Value::Real(it)
+        };
     }
-    if js.is_instance_of::<ArrayBuffer>() || js.is_instance_of::<Uint8Array>() || Array::is_array(js)
+    if js.is_instance_of::<ArrayBuffer>()
+        || js.is_instance_of::<Uint8Array>()
+        || Array::is_array(js)
     {
         // D1 hands a blob back as an array of numbers, an object's SQL as a buffer.
         return Value::Blob(Uint8Array::new(js).to_vec());

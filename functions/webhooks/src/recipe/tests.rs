@@ -1,5 +1,4 @@
 //! Recipes that hold, and recipes that are refused.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it fails")]
 
 use serde_json::{Value, json};
 use utoipa::PartialSchema;

@@ -1,5 +1,4 @@
 //! What holds for every request, whoever sends it.
-#![expect(clippy::unwrap_used, reason = "a test may stop where it fails")]
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::{collection::vec, prelude::*};

@@ -1,5 +1,4 @@
 //! Headers that are missing, doubled, malformed or meant to hurt.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it fails")]
 
 use http::HeaderValue;
 

@@ -1,0 +1,88 @@
+//! What is deployed: the components for Spin, and the module for Workers.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::{assets, command, sizes};
+
+/// Where the module for Workers is put.
+const WORKERS: &str = "build/workers";
+const EDGE: &str = "target/wasm32-unknown-unknown/release/edge.wasm";
+
+/// Builds every component of `spin.toml`.
+pub fn spin() -> anyhow::Result<()> {
+    build_spin()?;
+    sizes::print(&components()?)
+}
+
+/// Builds the module for Workers.
+pub fn workers() -> anyhow::Result<()> {
+    build_workers()?;
+    sizes::print(&module())
+}
+
+/// As [`spin`], without the sizes.
+pub fn build_spin() -> anyhow::Result<()> {
+    // One build of all, so that what they share is built once.
+    let mut cargo = command::words("cargo build --release --target wasm32-wasip2");
+    for name in names()? {
+        cargo.args(["--package", &name]);
+    }
+    command::run(&mut cargo)?;
+    // The manifest names the folder, so it must be there; only some of it needs npm.
+    assets::build()
+}
+
+/// As [`workers`], without the sizes.
+pub fn build_workers() -> anyhow::Result<()> {
+    let line = "cargo build --release --target wasm32-unknown-unknown --package edge";
+    // wasm-bindgen then takes its promises from js-sys, as the `worker` crate expects.
+    command::run(command::words(line).env("WASM_BINDGEN_USE_JS_SYS", "1"))?;
+    let out = Path::new(WORKERS);
+    if out.exists() {
+        fs::remove_dir_all(out).with_context(|| format!("emptying {WORKERS}"))?;
+    }
+    Bindgen::new()
+        .input_path(EDGE)
+        .out_name("glue")
+        .typescript(false)
+        .omit_default_module_path(true)
+        // What the shim needs to make a new instance after a panic.
+        .reset_state_function(true)
+        .force_enable_abort_handler(true)
+        .web(true)?
+        .generate(out)
+        .context("making the glue; is wasm-bindgen the same version everywhere?")?;
+    fs::copy("infra/workers/shim.js", out.join("index.js")).context("copying the shim")?;
+    assets::build()
+}
+
+/// The files of the components, as `spin.toml` names them.
+pub fn components() -> anyhow::Result<Vec<PathBuf>> {
+    let manifest = manifest()?;
+    let components = manifest.get("component").and_then(toml::Value::as_table);
+    let components = components.context("spin.toml has no components")?;
+    let source = |it: &toml::Value| it.get("source")?.as_str().map(PathBuf::from);
+    Ok(components.values().filter_map(source).collect())
+}
+
+/// The files of the module for Workers.
+pub fn module() -> Vec<PathBuf> {
+    ["index.js", "glue.js", "glue_bg.wasm"].map(|it| Path::new(WORKERS).join(it)).to_vec()
+}
+
+/// The packages of the components. Each is called what its component is.
+fn names() -> anyhow::Result<Vec<String>> {
+    let stem = |it: PathBuf| it.file_stem().map(|it| it.to_string_lossy().into_owned());
+    Ok(components()?.into_iter().filter_map(stem).collect())
+}
+
+fn manifest() -> anyhow::Result<toml::Table> {
+    let text = fs::read_to_string("spin.toml").context("reading spin.toml")?;
+    text.parse().context("reading spin.toml")
+}
