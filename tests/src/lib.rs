@@ -1,1 +1,12 @@
-//! Kits.
+//! The kits of the tests: the runtimes, a client, a receiver of deliveries, and the player of
+//! stories.
+
+pub mod client;
+pub mod crash;
+pub mod host;
+pub mod isolation;
+pub mod local;
+pub mod masks;
+pub mod player;
+pub mod sink;
+pub mod workerd;

@@ -65,10 +65,8 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 /// What a command says on its standard output.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let line = line_of(command);
-    let out = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("starting `{line}`"))?;
+    let out =
+        command.stderr(Stdio::inherit()).output().with_context(|| format!("starting `{line}`"))?;
     if !out.status.success() {
         bail!("`{line}` failed ({})", out.status);
     }

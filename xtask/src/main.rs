@@ -49,7 +49,9 @@ fn dispatch() -> anyhow::Result<ExitCode> {
         ["test"] => return test::run(test::Extent::Full),
         ["test", "--quick"] => return test::run(test::Extent::Quick),
         [] | ["help" | "--help" | "-h"] => print!("{HELP}"),
-        other => return Err(Misuse(format!("no such command: {}\n\n{HELP}", other.join(" "))).into()),
+        other => {
+            return Err(Misuse(format!("no such command: {}\n\n{HELP}", other.join(" "))).into());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

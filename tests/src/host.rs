@@ -1,0 +1,181 @@
+//! A host to play on: in memory, the local Spin host, workerd, or any address.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use edge::Backplane;
+use http::Request;
+use serde_json::{Value, json};
+use shared::{
+    http::Body,
+    memory::Memory,
+    ports::{FetchError, HttpRequest, HttpResponse},
+};
+
+use crate::{
+    client::{self, Answer},
+    local::LocalHost,
+    workerd::Workerd,
+};
+
+/// The operator's key on the hosts that the tests start.
+pub const OPERATOR_KEY: &str = "bpo_test_operator_key_for_tests_only_000000";
+/// Which runtimes to play on, comma-separated: `local`, `workerd`, `url`.
+pub const RUNTIMES: &str = "BACKPLANE_RUNTIMES";
+
+/// A host.
+pub enum Host {
+    /// In this process.
+    Memory(Box<Memory>),
+    /// The local Spin host.
+    Local(LocalHost),
+    /// Workers.
+    Workerd(Workerd),
+    /// Whoever answers at `BACKPLANE_URL`, with `BACKPLANE_OPERATOR_KEY`.
+    Url(String, String),
+}
+
+impl Host {
+    /// A host in memory, whose network is the loopback of this machine.
+    pub fn memory() -> Self {
+        Self::Memory(Box::new(Memory::with_network(fetch)))
+    }
+
+    /// Starts the host of this name, with its state in this folder.
+    ///
+    /// # Panics
+    /// When there is no such host, or it does not start.
+    pub fn start(name: &str, state: &Path) -> Self {
+        let sealing = format!("k1:{}", BASE64.encode(&[7; 32]));
+        let (operator, sealing) = (("operator_key", OPERATOR_KEY), ("sealing_keys", &*sealing));
+        match name {
+            "memory" => Self::memory(),
+            "local" => {
+                let outbound = ("outbound", "http://127.0.0.1:*");
+                Self::Local(LocalHost::start(state, &[operator, sealing, outbound]))
+            }
+            "workerd" => {
+                let outbound = ("outbound_hosts", "https://*:*,http://127.0.0.1:*");
+                Self::Workerd(Workerd::start(state, &[operator, sealing, outbound]))
+            }
+            "url" => {
+                let read = |name| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
+                Self::Url(read("BACKPLANE_URL"), read("BACKPLANE_OPERATOR_KEY"))
+            }
+            other => panic!("no runtime is called {other}"),
+        }
+    }
+
+    /// The runtimes that this run asks for.
+    pub fn asked_for() -> Vec<String> {
+        let names = std::env::var(RUNTIMES).unwrap_or_default();
+        names.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The operator's key.
+    pub fn operator_key(&self) -> &str {
+        match self {
+            Self::Memory(_) => Memory::OPERATOR_KEY,
+            Self::Url(_, key) => key,
+            Self::Local(_) | Self::Workerd(_) => OPERATOR_KEY,
+        }
+    }
+
+    /// Where it answers; nothing for the one in memory.
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Local(it) => Some(it.url()),
+            Self::Workerd(it) => Some(it.url()),
+            Self::Url(it, _) => Some(it),
+        }
+    }
+
+    /// Sends a request whose address is a path.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub fn call(&self, request: Request<Bytes>) -> Answer {
+        if let Some(url) = self.url() {
+            let line = format!("{} {}", request.method(), request.uri());
+            return client::send(url, request).unwrap_or_else(|err| panic!("{line}: {err}"));
+        }
+        let Self::Memory(memory) = self else { unreachable!("every other host has an address") };
+        let (parts, body) = memory.serve::<Backplane>(request).into_parts();
+        let body = match body {
+            Body::Full(it) => it,
+            Body::Stream(_) => Bytes::new(),
+        };
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Sends JSON with a key, and gives the answer.
+    pub fn ask(&self, method: &str, path: &str, key: &str, body: &Value) -> Answer {
+        self.call(request(method, path, &[("authorization", &format!("Bearer {key}"))], body))
+    }
+
+    /// A new sandbox and a key that may do everything in it.
+    pub fn sandbox(&self) -> Sandbox {
+        let operator = self.operator_key();
+        let made = self.ask("POST", "/v1/tenants", operator, &json!({"name": "T", "sandbox": true}));
+        let tenant = made.text("/id");
+        let headers =
+            [("authorization", &*format!("Bearer {operator}")), ("backplane-tenant", &*tenant)];
+        let body = json!({"name": "all", "scopes": ["*"]});
+        let made = self.call(request("POST", "/v1/keys", &headers, &body));
+        Sandbox { tenant, key_id: made.text("/id"), key: made.text("/secret") }
+    }
+}
+
+/// A sandbox tenant, and a key to it.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    /// The tenant's id.
+    pub tenant: String,
+    /// The key's id.
+    pub key_id: String,
+    /// The key.
+    pub key: String,
+}
+
+/// A request with a JSON body; null is none.
+///
+/// # Panics
+/// When a header or the path cannot be one.
+pub fn request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &Value,
+) -> Request<Bytes> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = if body.is_null() {
+        Bytes::new()
+    } else {
+        request = request.header("content-type", "application/json");
+        body.to_string().into()
+    };
+    request.body(body).expect("the test writes requests that can be sent")
+}
+
+/// The network of the host in memory.
+fn fetch(request: HttpRequest) -> Result<HttpResponse, FetchError> {
+    let url = request.url.as_str();
+    if !url.starts_with("http://127.0.0.1:") {
+        return Err(FetchError::Refused);
+    }
+    let mut out = Request::builder().method(request.method).uri(request.url.path());
+    if let Some(headers) = out.headers_mut() {
+        *headers = request.headers;
+    }
+    let base = url.strip_suffix(request.url.path()).unwrap_or(url);
+    let out = out.body(request.body).map_err(|_| FetchError::Refused)?;
+    match client::send(base, out) {
+        Ok(Answer { status, headers, body }) => Ok(HttpResponse { status, headers, body }),
+        Err(err) => Err(FetchError::Unreachable(err.to_string())),
+    }
+}

@@ -1,0 +1,109 @@
+//! The local Spin host, as a child of the test.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+/// How long a start may take: the first one compiles the components.
+const START_TIMEOUT: Duration = Duration::from_secs(240);
+/// How long a stop may take before it is made one.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running host. It ends with this value.
+pub struct LocalHost {
+    child: Child,
+    url: String,
+}
+
+impl LocalHost {
+    /// Starts a host with its state in this folder, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not start; its log is in the message.
+    pub fn start(state: &Path, variables: &[(&str, &str)]) -> Self {
+        let log = state.join("host.log");
+        let mut command = Command::new(root().join("target/debug/backplane-local"));
+        command
+            .current_dir(root())
+            .args(["--from", "spin.toml", "--listen", "127.0.0.1:0"])
+            .args(["--runtime-config", "infra/spin/development.toml"])
+            .arg("--state-dir")
+            .arg(state)
+            .args(variables.iter().flat_map(|(k, v)| ["--variable".to_owned(), format!("{k}={v}")]))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).expect("the state's folder can be written"))
+            .process_group(0);
+        let mut child = command.spawn().expect("run `cargo build -p local` first");
+        let lines = lines(&mut child);
+        let ready = lines.recv_timeout(START_TIMEOUT).unwrap_or_default();
+        match ready.strip_prefix("ready ") {
+            Some(url) => Self { url: url.to_owned(), child },
+            None => {
+                let _ = child.kill();
+                panic!("no start: {}", std::fs::read_to_string(&log).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Kills it where it stands.
+    pub fn kill(&mut self) {
+        signal(&self.child, "-KILL");
+        let _ = self.child.wait();
+    }
+
+    /// Stops it as an operator would.
+    pub fn stop(&mut self) {
+        signal(&self.child, "-TERM");
+        let end = Instant::now() + STOP_TIMEOUT;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill();
+        }
+    }
+}
+
+impl Drop for LocalHost {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill();
+        }
+    }
+}
+
+/// What the child says, line by line, read to its end so that it never waits for a reader.
+fn lines(child: &mut Child) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    if let Some(out) = child.stdout.take() {
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+    }
+    lines
+}
+
+/// Signals the child's whole group.
+fn signal(child: &Child, signal: &str) {
+    let group = format!("-{}", child.id());
+    let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -1,0 +1,205 @@
+//! Plays a story: a conversation in `fixtures/<function>/<story>.http`, the same on every host.
+//!
+//! ```text
+//! # What this is about.
+//! > POST /v1/webhooks/sources
+//! > as: operator
+//! > {"name":"orders","recipe":"stripe"}
+//! < 201 application/json
+//! < {"id":"{{src_1}}", …}
+//! ```
+//!
+//! Lines of a request: the method and path, then headers, then the body. Some headers are
+//! directions to the player: `as` (`operator`, `operator for the tenant` or `nobody`; the key of
+//! the story's sandbox otherwise), `sign: <recipe> <secret> <id> <seconds since 1970>`, `wait:
+//! <JSON pointer>=<JSON>` (asks again until it is so), `fill: <n>` (a body of n bytes) and
+//! `SINK` in place of a method and path (shows what was delivered). Each story has a sandbox of
+//! its own, whose clock stands at 2030-01-01T00:00:00Z.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use serde_json::{Value, json};
+use webhooks::{recipe::Recipe, signature};
+
+use crate::{
+    client::Answer,
+    host::{Host, Sandbox},
+    masks::Masks,
+    sink::Sink,
+};
+
+/// How long `wait` asks again.
+const WAIT: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(100);
+/// The headers of an answer that are part of the story.
+const SHOWN: [&str; 7] = [
+    "allow",
+    "content-disposition",
+    "etag",
+    "idempotency-replayed",
+    "retry-after",
+    "www-authenticate",
+    "x-content-type-options",
+];
+
+/// A story on its host.
+struct Player<'a> {
+    host: &'a Host,
+    sandbox: Sandbox,
+    sink: Sink,
+    masks: Masks,
+}
+
+/// Plays a story and gives it back with the answers that came.
+pub fn play(host: &Host, story: &str) -> String {
+    let sandbox = host.sandbox();
+    let to = json!({"to": "2030-01-01T00:00:00Z"});
+    let moved = host.ask("POST", "/v1/test-clock/advance", &sandbox.key, &to);
+    assert_eq!(moved.status, 200, "the clock is set: {moved:?}");
+    let sink = Sink::start();
+    let mut masks = Masks::default();
+    masks.name("tenant", &sandbox.tenant);
+    masks.name("key_id", &sandbox.key_id);
+    masks.name("key", &sandbox.key);
+    masks.name("sink", sink.url());
+    Player { host, sandbox, sink, masks }.play(story)
+}
+
+impl Player<'_> {
+    fn play(&mut self, story: &str) -> String {
+        let mut out = String::new();
+        let mut lines = story.lines().filter(|it| !it.starts_with('<')).peekable();
+        while let Some(line) = lines.next() {
+            out.push_str(line);
+            out.push('\n');
+            let Some(head) = line.strip_prefix("> ") else { continue };
+            let mut rest = Vec::new();
+            while let Some(line) = lines.next_if(|it| it.starts_with("> ")) {
+                out.push_str(line);
+                out.push('\n');
+                rest.push(&line[2..]);
+            }
+            out.push_str(&self.exchange(head, &rest));
+        }
+        out
+    }
+
+    fn exchange(&mut self, head: &str, rest: &[&str]) -> String {
+        if head == "SINK" {
+            return self.show_delivered();
+        }
+        let is_header = |it: &&&str| {
+            let name = it.split_once(": ").map_or("", |(name, _)| name);
+            !name.is_empty() && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'-')
+        };
+        let headers: Vec<_> = rest.iter().take_while(is_header).collect();
+        let body = rest.iter().skip(headers.len()).copied().collect::<Vec<_>>().join("\n");
+        let wait = headers.iter().find_map(|it| it.strip_prefix("wait: "));
+        let end = Instant::now() + WAIT;
+        loop {
+            let answer = self.host.call(self.request(head, &headers, &body));
+            let done = wait.is_none_or(|it| self.holds(&answer, it));
+            if done || Instant::now() > end {
+                return self.show(&answer);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn request(&self, head: &str, headers: &[&&str], body: &str) -> Request<Bytes> {
+        let (method, path) = head.split_once(' ').expect("a request names a method and a path");
+        let body = self.masks.reveal(body);
+        let mut request =
+            Request::builder().method(method).uri(self.masks.reveal(path));
+        let (mut body, mut actor, mut kind) = (body.into_bytes(), "tenant", "application/json");
+        for header in headers {
+            let (name, value) = header.split_once(": ").expect("a header has a value");
+            let value = self.masks.reveal(value);
+            match name {
+                "as" => actor = header.split_once(": ").map_or("", |(_, it)| it),
+                "wait" => {}
+                "fill" => body = vec![b'x'; value.parse().expect("fill names a number")],
+                "content-type" => kind = header.split_once(": ").map_or("", |(_, it)| it),
+                "sign" => {
+                    for (name, value) in signed(&value, &body) {
+                        request = request.header(name, value);
+                    }
+                }
+                _ => request = request.header(name, value),
+            }
+        }
+        if !body.is_empty() {
+            request = request.header("content-type", kind);
+        }
+        for (name, value) in self.credentials(actor) {
+            request = request.header(name, value);
+        }
+        request.body(body.into()).expect("a story's request can be sent")
+    }
+
+    fn credentials(&self, actor: &str) -> Vec<(&'static str, String)> {
+        let operator = format!("Bearer {}", self.host.operator_key());
+        match actor {
+            "nobody" => vec![],
+            "operator" => vec![("authorization", operator)],
+            "operator for the tenant" => vec![
+                ("authorization", operator),
+                ("backplane-tenant", self.sandbox.tenant.clone()),
+            ],
+            "tenant" => vec![("authorization", format!("Bearer {}", self.sandbox.key))],
+            key => vec![("authorization", format!("Bearer {}", self.masks.reveal(key)))],
+        }
+    }
+
+    fn holds(&self, answer: &Answer, claim: &str) -> bool {
+        let (pointer, value) = claim.split_once('=').expect("wait is pointer=value");
+        let expected: Value = serde_json::from_str(value).expect("wait's value is JSON");
+        answer.json().pointer(pointer) == Some(&expected)
+    }
+
+    fn show(&mut self, answer: &Answer) -> String {
+        let kind = header(&answer.headers, "content-type").unwrap_or_default();
+        let mut out = format!("< {} {kind}", answer.status.as_u16()).trim_end().to_owned() + "\n";
+        for name in SHOWN {
+            if let Some(value) = header(&answer.headers, name) {
+                out.push_str(&format!("< {name}: {value}\n"));
+            }
+        }
+        if !answer.body.is_empty() {
+            let body = self.masks.cover(&String::from_utf8_lossy(&answer.body));
+            body.lines().for_each(|line| out.push_str(&format!("< {line}\n")));
+        }
+        out
+    }
+
+    fn show_delivered(&mut self) -> String {
+        let mut out = String::new();
+        for it in self.sink.delivered() {
+            out.push_str(&format!("< POST {}\n", it.path));
+            for (name, value) in &it.headers {
+                if name.starts_with("backplane-") || name.ends_with("signature") {
+                    let line = format!("< {name}: {value}\n");
+                    out.push_str(&self.masks.cover(&line));
+                }
+            }
+            let body = self.masks.cover(&String::from_utf8_lossy(&it.body));
+            out.push_str(&format!("< {body}\n"));
+        }
+        out
+    }
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+}
+
+/// The headers with which a provider would sign this body.
+fn signed(direction: &str, body: &[u8]) -> Vec<(String, String)> {
+    let words: Vec<_> = direction.split(' ').collect();
+    let [recipe, secret, id, at] = words[..] else { panic!("sign: recipe secret id seconds") };
+    let recipe = Recipe::named(recipe).unwrap_or_else(|| panic!("no recipe is called {recipe}"));
+    let at = at.parse().expect("sign names seconds");
+    signature::sign(&recipe, secret, id, at, body).expect("the secret fits the recipe")
+}

@@ -1,0 +1,89 @@
+//! The same on the real runtimes: stories, contract, isolation, crash.
+//!
+//! `BACKPLANE_RUNTIMES=local,workerd cargo test -p tests --test runtimes`, or `url` for whoever
+//! answers at `BACKPLANE_URL` to `BACKPLANE_OPERATOR_KEY`.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+use tests::{crash, host::Host, isolation, local::root, player};
+
+/// How often the crash test kills, unless `CRASH_KILLS` says otherwise.
+const KILLS: u32 = 50;
+
+/// Runs `check` on each runtime that was asked for.
+fn on_each(what: &str, check: impl Fn(&Host)) {
+    let names = Host::asked_for();
+    if names.is_empty() {
+        println!("skipped: BACKPLANE_RUNTIMES names no runtime");
+    }
+    for name in names {
+        println!("{what}: {name}");
+        let state = tempfile::tempdir().unwrap();
+        check(&Host::start(&name, state.path()));
+    }
+}
+
+fn stories() -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(root().join("fixtures"))
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .filter(|it| it.is_dir())
+        .flat_map(|it| fs::read_dir(it).unwrap().map(|it| it.unwrap().path()))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn every_story_plays_as_written() {
+    on_each("stories", |host| {
+        let mut differing = Vec::new();
+        for file in stories() {
+            let expected = fs::read_to_string(&file).unwrap();
+            let actual = player::play(host, &expected);
+            if actual != expected {
+                differing.push(format!("{}:\n{}", file.display(), difference(&expected, &actual)));
+            }
+        }
+        assert!(differing.is_empty(), "{}", differing.join("\n\n"));
+        println!("  {} stories", stories().len());
+    });
+}
+
+/// The lines that differ.
+fn difference(expected: &str, actual: &str) -> String {
+    let lines = expected.lines().zip(actual.lines()).filter(|(a, b)| a != b);
+    lines.map(|(a, b)| format!("- {a}\n+ {b}\n")).collect()
+}
+
+#[test]
+fn the_runtime_keeps_its_promises() {
+    on_each("contract", |host| {
+        let at = host.sandbox();
+        let kept = host.ask("POST", "/v1/selftest/contract", &at.key, &Value::Null).json();
+        assert_eq!(kept["kept"], true, "{kept:#}");
+        println!("  {} promises", kept["checks"].as_array().map_or(0, Vec::len));
+    });
+}
+
+#[test]
+fn no_tenant_sees_another() {
+    on_each("isolation", isolation::check);
+}
+
+#[test]
+fn every_route_answers() {
+    on_each("routes", isolation::every_route_answers);
+}
+
+#[test]
+fn nothing_is_lost_when_the_host_is_killed() {
+    if !Host::asked_for().iter().any(|it| it == "local") {
+        println!("skipped: BACKPLANE_RUNTIMES does not name local");
+        return;
+    }
+    let kills = std::env::var("CRASH_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
+    let state = tempfile::tempdir().unwrap();
+    crash::check(state.path(), kills);
+}

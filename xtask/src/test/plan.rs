@@ -1,0 +1,109 @@
+//! Which steps there are.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::Context as _;
+
+use super::{Extent, Step, Work};
+use crate::{build, command, sizes};
+
+const RUNTIMES: &str = "tests/tests/runtimes.rs";
+const SPIN: &str = "wasm32-wasip2";
+const WORKERS: &str = "wasm32-unknown-unknown";
+
+/// The steps, in order: what is quick and fails often comes first.
+pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
+    let mut steps = vec![
+        one("format", "native", "cargo fmt --all --check"),
+        one("clippy", "native", "cargo clippy --workspace --all-targets -- -D warnings"),
+    ];
+    if extent == Extent::Quick {
+        steps.push(one("tests", "native", "cargo test"));
+        return Ok(steps);
+    }
+    let functions = functions()?;
+    steps.extend([
+        clippy(SPIN, functions.iter().filter(|it| *it != "edge")),
+        clippy(WORKERS, functions.iter()),
+        Step { name: "licenses and sources", place: "native", work: Work::Deny },
+        documentation(&functions),
+        one("tests", "native", "cargo test --workspace"),
+        npm(),
+        own("build", SPIN, build::build_spin),
+        own("build", WORKERS, build::build_workers),
+        own("sizes", "both", sizes::check),
+        one("build of the local host", "native", "cargo build --package local"),
+        runtimes(),
+        upload(),
+    ]);
+    Ok(steps)
+}
+
+fn one(name: &'static str, place: &'static str, line: &str) -> Step {
+    Step { name, place, work: Work::Commands(vec![command::words(line)]) }
+}
+
+fn own(name: &'static str, place: &'static str, own: fn() -> anyhow::Result<()>) -> Step {
+    Step { name, place, work: Work::Own(own) }
+}
+
+/// Clippy as a target sees the code: half of it is there for one target only.
+fn clippy<'a>(target: &'static str, packages: impl Iterator<Item = &'a String>) -> Step {
+    // The profile that is deployed, so that nothing is built for a third time.
+    let mut command = command::words("cargo clippy --release --package shared --target");
+    command.arg(target);
+    for name in packages {
+        command.args(["--package", name]);
+    }
+    command.args(["--", "-D", "warnings"]);
+    Step { name: "clippy", place: target, work: Work::Commands(vec![command]) }
+}
+
+fn documentation(functions: &[String]) -> Step {
+    let mut command = command::words("cargo doc --no-deps --package shared");
+    for name in functions {
+        command.args(["--package", name]);
+    }
+    // It changes nothing but rustdoc's own output, so nothing else is built again.
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    Step { name: "documentation", place: "native", work: Work::Commands(vec![command]) }
+}
+
+fn npm() -> Step {
+    one("npm's packages", "node", "npm ci --ignore-scripts --no-audit --no-fund")
+}
+
+/// The same tests against every runtime.
+fn runtimes() -> Step {
+    let work = if Path::new(RUNTIMES).exists() {
+        let line = "cargo test --package tests --test runtimes -- --nocapture";
+        let mut command = command::words(line);
+        command.env("BACKPLANE_RUNTIMES", "local,workerd");
+        Work::Commands(vec![command])
+    } else {
+        Work::Skip(format!("{RUNTIMES} is not there"))
+    };
+    Step { name: "tests on the runtimes", place: "local host, workerd", work }
+}
+
+/// What Cloudflare would be sent, without sending it.
+fn upload() -> Step {
+    let line = "node_modules/.bin/wrangler deploy --dry-run --outdir build/dry-run";
+    let mut command: Command = command::words(line);
+    command
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("WRANGLER_HIDE_BANNER", "true")
+        .env("WRANGLER_LOG_PATH", "build/wrangler-logs")
+        .env("CI", "1");
+    Step { name: "upload, rehearsed", place: "workers", work: Work::Commands(vec![command]) }
+}
+
+/// The packages of the functions. Each is called what its folder is.
+fn functions() -> anyhow::Result<Vec<String>> {
+    let mut names = vec![];
+    for entry in fs::read_dir("functions").context("listing functions")? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
