@@ -168,11 +168,12 @@ fn fetch(request: HttpRequest) -> Result<HttpResponse, FetchError> {
     if !url.starts_with("http://127.0.0.1:") {
         return Err(FetchError::Refused);
     }
-    let mut out = Request::builder().method(request.method).uri(request.url.path());
+    let path = &request.url[url::Position::BeforePath..];
+    let mut out = Request::builder().method(request.method).uri(path);
     if let Some(headers) = out.headers_mut() {
         *headers = request.headers;
     }
-    let base = url.strip_suffix(request.url.path()).unwrap_or(url);
+    let base = url.strip_suffix(path).unwrap_or(url);
     let out = out.body(request.body).map_err(|_| FetchError::Refused)?;
     match client::send(base, out) {
         Ok(Answer { status, headers, body }) => Ok(HttpResponse { status, headers, body }),

@@ -94,9 +94,11 @@ fn unknown_like(id: &str) -> String {
 
 /// A call on this route that would work on a thing of one's own.
 fn ask(host: &Host, at: &Sandbox, route: &Route, id: &str) -> Answer {
-    let start = route.path.find('{').unwrap_or(0);
-    let end = route.path.find('}').map_or(0, |it| it + 1);
-    let path = format!("{}{id}{}", &route.path[..start], &route.path[end..]);
+    let blank = route.path.find('{').zip(route.path.find('}'));
+    let path = match blank {
+        Some((start, end)) => format!("{}{id}{}", &route.path[..start], &route.path[end + 1..]),
+        None => route.path.to_owned(),
+    };
     let body = match (route.method, route.operation) {
         ("GET" | "DELETE", _) => Value::Null,
         ("PATCH", _) => json!({"name": "changed"}),

@@ -1,7 +1,7 @@
 //! The local Spin host, as a child of the test.
 
 use std::{
-    fs::File,
+    fs::OpenOptions,
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -27,7 +27,9 @@ impl LocalHost {
     /// # Panics
     /// When it does not start; its log is in the message.
     pub fn start(state: &Path, variables: &[(&str, &str)]) -> Self {
+        std::fs::create_dir_all(state).expect("the state's folder can be made");
         let log = state.join("host.log");
+        let appended = OpenOptions::new().create(true).append(true).open(&log);
         let mut command = Command::new(root().join("target/debug/backplane-local"));
         command
             .current_dir(root())
@@ -38,7 +40,7 @@ impl LocalHost {
             .args(variables.iter().flat_map(|(k, v)| ["--variable".to_owned(), format!("{k}={v}")]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(File::create(&log).expect("the state's folder can be written"))
+            .stderr(appended.expect("the state's folder can be written"))
             .process_group(0);
         let mut child = command.spawn().expect("run `cargo build -p local` first");
         let lines = lines(&mut child);

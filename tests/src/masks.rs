@@ -38,7 +38,8 @@ impl Masks {
         for (name, real) in &self.0 {
             text = text.replace(real.as_str(), name);
         }
-        hide_hashes(&hide_times(&text))
+        let text = hide(&hide(&hide_times(&text), "leaf"), "prefix");
+        hide(&hide(&text, "delivered_at"), "due_at")
     }
 }
 
@@ -76,14 +77,15 @@ fn hide_times(text: &str) -> String {
     out + rest
 }
 
-/// Leaf hashes, which depend on ids.
-fn hide_hashes(text: &str) -> String {
+/// The values of a field that depends on chance: on ids, on a secret, or on jitter.
+fn hide(text: &str, field: &str) -> String {
+    let start = format!("\"{field}\":\"");
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find("\"leaf\":\"") {
-        let (before, found) = rest.split_at(at + 8);
+    while let Some(at) = rest.find(&start) {
+        let (before, found) = rest.split_at(at + start.len());
         out.push_str(before);
-        out.push_str("{{leaf}}");
+        out.push_str(&format!("{{{{{field}}}}}"));
         rest = found.split_at(found.find('"').unwrap_or(0)).1;
     }
     out + rest

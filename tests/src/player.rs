@@ -61,8 +61,8 @@ pub fn play(host: &Host, story: &str) -> String {
     let sink = Sink::start();
     let mut masks = Masks::default();
     masks.name("tenant", &sandbox.tenant);
-    masks.name("key_id", &sandbox.key_id);
-    masks.name("key", &sandbox.key);
+    masks.name("own_key_id", &sandbox.key_id);
+    masks.name("own_key", &sandbox.key);
     masks.name("sink", sink.url());
     Player { host, sandbox, sink, masks }.play(story)
 }
@@ -112,7 +112,7 @@ impl Player<'_> {
         let (method, path) = head.split_once(' ').expect("a request names a method and a path");
         let body = self.masks.reveal(body);
         let mut request =
-            Request::builder().method(method).uri(self.masks.reveal(path));
+            Request::builder().method(method).uri(self.masks.reveal(path)).header("user-agent", "story");
         let (mut body, mut actor, mut kind) = (body.into_bytes(), "tenant", "application/json");
         for header in headers {
             let (name, value) = header.split_once(": ").expect("a header has a value");

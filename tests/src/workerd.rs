@@ -57,7 +57,10 @@ impl Workerd {
         let first = first.map_err(|_| started.told("it said nothing"))?;
         match first.get("url").and_then(Value::as_str) {
             Some(url) => started.url = url.to_owned(),
-            None => return Err(started.told(&first.to_string())),
+            None => {
+                let why = first.get("error").and_then(Value::as_str).unwrap_or_default();
+                return Err(started.told(why));
+            }
         }
         Ok(started)
     }
@@ -90,7 +93,7 @@ impl Workerd {
             return Err(self.told(&format!("an answer to something else: {answer}")));
         }
         match answer.get("error") {
-            Some(err) => Err(err.to_string()),
+            Some(err) => Err(err.as_str().unwrap_or_default().to_owned()),
             None => Ok(answer["ok"].take()),
         }
     }
