@@ -12,7 +12,7 @@ process.env.WRANGLER_SEND_METRICS = "false";
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 process.env.WRANGLER_LOG_PATH ??= "build/wrangler-logs";
 
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -81,10 +81,14 @@ function modules(entry) {
 
 // What wrangler.toml says, as Miniflare wants it.
 function worker({ port, vars }) {
+  if (!existsSync(join(root, "node_modules/wrangler"))) {
+    throw new Error("wrangler is missing: npm ci --ignore-scripts");
+  }
   const wrangler = require("wrangler");
   const config = join(root, "wrangler.toml");
   const { workerOptions, main } = wrangler.unstable_getMiniflareWorkerOptions(config);
   const { name } = wrangler.unstable_readConfig({ config }, { hideWarnings: true });
+  if (!existsSync(main)) throw new Error(`${main} is missing: cargo xtask build workers`);
   return {
     ...workerOptions,
     name,
@@ -151,6 +155,7 @@ async function main() {
   if (chosen.port && !(await isFree(chosen.port))) {
     fail("busy", `port ${chosen.port} of ${host} is in use`);
   }
+  const ours = worker(chosen);
   const { Miniflare, Log, LogLevel } = require("miniflare");
   // Standard output is for our lines alone.
   class ErrorLog extends Log {
@@ -158,7 +163,6 @@ async function main() {
       process.stderr.write(line + "\n");
     }
   }
-  const ours = worker(chosen);
   const runtime = new Miniflare({
     host,
     port: 0,
@@ -204,4 +208,7 @@ async function serve(known) {
   }
 }
 
-main().catch((error) => fail("start", String(error?.stack ?? error)));
+main().catch((error) => {
+  process.stderr.write(`${error?.stack ?? error}\n`);
+  fail("start", String(error?.message ?? error));
+});

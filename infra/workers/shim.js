@@ -1,8 +1,8 @@
 // The Worker's entry, and the only JavaScript in the product: it contains panics.
 //
 // On wasm a panic is an abort. Every future of the isolate is dead after it, and the promise that
-// waits for it would never settle: the client would hang. So we settle those promises ourselves, and
-// make a new instance of the module before the next call.
+// waits for it would never settle: the client would hang. So each call watches the instance that it
+// went into, and the first call after an abort makes a new one.
 
 import { DurableObject } from "cloudflare:workers";
 import module from "./glue_bg.wasm";
@@ -10,19 +10,20 @@ import * as glue from "./glue.js";
 
 glue.initSync({ module });
 
-// Counts the instances, so that an object knows when its Rust half is gone.
+// How often a call looks whether its instance still lives, in milliseconds. Each call looks for
+// itself, because what settles a promise must happen in the request that the promise belongs to:
+// rejected from another, the runtime answers in our place.
+const WATCH_MS = 50;
+
+// Counts the aborts, so that a call and an object know when their instance is gone.
 let generation = 0;
 let aborted = false;
-// What rejects each promise that is waiting for the instance.
-const waiting = new Set();
 
 function abort(why) {
   if (aborted) return;
   aborted = true;
   generation += 1;
-  const dead = [...waiting];
-  waiting.clear();
-  for (const reject of dead) reject(new Error(`the instance aborted: ${why}`));
+  console.error(`the instance aborted: ${why}`);
 }
 
 const isTrap = (error) =>
@@ -44,22 +45,52 @@ function revive() {
   console.warn("made a new instance after an abort");
 }
 
-// Calls into the instance. The promise settles even if the instance does not live to do it.
-function call(work) {
-  return new Promise((resolve, reject) => {
-    waiting.add(reject);
-    const settle = (how) => (value) => {
-      waiting.delete(reject);
-      how(value);
-    };
-    try {
-      revive();
-      work().then(settle(resolve), settle(reject));
-    } catch (error) {
-      if (isTrap(error)) abort(error.message);
-      settle(reject)(error);
-    }
+// A promise that rejects when the instance of now is no more, and what ends the watch for that.
+function watch() {
+  const born = generation;
+  let timer;
+  const death = new Promise((_, reject) => {
+    timer = setInterval(() => {
+      if (born === generation) return;
+      clearInterval(timer);
+      reject(new Error("the instance aborted"));
+    }, WATCH_MS);
   });
+  return { death, unwatch: () => clearInterval(timer) };
+}
+
+// Calls into the instance. The promise settles even if the instance does not live to do it.
+async function call(work) {
+  revive();
+  const { death, unwatch } = watch();
+  try {
+    return await Promise.race([work(), death]);
+  } catch (error) {
+    if (isTrap(error)) abort(error.message);
+    throw error;
+  } finally {
+    unwatch();
+  }
+}
+
+// An answer that goes on for long breaks off with its instance, and the client may come again.
+function breakable(response) {
+  if (!response.headers.get("content-type")?.startsWith("text/event-stream")) return response;
+  const reader = response.body.getReader();
+  const { death, unwatch } = watch();
+  const body = new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await Promise.race([reader.read(), death]);
+      if (!done) return controller.enqueue(value);
+      unwatch();
+      controller.close();
+    },
+    cancel(reason) {
+      unwatch();
+      return reader.cancel(reason);
+    },
+  });
+  return new Response(body, response);
 }
 
 // The answer when there is none. The log says more than the client may know.
@@ -85,7 +116,7 @@ const durable = (name) =>
     }
 
     fetch(request) {
-      return call(() => this.#rust().fetch(request)).catch(broken);
+      return call(() => this.#rust().fetch(request)).then(breakable, broken);
     }
 
     // A rejected alarm is tried again by the runtime.

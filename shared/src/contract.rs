@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::ports::{
-    Admission, Edge, Kv, PortError, Rate, Sql, SqlError, Statement, Store, Value, Wake,
+    Admission, Edge, FetchError, Kv, PortError, Rate, Sql, SqlError, Statement, Store, Value, Wake,
 };
 
 /// What came of one promise.
@@ -219,7 +219,8 @@ async fn refused(edge: &impl Edge) -> Kept {
         timeout: Duration::from_secs(2),
         answer_bytes_max: 64,
     };
-    hold(edge.fetch(request).await.is_err(), "the metadata service must not be reached")
+    let refused = matches!(edge.fetch(request).await, Err(FetchError::Refused));
+    hold(refused, "the metadata service must be refused, and not only out of reach")
 }
 
 #[cfg(test)]

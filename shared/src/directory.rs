@@ -13,20 +13,23 @@ use crate::{
 const FIND_TENANT: &str = "
     select name, state, sandbox from directory_tenants where tenant = ?1";
 const PUT_TENANT: &str = "
-    insert into directory_tenants (tenant, name, state, sandbox) values (?1, ?2, ?3, ?4)
-    on conflict (tenant) do update set name = excluded.name, state = excluded.state";
+    insert into directory_tenants (tenant, name, state, sandbox, version)
+    values (?1, ?2, ?3, ?4, ?5)
+    on conflict (tenant) do update set name = excluded.name, state = excluded.state,
+      version = excluded.version where directory_tenants.version < excluded.version";
 const DELETE_TENANT: &str = "delete from directory_tenants where tenant = ?1";
 const DELETE_TENANT_KEYS: &str = "delete from directory_keys where tenant = ?1";
 const DELETE_TENANT_ADDRESSES: &str = "delete from directory_addresses where tenant = ?1";
 
 const FIND_KEY: &str = "
-    select tenant, key_id, scopes, expires_at_ms from directory_keys where hash = ?1";
+    select tenant, key_id, scopes, expires_at_ms from directory_keys
+    where hash = ?1 and stage < 3";
 const PUT_KEY: &str = "
-    insert into directory_keys (hash, tenant, key_id, scopes, expires_at_ms)
-    values (?1, ?2, ?3, ?4, ?5)
-    on conflict (hash) do update set scopes = excluded.scopes,
-      expires_at_ms = excluded.expires_at_ms where tenant = excluded.tenant";
-const DELETE_KEY: &str = "delete from directory_keys where hash = ?1 and tenant = ?2";
+    insert into directory_keys (hash, tenant, key_id, scopes, expires_at_ms, stage)
+    values (?1, ?2, ?3, ?4, ?5, ?6)
+    on conflict (hash) do update set expires_at_ms = excluded.expires_at_ms,
+      stage = excluded.stage
+      where directory_keys.tenant = excluded.tenant and directory_keys.stage < excluded.stage";
 
 const FIND_ADDRESS: &str = "select tenant from directory_addresses where kind = ?1 and name = ?2";
 const PUT_ADDRESS: &str = "
@@ -59,6 +62,17 @@ pub struct KeyRecord {
     pub scopes: Scopes,
     /// When it stops working, by the real clock.
     pub expires_at: Option<Timestamp>,
+}
+
+/// Where a key is in its life. It only goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum KeyStage {
+    /// It works, without an end in sight.
+    Lasting,
+    /// It works until then by the real clock, or until it is said to be over.
+    Ending(Option<Timestamp>),
+    /// It works no more.
+    Over,
 }
 
 /// A cached answer, good until then.
@@ -177,7 +191,8 @@ impl<E: Edge> Projection<E> {
         Self { edge, tenant: tenant.to_owned() }
     }
 
-    /// Shows a key. Twice is as good as once.
+    /// Shows a key at this stage of its life. Twice is as good as once, and an earlier stage that
+    /// comes late changes nothing.
     ///
     /// # Errors
     /// When the directory cannot be written.
@@ -186,20 +201,23 @@ impl<E: Edge> Projection<E> {
         hash: &str,
         id: &str,
         scopes: &Scopes,
-        expires_at: Option<Timestamp>,
+        stage: KeyStage,
     ) -> Result<(), PortError> {
         let scopes = serde_json::to_string(scopes).map_err(|err| PortError::new("json", err))?;
-        let params: [Value; 5] =
-            [hash.into(), (&self.tenant).into(), id.into(), scopes.into(), expires_at.into()];
+        let (number, expires_at) = match stage {
+            KeyStage::Lasting => (1, None),
+            KeyStage::Ending(at) => (2, at),
+            KeyStage::Over => (3, None),
+        };
+        let params: [Value; 6] = [
+            hash.into(),
+            (&self.tenant).into(),
+            id.into(),
+            scopes.into(),
+            expires_at.into(),
+            Value::Integer(number),
+        ];
         self.write(PUT_KEY, params, &key_key(hash)).await.map(drop)
-    }
-
-    /// Hides a key.
-    ///
-    /// # Errors
-    /// When the directory cannot be written.
-    pub async fn hide_key(&self, hash: &str) -> Result<(), PortError> {
-        self.write(DELETE_KEY, [hash.into(), (&self.tenant).into()], &key_key(hash)).await.map(drop)
     }
 
     /// Claims an inbound address, a host name or a provider's account. Says whether it is this
@@ -230,14 +248,25 @@ impl<E: Edge> Projection<E> {
         self.write(DELETE_ADDRESS, params, &address_key(kind, name)).await.map(drop)
     }
 
-    /// Shows a tenant. Only the operator's own tenant knows of others.
+    /// Shows this version of a tenant, unless a later one is shown. Only the operator's own
+    /// tenant knows of others.
     ///
     /// # Errors
     /// When this is not the operator's tenant, or the directory cannot be written.
-    pub async fn show_tenant(&self, id: &str, record: &TenantRecord) -> Result<(), PortError> {
+    pub async fn show_tenant(
+        &self,
+        id: &str,
+        record: &TenantRecord,
+        version: i64,
+    ) -> Result<(), PortError> {
         self.operator_only()?;
-        let params =
-            [Value::from(id), (&record.name).into(), (&record.state).into(), record.sandbox.into()];
+        let params = [
+            Value::from(id),
+            (&record.name).into(),
+            (&record.state).into(),
+            record.sandbox.into(),
+            version.into(),
+        ];
         self.write(PUT_TENANT, params, &tenant_key(id)).await.map(drop)
     }
 

@@ -65,13 +65,28 @@ pub async fn admit<E: Edge>(
 /// A client that keeps showing bad credentials is told to wait.
 async fn slow_down<E: Edge>(edge: &E, headers: &HeaderMap, problem: Problem) -> Problem {
     let client = headers.get(E::CLIENT_ADDRESS).and_then(|it| it.to_str().ok()).unwrap_or("");
-    // Spin gives the port as well, which is another one each time.
-    let client = client.rsplit_once(':').map_or(client, |(host, _)| host);
-    let key = format!("bad-credentials:{client}");
+    let key = format!("bad-credentials:{}", neighbourhood(client));
     match edge.admit(&key, BAD_CREDENTIALS, edge.now()).await {
         Ok(Admission::Refused(wait)) => Problem::too_many(wait),
         Ok(Admission::Admitted) => problem,
         Err(err) => problem.caused_by(err),
+    }
+}
+
+/// The part of a client's address that it cannot change at will: without the port, which Spin
+/// gives as well, and of IPv6 the network that one customer has.
+fn neighbourhood(client: &str) -> String {
+    let address = match client.parse::<std::net::SocketAddr>() {
+        Ok(it) => Some(it.ip()),
+        Err(_) => client.parse().ok(),
+    };
+    match address {
+        Some(std::net::IpAddr::V6(it)) => {
+            let [a, b, c, d, ..] = it.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Some(it) => it.to_string(),
+        None => String::new(),
     }
 }
 

@@ -21,6 +21,15 @@ const LEASE: Duration = Duration::from_secs(60);
 const BATCH: u32 = 8;
 /// How many rounds one drain goes before it lets others have their turn.
 const ROUNDS_MAX: u32 = 64;
+/// After how long no new round begins. What runs then ends within its own time-out.
+const TIME_MAX: Duration = Duration::from_secs(10);
+/// When a follower that failed is tried again.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(30);
+/// How often a clock that is on its way looks whether another function is done.
+const CLOCK_PERIOD: Duration = Duration::from_secs(1);
+/// How many waiting jobs are looked at to find the next moment. All but the leased ones of them
+/// are due, or say when they are.
+const NEXT_MAX: u32 = 32;
 /// How many entries a follower takes at once.
 const FOLLOW_MAX: u32 = 100;
 /// The longest reason that is kept beside a failed job, in characters.
@@ -58,7 +67,7 @@ const NEXT: &str = "
 const NEXT_OF: &str = "
     select function, due_at_ms, leased_until_ms from jobs
     where tenant = ?1 and state = 'waiting' and function = ?2
-    order by max(due_at_ms, leased_until_ms) limit 1";
+    order by due_at_ms limit ?3";
 
 const CLOCK: &str = "select now_ms, target_ms from clocks where tenant = ?1";
 const MOVE_CLOCK: &str = "update clocks set now_ms = ?3 where tenant = ?1 and now_ms = ?2";
@@ -72,15 +81,28 @@ pub async fn drain<F: Function, E: Edge, S: Store>(
     store: &S,
     tenant: &str,
 ) -> Result<Option<Timestamp>, PortError> {
+    let end = edge.now() + TIME_MAX;
+    let mut again = None;
     for _ in 0..ROUNDS_MAX {
         let open = Open::system(edge, store, tenant).await?;
         let mut busy = false;
         for name in F::names() {
-            busy |= follow::<F, _, _>(&open, name).await?;
+            match follow::<F, _, _>(&open, name).await {
+                Ok(followed) => busy |= followed,
+                Err(err) => {
+                    // One follower that fails holds up neither the others nor the jobs.
+                    edge.note(&format!("{name} follows the log of {tenant}: {err}"));
+                    again = Some(edge.now() + FOLLOW_AGAIN);
+                }
+            }
             busy |= work_due::<F, _, _>(&open, name).await?;
         }
         if !busy && !move_clock(&open).await? {
-            return next::<F, _, _>(&open).await;
+            let next = next::<F, _, _>(&open).await?;
+            return Ok([next, again].into_iter().flatten().min());
+        }
+        if edge.now() > end {
+            break;
         }
     }
     Ok(Some(edge.now()))
@@ -171,19 +193,33 @@ async fn work<F: Function, E: Edge, S: Store>(
     job: &Job,
     lease: &str,
 ) -> Result<(), PortError> {
-    let outcome = F::work(open, job).await;
+    // A worker that dies with its job never says so: the attempts do.
+    let outcome = if job.attempts > Job::ATTEMPTS_MAX {
+        Err(Failure::dead("each try ended without an answer"))
+    } else {
+        F::work(open, job).await
+    };
     let commit = match outcome {
         Ok(commit) => commit.write_one(DONE, [(&job.id).into(), lease.into()]),
         Err(failure) => failed(open, job, lease, failure)?,
     };
     match open.commit(commit).await {
         Ok(()) => Ok(()),
-        Err(CommitError::Conflict) => {
-            // The lease ran out and somebody else has it, or its own guard did not hold; in
-            // either case nothing was written, and the job is still there for its next lease.
-            open.note(&format!("job {}: its commit was a conflict", job.id));
-            Ok(())
-        }
+        Err(CommitError::Conflict) => conflicted(open, job, lease).await,
+        Err(CommitError::Port(err)) => Err(err),
+    }
+}
+
+/// What a job wanted to write was a conflict: it is tried again by the schedule, unless its lease
+/// ran out and somebody else has it.
+async fn conflicted<E: Edge, S: Store>(
+    open: &Open<E, S>,
+    job: &Job,
+    lease: &str,
+) -> Result<(), PortError> {
+    let commit = failed(open, job, lease, Failure::again("what it writes is a conflict"))?;
+    match open.commit(commit).await {
+        Ok(()) | Err(CommitError::Conflict) => Ok(()),
         Err(CommitError::Port(err)) => Err(err),
     }
 }
@@ -231,7 +267,9 @@ async fn move_clock<E: Edge, S: Store>(open: &Open<E, S>) -> Result<bool, PortEr
     let next = open.query(NEXT, []).await?.into_iter().next().map(waiting).transpose()?;
     let to = match next {
         Some(it) if it.due <= now => {
-            let at = open.edge().now().max(it.leased_until);
+            // Soon, and not when its lease ends: its worker is likely done before that.
+            let now = open.edge().now();
+            let at = if it.leased_until > now { now + CLOCK_PERIOD } else { now };
             open.store().wake(vec![Wake { function: it.function, at }]).await?;
             return Ok(false);
         }
@@ -265,11 +303,13 @@ async fn next<F: Function, E: Edge, S: Store>(
 ) -> Result<Option<Timestamp>, PortError> {
     let mut soonest: Option<Timestamp> = None;
     for name in F::names() {
-        let rows = open.query(NEXT_OF, [name.into()]).await?;
-        let Some(it) = rows.into_iter().next().map(waiting).transpose()? else { continue };
-        let Some(at) = open.real(it.due) else { continue };
-        let at = at.max(it.leased_until);
-        soonest = Some(soonest.map_or(at, |other| other.min(at)));
+        let rows = open.query(NEXT_OF, [name.into(), NEXT_MAX.into()]).await?;
+        for row in rows {
+            let it = waiting(row)?;
+            let Some(at) = open.real(it.due) else { continue };
+            let at = at.max(it.leased_until);
+            soonest = Some(soonest.map_or(at, |other| other.min(at)));
+        }
     }
     Ok(soonest)
 }

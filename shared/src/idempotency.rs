@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    domain::Timestamp,
+    domain::{Actor, Timestamp},
     http::{Body, Request, Response, header},
     ports::{PortError, Tenant, Value},
     problem::Problem,
@@ -41,7 +41,8 @@ pub const INSERT: &str = "
 pub struct Key {
     /// The client's word.
     pub key: String,
-    /// The hash of method, address and body: another request under the same key is a mistake.
+    /// The hash of who asks for what: another request under the same key is a mistake, and nobody
+    /// is shown the answer to somebody else.
     pub fingerprint: String,
 }
 
@@ -57,9 +58,12 @@ impl Key {
     ///
     /// # Errors
     /// 400 when there is one that cannot be used.
-    pub fn of(request: &Request) -> Result<Option<Self>, Problem> {
+    pub fn of(request: &Request, actor: &Actor) -> Result<Option<Self>, Problem> {
         let Some(value) = request.headers().get(NAME) else { return Ok(None) };
-        if request.method() != Method::POST {
+        // Who has shown no credential has none of our answers kept: providers' webhooks have
+        // ids of their own.
+        let is_known = !matches!(actor, Actor::Address(_) | Actor::Visitor);
+        if request.method() != Method::POST || !is_known {
             return Ok(None);
         }
         // The draft writes the key as a quoted string; most clients leave the quotes out.
@@ -74,6 +78,8 @@ impl Key {
         }
         let uri = request.uri().path_and_query().map_or("", |it| it.as_str());
         let hash = Sha256::new()
+            .chain_update(actor.to_string())
+            .chain_update([0])
             .chain_update(uri)
             .chain_update([0])
             .chain_update(request.body())

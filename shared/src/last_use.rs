@@ -20,7 +20,7 @@ const TOUCH: &str = "update keys set last_used_at_ms = ?3 where tenant = ?1 and 
 pub async fn remember(tenant: &impl Tenant) {
     let Actor::Key(id) = &tenant.principal().actor else { return };
     if let Err(err) = touch(tenant, id.as_str()).await {
-        // Nobody waits for this, and the next request tries again.
+        // The request has its answer all the same, and the next one tries again.
         tenant.note(&format!("last use of {id}: {err}"));
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -67,7 +68,7 @@ impl Route {
         for expected in segments(self.path) {
             let it = given.next()?;
             if expected.starts_with('{') {
-                params.push(it.to_owned());
+                params.push(percent_decode_str(it).decode_utf8_lossy().into_owned());
             } else if expected != it {
                 return None;
             }
@@ -216,6 +217,13 @@ mod tests {
         let response = problem.into_response();
         assert_eq!(response.status(), 405);
         assert_eq!(response.headers()["allow"], "GET, DELETE");
+    }
+
+    #[test]
+    fn a_parameter_is_decoded() {
+        let params = ROUTES[0].params("/v1/links/a%3Ab%2Fc").unwrap();
+
+        assert_eq!(params, ["a:b/c"]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub async fn run<F: Function, E: Edge, S: Store>(
     principal: Principal,
     call: &Call,
 ) -> Result<Response, Problem> {
-    let key = Key::of(&call.request)?;
+    let key = Key::of(&call.request, &principal.actor)?;
     let open = Open::new(edge, store, principal, key.clone()).await?;
     if let Some(key) = &key
         && let Some(replayed) = key.replay(&open).await?

@@ -26,6 +26,7 @@ use crate::{
         Store, Wake,
     },
     problem::Problem,
+    route::{self, Access},
     serve as serving,
 };
 use database::Database;
@@ -63,9 +64,11 @@ pub async fn serve<F: Function>(request: Request) -> http::Response<BoxBody> {
 }
 
 async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
-    database::bring_up().await?;
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    if route::find(F::routes(), &method, uri.path())?.access != Access::Public {
+        database::bring_up().await?;
+    }
     let admitted = serving::admit::<F>(&Spin, &method, &uri, &parts.headers).await?;
     let body = http_body_util::BodyExt::map_err(body, |err| err.to_string());
     let call = serving::call(admitted.route, parts, body).await?;
@@ -86,7 +89,9 @@ async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
 /// A wake from the tick. It comes by service chaining, and shows the operator's key as well.
 async fn wake<F: Function>(request: &Request, tenant: &str) -> Response {
     let given = request.headers().get(header::AUTHORIZATION).map_or(&b""[..], |it| it.as_bytes());
-    let expected = Spin.setting("operator_key").await.ok().flatten().unwrap_or_default();
+    let Ok(Some(expected)) = Spin.setting("operator_key").await else {
+        return Problem::not_found().into_response();
+    };
     let expected = sha256_hex(format!("Bearer {expected}").as_bytes());
     let allowed: bool = sha256_hex(given).as_bytes().ct_eq(expected.as_bytes()).into();
     if !allowed {

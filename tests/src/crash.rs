@@ -117,8 +117,7 @@ fn post(client: u64, shared: &Shared) {
 fn try_post(recipe: &Recipe, shared: &Shared, id: &str, body: &str) -> Option<String> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
     let now = i64::try_from(now.as_secs()).ok()?;
-    let mut request =
-        Request::post(&shared.path).header("content-type", "application/json");
+    let mut request = Request::post(&shared.path).header("content-type", "application/json");
     for (name, value) in signature::sign(recipe, SECRET, id, now, body.as_bytes()).ok()? {
         request = request.header(name, value);
     }
@@ -172,7 +171,8 @@ fn pages(url: &str, at: &Sandbox, path: &str) -> Vec<Value> {
     let mut pages = Vec::new();
     let mut next = Some(String::new());
     while let Some(cursor) = next {
-        let path = if cursor.is_empty() { path.to_owned() } else { format!("{path}&cursor={cursor}") };
+        let path =
+            if cursor.is_empty() { path.to_owned() } else { format!("{path}&cursor={cursor}") };
         let page = host.ask("GET", &path, &at.key, &Value::Null).json();
         next = page["next"].as_str().map(str::to_owned);
         pages.push(page);

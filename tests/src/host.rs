@@ -118,7 +118,8 @@ impl Host {
     /// A new sandbox and a key that may do everything in it.
     pub fn sandbox(&self) -> Sandbox {
         let operator = self.operator_key();
-        let made = self.ask("POST", "/v1/tenants", operator, &json!({"name": "T", "sandbox": true}));
+        let made =
+            self.ask("POST", "/v1/tenants", operator, &json!({"name": "T", "sandbox": true}));
         let tenant = made.text("/id");
         let headers =
             [("authorization", &*format!("Bearer {operator}")), ("backplane-tenant", &*tenant)];
@@ -143,12 +144,7 @@ pub struct Sandbox {
 ///
 /// # Panics
 /// When a header or the path cannot be one.
-pub fn request(
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &Value,
-) -> Request<Bytes> {
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Request<Bytes> {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -74,8 +74,7 @@ fn receive(host: &Host, source: &str) -> String {
     let recipe = webhooks::recipe::Recipe::named("generic-hmac").expect("it is built in");
     let body = json!({"id": "1"});
     let text = body.to_string();
-    let headers =
-        webhooks::signature::sign(&recipe, "secret-of-theirs", "", 0, text.as_bytes());
+    let headers = webhooks::signature::sign(&recipe, "secret-of-theirs", "", 0, text.as_bytes());
     let headers = headers.expect("the secret fits");
     let headers: Vec<_> = headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let answer = host.call(request("POST", &format!("/in/{source}"), &headers, &body));

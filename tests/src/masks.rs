@@ -26,6 +26,10 @@ impl Masks {
 
     /// The text with names, giving new ones to what has none yet.
     pub fn cover(&mut self, text: &str) -> String {
+        for cursor in text.split("\"next\":\"").skip(1).filter_map(|it| it.split('"').next()) {
+            let number = self.0.iter().filter(|(it, _)| it.starts_with("{{next_")).count() + 1;
+            self.name(&format!("next_{number}"), cursor);
+        }
         for found in words(text) {
             if !self.0.iter().any(|(_, real)| *real == found) {
                 let prefix = found.split('_').next().unwrap_or("").to_owned();
@@ -39,6 +43,8 @@ impl Masks {
             text = text.replace(real.as_str(), name);
         }
         let text = hide(&hide(&hide_times(&text), "leaf"), "prefix");
+        let text = hide_after(&text, "?link=");
+        let text = hide_after(&text, "v1,");
         hide(&hide(&text, "delivered_at"), "due_at")
     }
 }
@@ -65,7 +71,9 @@ fn hide_times(text: &str) -> String {
     while let Some(at) = rest.find("\"20") {
         let (before, found) = rest.split_at(at + 1);
         out.push_str(before);
-        let is_time = found.len() > 24 && found.is_char_boundary(24) && found[10..].starts_with('T')
+        let is_time = found.len() > 24
+            && found.is_char_boundary(24)
+            && found[10..].starts_with('T')
             && found[23..].starts_with("Z\"");
         if is_time && found < "2030" {
             out.push_str("{{real time}}");
@@ -73,6 +81,21 @@ fn hide_times(text: &str) -> String {
         } else {
             rest = found;
         }
+    }
+    out + rest
+}
+
+/// What follows a mark and is longer than any word: the token of a link, a signature.
+fn hide_after(text: &str, mark: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(mark) {
+        let (before, found) = rest.split_at(at + mark.len());
+        out.push_str(before);
+        let end = found.find(|it: char| !(it.is_ascii_alphanumeric() || "-_.+/=".contains(it)));
+        let (token, after) = found.split_at(end.unwrap_or(found.len()));
+        out.push_str(if token.len() >= 40 { "{{token}}" } else { token });
+        rest = after;
     }
     out + rest
 }

@@ -111,8 +111,10 @@ impl Player<'_> {
     fn request(&self, head: &str, headers: &[&&str], body: &str) -> Request<Bytes> {
         let (method, path) = head.split_once(' ').expect("a request names a method and a path");
         let body = self.masks.reveal(body);
-        let mut request =
-            Request::builder().method(method).uri(self.masks.reveal(path)).header("user-agent", "story");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(self.masks.reveal(path))
+            .header("user-agent", "story");
         let (mut body, mut actor, mut kind) = (body.into_bytes(), "tenant", "application/json");
         for header in headers {
             let (name, value) = header.split_once(": ").expect("a header has a value");
@@ -144,10 +146,9 @@ impl Player<'_> {
         match actor {
             "nobody" => vec![],
             "operator" => vec![("authorization", operator)],
-            "operator for the tenant" => vec![
-                ("authorization", operator),
-                ("backplane-tenant", self.sandbox.tenant.clone()),
-            ],
+            "operator for the tenant" => {
+                vec![("authorization", operator), ("backplane-tenant", self.sandbox.tenant.clone())]
+            }
             "tenant" => vec![("authorization", format!("Bearer {}", self.sandbox.key))],
             key => vec![("authorization", format!("Bearer {}", self.masks.reveal(key)))],
         }

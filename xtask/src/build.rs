@@ -14,6 +14,13 @@ use crate::{assets, command, sizes};
 const WORKERS: &str = "build/workers";
 const EDGE: &str = "target/wasm32-unknown-unknown/release/edge.wasm";
 
+/// Builds the stand-in for the Spin CLI.
+pub fn local() -> anyhow::Result<()> {
+    // Of the whole workspace, as the tests are: `--package` would give dependencies fewer features,
+    // and wasmtime would be built once for each.
+    command::run(&mut command::words("cargo build --workspace --bin backplane-local"))
+}
+
 /// Builds every component of `spin.toml`.
 pub fn spin() -> anyhow::Result<()> {
     build_spin()?;

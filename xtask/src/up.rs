@@ -178,7 +178,7 @@ fn build_for(runtime: Runtime) -> anyhow::Result<()> {
         Runtime::Spin => build::build_spin(),
         Runtime::Local => {
             build::build_spin()?;
-            command::run(&mut command::words("cargo build --package local"))
+            build::local()
         }
     }
 }

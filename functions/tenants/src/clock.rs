@@ -68,7 +68,11 @@ impl TestClock {
 
 /// Reads the clock.
 pub async fn get(at: &impl ports::Tenant) -> Result<Response, Problem> {
-    let clock = TestClock::of(store::find_clock(at).await?, at.now());
+    let mut clock = TestClock::of(store::find_clock(at).await?, at.now());
+    let due = store::next_due(at).await?.is_some_and(|due| due <= at.now());
+    if due && matches!(clock.status, Status::Ready) {
+        clock.status = Status::Advancing;
+    }
     Ok(json_response(StatusCode::OK, &clock))
 }
 

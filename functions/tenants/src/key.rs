@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
+    directory::KeyStage,
     domain::{Commit, Draft, Failure, Id, Job, NewJob, Page, Scopes, Timestamp, sha256_hex},
     door::KEY_PREFIX,
     http::{Response, StatusCode, json as json_response},
@@ -122,7 +123,8 @@ impl NewKey {
     }
 }
 
-fn is_scope(text: &str) -> bool {
+/// Whether this is a word for what a key may do.
+pub fn is_scope(text: &str) -> bool {
     let word =
         |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_lowercase() || it == b'-');
     text == "*"
@@ -247,24 +249,24 @@ pub async fn rotate(
     // Twice: at once, so that the directory knows the end, and at the end.
     let commit = inserted(&created)
         .and(store::expire_key(&old.id, until))
-        .job(shown(&old, "rotated").eager())
-        .job(shown(&old, "overlapped").at(until));
+        .job(shown(&old, &format!("ends-{}", until.0)).eager())
+        .job(shown(&old, &format!("ended-{}", until.0)).at(until));
     let response = json_response(StatusCode::CREATED, &created);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }
 
-/// Shows the key in the directory while it may be used, and hides it otherwise.
+/// Shows the key in the directory as it is now.
 pub async fn show(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure> {
     let id = job_id(job)?;
     let Some(key) = store::find_key(at, &id).await? else { return Ok(Commit::new()) };
-    let over = key.expires_at.is_some_and(|it| it <= at.now());
-    if over || key.revoked_at.is_some() {
-        at.projection().hide_key(&key.hash).await?;
-        return Ok(Commit::new());
-    }
-    // The directory has the real clock only; a test clock ends the key by the job alone.
-    let expires_at = key.expires_at.filter(|_| !at.principal().sandbox);
-    at.projection().show_key(&key.hash, id.as_str(), &key.scopes, expires_at).await?;
+    let over = key.revoked_at.is_some() || key.expires_at.is_some_and(|it| it <= at.now());
+    let stage = match key.expires_at {
+        _ if over => KeyStage::Over,
+        // The directory has the real clock only; a test clock ends the key by the job alone.
+        Some(it) => KeyStage::Ending(Some(it).filter(|_| !at.principal().sandbox)),
+        None => KeyStage::Lasting,
+    };
+    at.projection().show_key(&key.hash, id.as_str(), &key.scopes, stage).await?;
     Ok(Commit::new())
 }
 

@@ -112,6 +112,7 @@ impl Function for Tenants {
         match job.kind.as_str() {
             tenant::SHOW => tenant::show(tenant, job).await,
             tenant::ERASE => tenant::erase(tenant, job).await,
+            tenant::WIPE => tenant::wipe(tenant, job).await,
             key::SHOW => key::show(tenant, job).await,
             address::SHOW => address::show(tenant, job).await,
             other => Err(Failure::dead(format!("tenants works no {other}"))),

@@ -13,6 +13,8 @@ use shared::{
 };
 use utoipa::ToSchema;
 
+use crate::key::is_scope;
+
 /// How long a link works at most.
 pub const LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The longest path, in characters.
@@ -75,6 +77,10 @@ fn check(at: &impl ports::Tenant, new: &NewLink) -> Result<Scopes, Problem> {
     }
     if new.scopes.is_empty() || new.scopes.len() > SCOPES_MAX {
         return Err(Problem::unfitting("scopes", format!("name 1 to {SCOPES_MAX} scopes")));
+    }
+    if !new.scopes.iter().all(|it| is_scope(it)) {
+        let why = "a scope is a word as log:read, log:* or *";
+        return Err(Problem::unfitting("scopes", why));
     }
     let scopes = Scopes(new.scopes.clone());
     match at.principal().scopes.cover(&scopes) {

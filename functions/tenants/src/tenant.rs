@@ -20,6 +20,8 @@ use crate::{job_id, store};
 pub const SHOW: &str = "tenants.show";
 /// Erases a tenant whose grace period is over.
 pub const ERASE: &str = "tenants.erase";
+/// Removes what is left of a tenant that is erased.
+pub const WIPE: &str = "tenants.wipe";
 
 /// How long a deleted tenant can still be restored.
 pub const GRACE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -258,7 +260,7 @@ pub async fn show(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure>
     if tenant.state != State::Deleted {
         let state = tenant.state.as_str().to_owned();
         let record = TenantRecord { name: tenant.name, state, sandbox: tenant.sandbox };
-        at.projection().show_tenant(id.as_str(), &record).await?;
+        at.projection().show_tenant(id.as_str(), &record, tenant.version).await?;
     }
     Ok(Commit::new())
 }
@@ -271,9 +273,17 @@ pub async fn erase(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure
     if tenant.state != State::Deleting || !due {
         return Ok(Commit::new());
     }
-    at.projection().erase_tenant(id.as_str()).await?;
+    // First it is beyond restoring, and only then is anything removed.
     let erased = Tenant { state: State::Deleted, version: tenant.version + 1, ..tenant.clone() };
-    Ok(store::update_tenant(&erased, tenant.version).entry(Draft::new("tenant.erased", &id)))
+    Ok(store::update_tenant(&erased, tenant.version)
+        .entry(Draft::new("tenant.erased", &id))
+        .job(NewJob::new(WIPE, format!("{WIPE}:{id}"), json!({"id": id}))))
+}
+
+/// Removes what is left of a tenant that is erased.
+pub async fn wipe(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure> {
+    at.projection().erase_tenant(job_id(job)?.as_str()).await?;
+    Ok(Commit::new())
 }
 
 /// Says who a request comes from.

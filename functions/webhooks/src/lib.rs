@@ -25,7 +25,7 @@ shared::serve!(Webhooks);
 /// The capability.
 pub struct Webhooks;
 
-/// The largest webhook that is received, in bytes. Two of our runtimes keep rows of 2 MB.
+/// The largest webhook that is received, in bytes. Workers keeps rows of 2 MB.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
 const READ: Access = Access::Scope("webhooks:read");

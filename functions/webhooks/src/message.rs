@@ -41,12 +41,12 @@ const DROPPED: [&str; 17] = [
     "x-client-address",
     "x-real-ip",
 ];
-const DROPPED_PREFIXES: [&str; 3] = ["cf-", "spin-", "x-forwarded-"];
+const DROPPED_PREFIXES: [&str; 4] = ["backplane-", "cf-", "spin-", "x-forwarded-"];
 
 /// A webhook that was accepted.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Message {
-    /// `msg_…`; also the `webhook-id` of its deliveries.
+    /// `msg_…`; its deliveries carry it as `backplane-message`.
     pub id: Id,
     /// The source that sent it.
     pub source: Id,

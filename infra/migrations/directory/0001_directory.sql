@@ -3,7 +3,8 @@ create table directory_tenants (
   tenant text not null primary key,
   name text not null,
   state text not null check (state in ('active', 'suspended', 'deleting')),
-  sandbox integer not null check (sandbox in (0, 1))
+  sandbox integer not null check (sandbox in (0, 1)),
+  version integer not null
 ) strict;
 
 create table directory_keys (
@@ -11,7 +12,9 @@ create table directory_keys (
   tenant text not null,
   key_id text not null,
   scopes text not null,
-  expires_at_ms integer
+  expires_at_ms integer,
+  -- 1 as created, 2 with an end, 3 over: it only goes up, so that a late writer changes nothing.
+  stage integer not null check (stage in (1, 2, 3))
 ) strict;
 
 create index directory_keys_by_tenant on directory_keys (tenant, key_id);
@@ -30,6 +33,7 @@ create table wakes (
   tenant text not null,
   function text not null,
   at_ms integer not null,
+  taken_until_ms integer not null default 0,
   primary key (tenant, function)
 ) strict;
 

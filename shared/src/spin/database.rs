@@ -12,9 +12,10 @@ use crate::{
 /// How many idle connections an instance keeps.
 const IDLE_MAX: usize = 4;
 
-/// What every connection is set to. `synchronous` stays at full: an answer of 2xx says that it is
-/// on the disk.
-const SETTINGS: &str = "pragma busy_timeout = 5000";
+/// How long a connection waits for another's transaction.
+const BUSY: &str = "pragma busy_timeout = 5000";
+/// An answer of 2xx says that it is on the disk, also when the power goes.
+const FULL: &str = "pragma synchronous = full";
 /// Kept by the file: readers and one writer do not wait for each other.
 const WAL: &str = "pragma journal_mode = wal";
 
@@ -46,7 +47,8 @@ async fn connect() -> Result<Connection, SqlError> {
         return Ok(idle);
     }
     let connection = Connection::open_default().await.map_err(failed)?;
-    run(&connection, Statement::new(SETTINGS, [])).await?;
+    run(&connection, Statement::new(BUSY, [])).await?;
+    run(&connection, Statement::new(FULL, [])).await?;
     Ok(connection)
 }
 

@@ -17,13 +17,14 @@ use crate::{
     ports::{Edge, HttpRequest, PortError, Sql, Statement, Wake},
 };
 
-/// Where a component is woken, followed by the tenant. No route from outside leads there.
+/// Where a component is woken, followed by the tenant. It takes the operator's key.
 pub(super) const WAKE_PATH: &str = "/_wake/";
 
 /// For how long a wake is taken; after that, whoever took it has died.
-const TAKEN: Duration = Duration::from_secs(30);
-/// How long a component has to do what is due. What it does not get done, it asks to be woken for.
-const TIMEOUT: Duration = Duration::from_secs(25);
+const TAKEN: Duration = Duration::from_secs(40);
+/// How long a component has to do what is due: as long as a drain begins new rounds, and the
+/// longest of its jobs after that.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many tenants are woken at the same time.
 const CONCURRENT: usize = 8;
 
@@ -31,12 +32,19 @@ const ASK: &str = "
     insert into wakes (tenant, function, at_ms) values (?1, ?2, ?3)
     on conflict (tenant, function) do update set at_ms = min(at_ms, excluded.at_ms)";
 const DUE: &str = "
-    select tenant, function from wakes where at_ms <= ?1 order by at_ms limit ?2";
+    select tenant, function from wakes
+    where (at_ms <= ?1 and taken_until_ms <= ?1) or taken_until_ms between 1 and ?1
+    order by at_ms limit ?2";
+// Who asks meanwhile sets `at_ms` anew, and finds the wake again when it is settled.
 const TAKE: &str = "
-    update wakes set at_ms = ?4 where tenant = ?1 and function = ?2 and at_ms <= ?3
-    returning at_ms";
-// Only while it is still the one that was taken: a commit meanwhile has asked anew.
-const SETTLE: &str = "delete from wakes where tenant = ?1 and function = ?2 and at_ms = ?3";
+    update wakes set at_ms = ?5, taken_until_ms = ?4
+    where tenant = ?1 and function = ?2
+      and ((at_ms <= ?3 and taken_until_ms <= ?3) or taken_until_ms between 1 and ?3)
+    returning taken_until_ms";
+const SETTLE: &str = "
+    update wakes set at_ms = min(at_ms, ?4), taken_until_ms = 0
+    where tenant = ?1 and function = ?2 and taken_until_ms = ?3";
+const SWEEP_UP: &str = "delete from wakes where at_ms = ?1 and taken_until_ms = 0";
 const FORGET: &str = "delete from wakes where tenant = ?1";
 
 #[derive(Deserialize)]
@@ -62,13 +70,16 @@ pub(super) async fn drain<F: Function>(tenant: &str) -> Result<Option<Timestamp>
     Ok(next)
 }
 
+/// Takes a wake that is due, or one that whoever took it has let go. Until when, if it was.
 async fn take(tenant: &str, function: &str) -> Result<Option<Timestamp>, PortError> {
     let now = Spin.now();
-    let params = [tenant.into(), function.into(), now.into(), (now + TAKEN).into()];
+    let params =
+        [tenant.into(), function.into(), now.into(), (now + TAKEN).into(), Timestamp::NEVER.into()];
     let rows = Database.query(Statement::new(TAKE, params)).await?;
     rows.into_iter().next().map(|row| row.columns().and_then(|[at]| at.timestamp())).transpose()
 }
 
+/// Gives a wake back: to come again at `next`, or when somebody asked for it meanwhile.
 async fn settle(
     tenant: &str,
     function: &str,
@@ -76,16 +87,17 @@ async fn settle(
     next: Option<Timestamp>,
 ) -> Result<(), PortError> {
     let mut batch = Vec::new();
-    if let Some(at) = taken {
-        batch.push(Statement::new(SETTLE, [tenant.into(), function.into(), at.into()]));
+    match (taken, next) {
+        (Some(taken), next) => {
+            let next = next.unwrap_or(Timestamp::NEVER);
+            let params = [tenant.into(), function.into(), taken.into(), next.into()];
+            batch.push(Statement::new(SETTLE, params));
+            batch.push(Statement::new(SWEEP_UP, [Timestamp::NEVER.into()]));
+        }
+        (None, Some(at)) => batch.push(ask(tenant, Wake { function: function.to_owned(), at })),
+        (None, None) => return Ok(()),
     }
-    if let Some(at) = next {
-        batch.push(ask(tenant, Wake { function: function.to_owned(), at }));
-    }
-    if !batch.is_empty() {
-        Database.batch(batch).await?;
-    }
-    Ok(())
+    Database.batch(batch).await.map(drop).map_err(PortError::from)
 }
 
 /// Wakes what is due, at most `limit` of them, and says how many.
@@ -117,16 +129,21 @@ pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
 }
 
 async fn wake(tenant: &str, function: &str, followers: &str, key: &str) -> Result<(), PortError> {
-    if function != Wake::FOLLOWERS {
-        return call(tenant, function, key).await.map(drop);
-    }
-    let taken = take(tenant, Wake::FOLLOWERS).await?;
+    // Taken here, so that one whose component cannot be reached waits and is not tried first
+    // again.
+    let taken = take(tenant, function).await?;
+    let own = [function];
+    let followers = followers.split(',').map(str::trim).filter(|it| !it.is_empty());
+    let names: Vec<_> = match function {
+        Wake::FOLLOWERS => followers.collect(),
+        _ => own.to_vec(),
+    };
     let mut next: Option<Timestamp> = None;
-    for name in followers.split(',').map(str::trim).filter(|it| !it.is_empty()) {
+    for name in names {
         let again = call(tenant, name, key).await?;
         next = [next, again].into_iter().flatten().min();
     }
-    settle(tenant, Wake::FOLLOWERS, taken, next).await
+    settle(tenant, function, taken, next).await
 }
 
 /// Wakes one component by service chaining.

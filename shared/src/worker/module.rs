@@ -55,7 +55,13 @@ async fn answer<F: Function>(edge: &Worker, request: HttpRequest) -> Result<Outc
     let request = Request::from_parts(parts, Full::new(body));
     let request = request.try_into().map_err(|err: worker::Error| broken(&err))?;
     let response = object::send(&edge.0, &principal.tenant, request).await;
-    response.map(Outcome::Objects).map_err(|err| broken(&err))
+    let response = response.map_err(|err| broken(&err))?;
+    let kind = response.headers().get("content-type").ok().flatten();
+    if response.status_code() >= 500 && kind.is_none_or(|it| !it.ends_with("json")) {
+        // The runtime's own words for an object that broke.
+        return Err(Problem::internal().caused_by("the tenant's object broke"));
+    }
+    Ok(Outcome::Objects(response))
 }
 
 /// The cron: opens the operator's object, so that an alarm of its that was lost is set again.

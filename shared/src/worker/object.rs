@@ -76,7 +76,7 @@ impl Object {
         principal: Principal,
         request: HttpRequest,
     ) -> Result<crate::http::Response, Problem> {
-        self.store.bring_up(Some(&principal.tenant)).await?;
+        self.store.bring_up(&principal.tenant).await?;
         let (parts, body) = request.into_parts();
         let route = route::find(F::routes(), &parts.method, parts.uri.path())?;
         let call = serve::call(route, parts, body).await?;
@@ -113,11 +113,11 @@ impl Object {
     }
 
     async fn due<F: Capability>(&self) -> Result<Option<Timestamp>, PortError> {
-        self.store.bring_up(None).await?;
         let whose = self.store.0.storage.get::<String>(WHOSE).await;
         let Some(tenant) = whose.map_err(|err| PortError::new("sql", err))? else {
-            return Ok(None); // It was erased meanwhile.
+            return Ok(None); // It was never used, or erased meanwhile.
         };
+        self.store.bring_up(&tenant).await?;
         drain::drain::<F, _, _>(&self.edge, &self.store, &tenant).await
     }
 }
@@ -152,15 +152,13 @@ pub(super) async fn erase(env: &Env, tenant: &str) -> Result<(), PortError> {
 
 impl ObjectStore {
     /// Brings the database to the current schema, once for each start of the object.
-    async fn bring_up(&self, tenant: Option<&str>) -> Result<(), PortError> {
+    async fn bring_up(&self, tenant: &str) -> Result<(), PortError> {
         if self.0.is_up.get() {
             return Ok(());
         }
         migrations::bring_up(self, "tenant", migrations::TENANT).await?;
         let failed = |err: worker::Error| PortError::new("sql", err);
-        if let Some(tenant) = tenant {
-            self.0.storage.put(WHOSE, tenant).await.map_err(failed)?;
-        }
+        self.0.storage.put(WHOSE, tenant).await.map_err(failed)?;
         let alarm = self.0.storage.get_alarm().await.map_err(failed)?;
         self.0.alarm.set(alarm.map(Timestamp));
         self.0.is_up.set(true);
@@ -177,7 +175,10 @@ impl ObjectStore {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this era are exact")]
         let date = js_sys::Date::new(&JsValue::from_f64(at.0 as f64));
         let armed = self.0.storage.set_alarm(ScheduledTime::new(date)).await;
-        armed.map_err(|err| PortError::new("alarm", err))
+        armed.map_err(|err| {
+            self.0.alarm.set(None);
+            PortError::new("alarm", err)
+        })
     }
 
     async fn arm_all(&self, wakes: &[Wake]) -> Result<(), PortError> {

@@ -18,7 +18,7 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         one("clippy", "native", "cargo clippy --workspace --all-targets -- -D warnings"),
     ];
     if extent == Extent::Quick {
-        steps.push(one("tests", "native", "cargo test"));
+        steps.push(one("tests", "native", "cargo test --no-fail-fast"));
         return Ok(steps);
     }
     let functions = functions()?;
@@ -27,12 +27,12 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         clippy(WORKERS, functions.iter()),
         Step { name: "licenses and sources", place: "native", work: Work::Deny },
         documentation(&functions),
-        one("tests", "native", "cargo test --workspace"),
+        one("tests", "native", "cargo test --workspace --no-fail-fast"),
         npm(),
         own("build", SPIN, build::build_spin),
         own("build", WORKERS, build::build_workers),
         own("sizes", "both", sizes::check),
-        one("build of the local host", "native", "cargo build --package local"),
+        own("build of the local host", "native", build::local),
         runtimes(),
         upload(),
     ]);
@@ -76,7 +76,9 @@ fn npm() -> Step {
 /// The same tests against every runtime.
 fn runtimes() -> Step {
     let work = if Path::new(RUNTIMES).exists() {
-        let line = "cargo test --package tests --test runtimes -- --nocapture";
+        // Like the other tests, `--workspace`: with one package alone, dependencies lose features
+        // that others ask for, and are built a second time.
+        let line = "cargo test --workspace --test runtimes -- --nocapture";
         let mut command = command::words(line);
         command.env("BACKPLANE_RUNTIMES", "local,workerd");
         Work::Commands(vec![command])
