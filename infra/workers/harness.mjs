@@ -7,11 +7,6 @@
 // input is a command, {"id":1,"cmd":"sql","sql":"select 1"}, and gets one line, {"id":1,"ok":…} or
 // {"id":1,"error":…}. When standard input ends, everything stops.
 
-// Before the import, which reads them.
-process.env.WRANGLER_SEND_METRICS = "false";
-process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
-process.env.WRANGLER_LOG_PATH ??= "build/wrangler-logs";
-
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
@@ -23,6 +18,11 @@ import { parseArgs } from "node:util";
 const root = resolve(fileURLToPath(import.meta.url), "../../..");
 const require = createRequire(join(root, "package.json"));
 const host = "127.0.0.1";
+
+// Wrangler reads these when it is loaded, below.
+process.env.WRANGLER_SEND_METRICS = "false";
+process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
+process.env.WRANGLER_LOG_PATH ??= join(root, "build/wrangler-logs");
 
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 

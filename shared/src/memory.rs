@@ -172,7 +172,9 @@ impl Edge for Memory {
     const DIRECTORY_TTL: Option<Duration> = None;
     const CLIENT_ADDRESS: &'static str = "x-client-address";
 
+    /// It moves a millisecond each time that it is looked at, so that what is made later is later.
     fn now(&self) -> Timestamp {
+        self.advance(Duration::from_millis(1));
         self.0.now.get()
     }
 

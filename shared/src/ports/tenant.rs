@@ -45,7 +45,8 @@ pub trait Tenant: Clone + 'static {
     fn new_id(&self, prefix: &str) -> Result<Id, PortError> {
         let mut random = [0; 10];
         self.random(&mut random)?;
-        Ok(Id::new(prefix, self.now(), &random))
+        // By the real clock: what is made while a test clock stands still is in order as well.
+        Ok(Id::new(prefix, self.real_now(), &random))
     }
 
     /// Reads from the tenant's tables. `?1` is the tenant and is bound here; `params` are `?2`
