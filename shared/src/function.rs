@@ -21,6 +21,11 @@ pub trait Function: 'static {
         vec![Self::NAME]
     }
 
+    /// Which function has which routes.
+    fn owners() -> Vec<(&'static str, Vec<&'static Route>)> {
+        vec![(Self::NAME, Self::routes().collect())]
+    }
+
     /// Answers a call on one of its routes, in the tenant that the door opened.
     async fn handle(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem>;
 
@@ -73,6 +78,10 @@ macro_rules! mount {
 
             fn names() -> Vec<&'static str> {
                 vec![$(<$function as $crate::function::Function>::NAME),*]
+            }
+
+            fn owners() -> Vec<(&'static str, Vec<&'static $crate::route::Route>)> {
+                [$(<$function as $crate::function::Function>::owners()),*].concat()
             }
 
             async fn handle(

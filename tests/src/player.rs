@@ -179,7 +179,10 @@ impl Player<'_> {
         let mut out = String::new();
         for it in self.sink.delivered() {
             out.push_str(&format!("< POST {}\n", it.path));
-            for (name, value) in &it.headers {
+            // Headers are in no order that anybody keeps.
+            let mut headers = it.headers.clone();
+            headers.sort();
+            for (name, value) in &headers {
                 if name.starts_with("backplane-") || name.ends_with("signature") {
                     let line = format!("< {name}: {value}\n");
                     out.push_str(&self.masks.cover(&line));

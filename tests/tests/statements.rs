@@ -209,7 +209,7 @@ impl Checker<'_> {
                 alias.as_ref().map_or_else(|| name.to_string(), |it| it.name.to_string());
             let qualified = format!("{called}.tenant");
             let binds = |term: &&Expr| is_binding(term, &qualified, alone);
-            if !terms.iter().any(|it| binds(it)) {
+            if !terms.iter().any(binds) {
                 return Err(format!("{called} is not bound to its tenant"));
             }
         }

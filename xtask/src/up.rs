@@ -92,7 +92,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     println!("      ready {:.1} s after its start", started.elapsed().as_secs_f32());
 
     steps.say("the demo tenant");
-    let demo = Demo::load_or_make(&state.join("demo.toml"), &address, &secrets.operator_key)?;
+    let demo = Demo::load_or_make(&state.join("demo.toml"), &address, &secrets.operator_key)
+        .context("no demo tenant (if what an earlier build kept is in the way: --fresh)")?;
     welcome(&address, &demo, start.elapsed());
     if runtime == Runtime::Spin {
         tick(address, secrets.operator_key, stop.clone());
