@@ -118,11 +118,7 @@ impl Sql for Failing {
 }
 
 impl Store for Failing {
-    async fn commit(
-        &self,
-        _: Vec<Statement>,
-        _: Vec<Wake>,
-    ) -> Result<Vec<Vec<Row>>, SqlError> {
+    async fn commit(&self, _: Vec<Statement>, _: Vec<Wake>) -> Result<Vec<Vec<Row>>, SqlError> {
         Err(SqlError::from_sqlite(self.0))
     }
 
@@ -168,8 +164,7 @@ fn source(host: &Host, at: &Sandbox) -> String {
 fn send(host: &Host, path: &str, id: &str, now: i64) -> String {
     let recipe = Recipe::named("standard-webhooks").unwrap();
     let body = json!({"type": "order.paid", "id": id});
-    let headers =
-        signature::sign(&recipe, SECRET, id, now, body.to_string().as_bytes()).unwrap();
+    let headers = signature::sign(&recipe, SECRET, id, now, body.to_string().as_bytes()).unwrap();
     let headers: Vec<_> = headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     host.call(request("POST", path, &headers, &body)).text("/id")
 }

@@ -49,7 +49,8 @@ fn the_list_that_erases_a_tenant_names_it() {
 fn the_directory_is_touched_by_the_spine_alone() {
     for file in sources().iter().filter(|it| it.starts_with(root().join("functions"))) {
         for text in statements_in(file) {
-            let words: Vec<_> = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').collect();
+            let words: Vec<_> =
+                text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').collect();
             let found = DIRECTORY.iter().find(|it| words.contains(it));
             assert!(found.is_none(), "{} touches {found:?}", file.display());
         }
@@ -205,8 +206,7 @@ impl Checker<'_> {
             if !self.is_ours(name) {
                 continue;
             }
-            let called =
-                alias.as_ref().map_or_else(|| name.to_string(), |it| it.name.to_string());
+            let called = alias.as_ref().map_or_else(|| name.to_string(), |it| it.name.to_string());
             let qualified = format!("{called}.tenant");
             let binds = |term: &&Expr| is_binding(term, &qualified, alone);
             if !terms.iter().any(binds) {

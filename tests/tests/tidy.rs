@@ -96,10 +96,9 @@ fn nothing_of_one_machine_is_in_the_repository() {
 
 #[test]
 fn every_migration_is_taken() {
-    for (folder, steps) in [
-        ("directory", shared::migrations::DIRECTORY),
-        ("tenant", shared::migrations::TENANT),
-    ] {
+    for (folder, steps) in
+        [("directory", shared::migrations::DIRECTORY), ("tenant", shared::migrations::TENANT)]
+    {
         let files: BTreeSet<_> = fs::read_dir(root().join("infra/migrations").join(folder))
             .unwrap()
             .map(|it| format!("{folder}/{}", it.unwrap().file_name().to_string_lossy()))

@@ -1,6 +1,7 @@
 //! The chores of the repository: build, start, test.
 
 mod assets;
+mod bench;
 mod build;
 mod command;
 mod demo;
@@ -24,6 +25,7 @@ Usage: cargo xtask <command>
       --runtime spin|workers|local   (default spin where its CLI is installed, otherwise local)
       --port N                       (default 3000)
       --fresh                        forgets what an earlier run kept
+  bench baseline    the receiver against a no-op, on the local host and on workerd
   test [--quick]    all checks and tests, as continuous integration runs them
 ";
 
@@ -46,6 +48,7 @@ fn dispatch() -> anyhow::Result<ExitCode> {
         ["build", "workers"] => build::workers()?,
         ["build", "assets"] => assets::build()?,
         ["up", options @ ..] => up::run(&up::Options::parse(options)?)?,
+        ["bench", name] => bench::run(name)?,
         ["test"] => return test::run(test::Extent::Full),
         ["test", "--quick"] => return test::run(test::Extent::Quick),
         [] | ["help" | "--help" | "-h"] => print!("{HELP}"),

@@ -1,0 +1,18 @@
+//! Benchmarks: builds what is measured, and hands over to the bench of the tests' kits.
+
+use crate::{assets, build, command};
+
+/// Runs the benchmark of this name.
+pub fn run(name: &str) -> anyhow::Result<()> {
+    if !command::is_installed("wrk") {
+        // The load generator, from Debian's packages.
+        command::run(&mut command::words("apt-get install -y wrk"))?;
+    }
+    assets::build()?;
+    build::spin()?;
+    build::workers()?;
+    build::local()?;
+    command::run(&mut command::words("cargo build --workspace --bin bench"))?;
+    let mut bench = command::words("target/debug/bench");
+    command::run(bench.arg(name))
+}
