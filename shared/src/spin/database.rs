@@ -12,7 +12,8 @@ use crate::{
 /// How many idle connections an instance keeps.
 const IDLE_MAX: usize = 4;
 
-/// How long a connection waits for another's transaction.
+/// How long a connection waits for another's transaction. SQLite itself does the waiting: two
+/// requests of one instance cannot wait for each other in Rust, as no waker crosses their tasks.
 const BUSY: &str = "pragma busy_timeout = 5000";
 /// An answer of 2xx says that it is on the disk, also when the power goes.
 const FULL: &str = "pragma synchronous = full";
