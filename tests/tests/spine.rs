@@ -156,6 +156,85 @@ fn a_locked_or_full_database_is_a_problem_that_says_what_to_do() {
     }
 }
 
+#[test]
+fn a_host_name_leads_to_its_tenant_without_any_scope() {
+    let host = Host::memory();
+    let at = host.sandbox();
+    let body = json!({"name": "help.example.com"});
+    assert_eq!(host.ask("POST", "/v1/hosts", &at.key, &body).status, 201);
+
+    let by_host =
+        |name: &str| host.call(request("GET", "/v1/whoami", &[("host", name)], &Value::Null));
+
+    let known = by_host("HELP.example.com:8443").json();
+    assert_eq!((&known["tenant"], &known["actor"]), (&json!(at.tenant), &json!("visitor")));
+    assert_eq!(known["scopes"], json!([]));
+    assert_eq!(by_host("other.example.com").status, 401);
+}
+
+#[test]
+fn a_deleted_tenant_is_erased_when_its_grace_is_over() {
+    let memory = Memory::default();
+    let host = Host::Memory(Box::new(memory.clone()));
+    let at = host.sandbox();
+    let operator = host.operator_key().to_owned();
+    let path = format!("/v1/tenants/{}", at.tenant);
+    assert_eq!(host.ask("DELETE", &path, &operator, &Value::Null).status, 200);
+    let rows = |text: &'static str| {
+        let at = Statement::new(text, [at.tenant.as_str().into()]);
+        block_on(memory.store("").query(at)).unwrap().len()
+    };
+
+    memory.advance(Duration::from_secs(30 * 24 * 60 * 60 - 60));
+    memory.settle::<Backplane>();
+    assert!(rows(LOG) > 0, "not a minute early");
+
+    memory.advance(Duration::from_secs(120));
+    memory.settle::<Backplane>();
+    memory.settle::<Backplane>();
+    assert_eq!(rows(LOG), 0);
+    let tenant = host.ask("GET", &path, &operator, &Value::Null).json();
+    assert_eq!(tenant["state"], "deleted");
+    assert_eq!(host.ask("GET", "/v1/whoami", &at.key, &Value::Null).status, 401);
+}
+
+#[test]
+fn a_client_that_keeps_showing_bad_credentials_is_told_to_wait() {
+    let host = Host::memory();
+    let guess = |client: &str| {
+        let headers = [("authorization", "Bearer bpk_guess"), ("x-client-address", client)];
+        host.call(request("GET", "/v1/log", &headers, &Value::Null)).status.as_u16()
+    };
+
+    let answers: Vec<_> = (0..200).map(|_| guess("192.0.2.1:5000")).collect();
+
+    assert_eq!(answers[0], 401);
+    assert_eq!(answers[199], 429);
+    assert_eq!(guess("192.0.2.2:5000"), 401, "and nobody else is");
+}
+
+#[test]
+fn a_year_passes_in_no_time_and_everything_on_the_way_is_done() {
+    let host = Host::memory();
+    let at = host.sandbox();
+    let now = host.ask("GET", "/v1/whoami", &at.key, &Value::Null).text("/now");
+    let now = Timestamp::parse(&now).unwrap();
+    let day = Duration::from_secs(24 * 60 * 60);
+    for number in 1..=50 {
+        let body = json!({"name": "k", "scopes": ["log:read"], "expires_at": now + day * number});
+        assert_eq!(host.ask("POST", "/v1/keys", &at.key, &body).status, 201);
+    }
+
+    let to = json!({"to": now + day * 365});
+    host.ask("POST", "/v1/test-clock/advance", &at.key, &to);
+
+    // A drain goes a bounded number of rounds and then asks to be woken again.
+    let read = || host.ask("GET", "/v1/test-clock", &at.key, &Value::Null).text("/status");
+    assert!((0..20).any(|_| read() == "ready"), "fifty stops take a few drains");
+    let waiting = host.ask("GET", "/v1/jobs", &at.key, &Value::Null).json();
+    assert_eq!(waiting["items"], json!([]), "each key was ended on its day");
+}
+
 fn source(host: &Host, at: &Sandbox) -> String {
     let body = json!({"name": "s", "recipe": "standard-webhooks", "secret": SECRET});
     host.ask("POST", "/v1/webhooks/sources", &at.key, &body).text("/path")

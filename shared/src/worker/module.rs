@@ -1,7 +1,7 @@
 //! The module's entry: the door at the edge, and the way to the tenant's object.
 
 use futures_util::StreamExt;
-use http::Request;
+use http::{Request, request::Parts};
 use http_body_util::Full;
 use worker::{Env, Headers, HttpRequest, Response, ResponseBuilder};
 
@@ -14,8 +14,9 @@ use crate::{
     door,
     function::Function,
     http::{Body, Response as Answer, empty},
+    ports::Edge,
     problem::Problem,
-    serve,
+    route, serve,
 };
 
 /// What came of a request at the edge: an answer of ours, or one of the tenant's object.
@@ -40,6 +41,7 @@ pub async fn fetch<F: Function>(request: HttpRequest, env: Env) -> worker::Resul
 async fn answer<F: Function>(edge: &Worker, request: HttpRequest) -> Result<Outcome, Problem> {
     let (mut parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    refuse_undeployed::<F>(edge, &parts).await?;
     let admitted = serve::admit::<F>(edge, &method, &uri, &parts.headers).await?;
     let Some(principal) = admitted.principal else {
         let call = serve::call(admitted.route, parts, body).await?;
@@ -64,9 +66,20 @@ async fn answer<F: Function>(edge: &Worker, request: HttpRequest) -> Result<Outc
     Ok(Outcome::Objects(response))
 }
 
+/// One build can be deployed as several Workers, each with some of the functions: the setting
+/// `functions` names them, comma-separated. All of them are there when it is not set.
+async fn refuse_undeployed<F: Function>(edge: &Worker, parts: &Parts) -> Result<(), Problem> {
+    let Some(names) = edge.setting("functions").await? else { return Ok(()) };
+    let route = route::find(F::routes(), &parts.method, parts.uri.path())?;
+    let deployed = F::owners().into_iter().any(|(name, routes)| {
+        names.split(',').any(|it| it.trim() == name)
+            && routes.iter().any(|it| it.operation == route.operation)
+    });
+    if deployed { Ok(()) } else { Err(Problem::not_found()) }
+}
+
 /// The cron: opens the operator's object, so that an alarm of its that was lost is set again.
 pub async fn scheduled(env: Env) {
-    use crate::ports::Edge;
     let edge = Worker(env);
     if let Err(err) = wake_operator(&edge).await {
         edge.note(&format!("cron: {err}"));
