@@ -128,8 +128,9 @@ impl Memory {
     }
 
     async fn respond<F: Function>(&self, request: http::Request<Bytes>) -> Response {
+        let method = request.method().clone();
         let outcome = self.route::<F>(request).await;
-        serve::finish(self, outcome)
+        serve::finish(self, &method, outcome)
     }
 
     async fn route<F: Function>(&self, request: http::Request<Bytes>) -> Result<Response, Problem> {

@@ -13,8 +13,8 @@ use crate::{
     idempotency::{self, Key},
     log,
     ports::{
-        CommitError, Edge, FetchError, HttpRequest, HttpResponse, PortError, Row, Statement, Store,
-        Tenant, Value, Wake,
+        Admission, CommitError, Edge, FetchError, HttpRequest, HttpResponse, PortError, Rate, Row,
+        Statement, Store, Tenant, Value, Wake,
     },
     problem::Problem,
     seal::Keys,
@@ -230,6 +230,11 @@ impl<E: Edge, S: Store> Tenant for Open<E, S> {
             Err(CommitError::Conflict) => Err(conflict()),
             Err(CommitError::Port(err)) => Err(err.into()),
         }
+    }
+
+    async fn admit(&self, key: &str, rate: Rate) -> Result<Admission, PortError> {
+        let key = format!("{}:{key}", self.0.principal.tenant);
+        self.0.edge.admit(&key, rate, self.0.edge.now()).await
     }
 
     async fn setting(&self, name: &'static str) -> Result<Option<String>, PortError> {

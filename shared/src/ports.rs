@@ -23,7 +23,7 @@ pub use tenant::{CommitError, Tenant};
 
 /// A port could not do its work.
 ///
-/// The caller cannot repair it, so there is nothing to match on but whether to come back soon.
+/// The caller cannot repair it, so there is nothing to match on but whether there is room.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{port}: {reason}")]
 pub struct PortError {
@@ -35,11 +35,6 @@ impl PortError {
     /// `port` failed because of `reason`, which goes to the log and never to a client.
     pub fn new(port: &'static str, reason: impl std::fmt::Display) -> Self {
         Self { port, reason: reason.to_string() }
-    }
-
-    /// Whether the database was held by somebody else: the same again may succeed at once.
-    pub fn is_busy(&self) -> bool {
-        self.reason.contains("database is locked") || self.reason.contains("database is busy")
     }
 
     /// Whether the database has no room left.

@@ -178,10 +178,11 @@ pub fn find(
     method: &Method,
     path: &str,
 ) -> Result<&'static Route, Problem> {
+    let asked = if *method == Method::HEAD { "GET" } else { method.as_str() };
     let fitting: Vec<_> = routes.filter(|it| it.params(path).is_some()).collect();
     // A literal segment wins over a parameter in its place.
     let best = |it: &&&'static Route| it.path.matches('{').count();
-    if let Some(route) = fitting.iter().filter(|it| it.method == method.as_str()).min_by_key(best) {
+    if let Some(route) = fitting.iter().filter(|it| it.method == asked).min_by_key(best) {
         return Ok(route);
     }
     let mut allowed: Vec<Method> = fitting.iter().filter_map(|it| it.method.parse().ok()).collect();

@@ -7,7 +7,7 @@ use crate::{
     domain::Principal,
     door, drain,
     function::Function,
-    http::{self as words, Response},
+    http::{self as words, Body, Response},
     idempotency::Key,
     last_use,
     open::Open,
@@ -91,14 +91,16 @@ pub async fn run<F: Function, E: Edge, S: Store>(
     outcome
 }
 
-/// Turns a problem into an answer, and tells the log what caused it.
-pub fn finish(edge: &impl Edge, outcome: Result<Response, Problem>) -> Response {
-    outcome.unwrap_or_else(|problem| {
+/// Turns a problem into an answer, and tells the log what caused it. A HEAD is answered as a GET
+/// is, without the body (RFC 9110, section 9.3.2).
+pub fn finish(edge: &impl Edge, method: &Method, outcome: Result<Response, Problem>) -> Response {
+    let response = outcome.unwrap_or_else(|problem| {
         if let Some(cause) = problem.cause() {
             edge.note(&format!("{} {}: {cause}", problem.status().as_u16(), problem.kind()));
         }
         problem.into_response()
-    })
+    });
+    if *method == Method::HEAD { response.map(|_| Body::default()) } else { response }
 }
 
 /// The answer to a wake: when to wake this tenant again, in milliseconds, or null.

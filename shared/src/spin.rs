@@ -59,8 +59,9 @@ pub async fn serve<F: Function>(request: Request) -> http::Response<BoxBody> {
     if let Some(tenant) = path.strip_prefix(WAKE_PATH) {
         return write(wake::<F>(&request, tenant).await);
     }
+    let method = request.method().clone();
     let outcome = answer::<F>(request).await;
-    write(serving::finish(&Spin, outcome))
+    write(serving::finish(&Spin, &method, outcome))
 }
 
 async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
@@ -101,7 +102,7 @@ async fn wake<F: Function>(request: &Request, tenant: &str) -> Response {
         Ok(()) => wakes::drain::<F>(tenant).await,
         Err(err) => Err(err),
     };
-    serving::finish(&Spin, outcome.map(serving::woken).map_err(Problem::from))
+    serving::finish(&Spin, request.method(), outcome.map(serving::woken).map_err(Problem::from))
 }
 
 fn write(response: Response) -> http::Response<BoxBody> {

@@ -147,7 +147,7 @@ fn a_locked_or_full_database_is_a_problem_that_says_what_to_do() {
             &call,
         ));
 
-        let response = shared::serve::finish(&host, outcome);
+        let response = shared::serve::finish(&host, &http::Method::GET, outcome);
         assert_eq!(response.status().as_u16(), status, "{reason}");
         assert!(host.notes().last().unwrap().contains(reason), "the log has the cause");
         let body = response.into_body();

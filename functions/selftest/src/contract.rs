@@ -1,7 +1,5 @@
 //! What is checked, and what is written down on the way.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use serde_json::json;
 use shared::{
@@ -108,7 +106,6 @@ pub async fn work(_: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
             retry: Retry::Never,
             ..Failure::dead("as it was told to").writing(counted)
         }),
-        "later" => Err(Failure { retry: Retry::After(Duration::ZERO), ..Failure::again("later") }),
         _ => Ok(counted),
     }
 }

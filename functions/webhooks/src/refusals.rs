@@ -1,10 +1,12 @@
 //! What was refused: counted by source, reason and hour, with one sample of each.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use shared::{
     domain::{Id, Timestamp},
     http::{Request, Response, StatusCode, json as json_response},
-    ports::{CommitError, Tenant},
+    ports::{Admission, CommitError, Rate, Tenant},
     problem::Problem,
 };
 use utoipa::ToSchema;
@@ -27,6 +29,8 @@ pub const LIST_MAX: u32 = 200;
 /// How long refusals are kept, in milliseconds: three days.
 pub const KEPT_MS: i64 = 72 * HOUR_MS;
 
+/// How many refusals of a source are counted: the rest is answered, and no more.
+const COUNTED: Rate = Rate { limit: 60, period: Duration::from_secs(60) };
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// Refusals of one source, for one reason, in one hour.
@@ -38,7 +42,7 @@ pub struct SourceError {
     pub detail: String,
     /// The hour, by its start.
     pub hour: Timestamp,
-    /// How many there were.
+    /// How many there were; at most 60 a minute are counted.
     pub count: i64,
     /// When the last one came.
     pub last_at: Timestamp,
@@ -79,9 +83,14 @@ pub async fn count(
         sample_body: String::from_utf8_lossy(&body).into_owned(),
     };
     let kept = Timestamp(at.now().0 - KEPT_MS);
-    let counted = at.commit(store::count_refusal(&source.id, &error, &body, kept)).await;
     let problem = refused(refusal);
-    match counted {
+    match at.admit(&format!("refusals:{}", source.id), COUNTED).await {
+        Ok(Admission::Admitted) => {}
+        // A stranger who floods us does not get to write each time.
+        Ok(Admission::Refused(_)) => return problem,
+        Err(err) => return problem.caused_by(err),
+    }
+    match at.commit(store::count_refusal(&source.id, &error, &body, kept)).await {
         Ok(()) => problem,
         Err(CommitError::Conflict) => problem.caused_by("the refusal was not counted"),
         Err(CommitError::Port(err)) => problem.caused_by(err),

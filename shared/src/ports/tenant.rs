@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Edge, FetchError, HttpRequest, HttpResponse, PortError, Row, SqlError, Value};
+use super::{
+    Admission, Edge, FetchError, HttpRequest, HttpResponse, PortError, Rate, Row, SqlError, Value,
+};
 use crate::{
     contract::Check,
     directory::Projection,
@@ -74,6 +76,9 @@ pub trait Tenant: Clone + 'static {
         response: Response,
         conflict: impl FnOnce() -> Problem,
     ) -> Result<Response, Problem>;
+
+    /// Asks the limiter for one more under this tenant's `key`; see [`super::Limiter`].
+    async fn admit(&self, key: &str, rate: Rate) -> Result<Admission, PortError>;
 
     /// A setting or secret of the deployment, or `None` when it is not set.
     async fn setting(&self, name: &'static str) -> Result<Option<String>, PortError>;

@@ -31,10 +31,11 @@ enum Outcome {
 /// When the answer cannot be handed to JavaScript.
 pub async fn fetch<F: Function>(request: HttpRequest, env: Env) -> worker::Result<Response> {
     let edge = Worker(env);
+    let method = request.method().clone();
     match answer::<F>(&edge, request).await {
         Ok(Outcome::Objects(response)) => Ok(response),
-        Ok(Outcome::Ours(response)) => write(response),
-        Err(problem) => write(serve::finish(&edge, Err(problem))),
+        Ok(Outcome::Ours(response)) => write(serve::finish(&edge, &method, Ok(response))),
+        Err(problem) => write(serve::finish(&edge, &method, Err(problem))),
     }
 }
 

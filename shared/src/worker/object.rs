@@ -59,6 +59,7 @@ impl Object {
     /// When the answer cannot be handed to JavaScript.
     pub async fn fetch<F: Capability>(&self, request: Request) -> worker::Result<Response> {
         let request: HttpRequest = request.try_into()?;
+        let method = request.method().clone();
         let errand = request.headers().get(ERRAND).and_then(|it| it.to_str().ok()).unwrap_or("");
         let outcome = match errand {
             ERASE => self.erase().await,
@@ -68,7 +69,7 @@ impl Object {
                 None => Err(Problem::internal().caused_by("an errand that is none")),
             },
         };
-        module::write(serve::finish(&self.edge, outcome))
+        module::write(serve::finish(&self.edge, &method, outcome))
     }
 
     async fn run<F: Capability>(
