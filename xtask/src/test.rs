@@ -1,6 +1,7 @@
 //! All checks and tests, in steps. Each of them runs, whatever became of those before it.
 
 mod deny;
+mod document;
 mod plan;
 mod report;
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::Context as _;
 
-use super::{Extent, Step, Work};
+use super::{Extent, Step, Work, document};
 use crate::{build, command, sizes};
 
 const RUNTIMES: &str = "tests/tests/runtimes.rs";
@@ -28,6 +28,7 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         Step { name: "licenses and sources", place: "native", work: Work::Deny },
         documentation(&functions),
         one("tests", "native", "cargo test --workspace --no-fail-fast"),
+        own("API document, read by others", "python", document::check),
         npm(),
         own("build", SPIN, build::build_spin),
         own("build", WORKERS, build::build_workers),
