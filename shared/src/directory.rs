@@ -29,7 +29,10 @@ const PUT_KEY: &str = "
     values (?1, ?2, ?3, ?4, ?5, ?6)
     on conflict (hash) do update set expires_at_ms = excluded.expires_at_ms,
       stage = excluded.stage
-      where directory_keys.tenant = excluded.tenant and directory_keys.stage < excluded.stage";
+      where directory_keys.tenant = excluded.tenant
+        and (directory_keys.stage < excluded.stage
+          or directory_keys.stage = excluded.stage
+            and directory_keys.expires_at_ms > excluded.expires_at_ms)";
 
 const FIND_ADDRESS: &str = "select tenant from directory_addresses where kind = ?1 and name = ?2";
 const PUT_ADDRESS: &str = "

@@ -195,7 +195,8 @@ async fn work<F: Function, E: Edge, S: Store>(
 ) -> Result<(), PortError> {
     // A worker that dies with its job never says so: the attempts do.
     let outcome = if job.attempts > Job::ATTEMPTS_MAX {
-        Err(Failure::dead("each try ended without an answer"))
+        let written = F::give_up(open, job).await?;
+        Err(Failure::dead("each try ended without an answer").writing(written))
     } else {
         F::work(open, job).await
     };

@@ -42,6 +42,13 @@ pub trait Function: 'static {
         Err(Failure::dead(format!("nobody works jobs of the kind {}", job.kind)))
     }
 
+    /// Writes down that a job is given up though no try of it ever ended: each time its worker
+    /// died with it.
+    async fn give_up(tenant: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        let _ = (tenant, job);
+        Ok(Commit::new())
+    }
+
     /// Whether `name` follows the log here, and from the words of which actions: `source.` or
     /// all with an empty word.
     fn follows(name: &str) -> &'static [&'static str] {
@@ -112,6 +119,17 @@ macro_rules! mount {
                     $(<$function as $crate::function::Function>::NAME =>
                         <$function as $crate::function::Function>::work(tenant, job).await,)*
                     _ => Err($crate::domain::Failure::dead("no function has this name")),
+                }
+            }
+
+            async fn give_up(
+                tenant: &impl $crate::ports::Tenant,
+                job: &$crate::domain::Job,
+            ) -> Result<$crate::domain::Commit, $crate::ports::PortError> {
+                match job.kind.split('.').next().unwrap_or("") {
+                    $(<$function as $crate::function::Function>::NAME =>
+                        <$function as $crate::function::Function>::give_up(tenant, job).await,)*
+                    _ => Ok($crate::domain::Commit::new()),
                 }
             }
 

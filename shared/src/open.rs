@@ -6,7 +6,7 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use crate::{
     contract::{self, Check},
-    directory::Projection,
+    directory::{self, Projection},
     domain::{Commit, NewJob, Principal, Timestamp},
     door::Link,
     http::Response,
@@ -75,8 +75,9 @@ impl<E: Edge, S: Store> Open<E, S> {
     /// # Errors
     /// When the tenant's clock cannot be read.
     pub async fn system(edge: &E, store: &S, tenant: &str) -> Result<Self, PortError> {
-        // Only a sandbox has a clock, so to find one is to know that it is one.
-        let sandbox = clock(store, tenant).await?.is_some();
+        // Only a sandbox has a clock; one whose clock was never moved is known by the directory.
+        let sandbox = clock(store, tenant).await?.is_some()
+            || directory::tenant(edge, tenant).await?.is_some_and(|it| it.sandbox);
         Self::new(edge, store, Principal::system(tenant, sandbox), None).await
     }
 

@@ -13,6 +13,7 @@ use shared::{
 use crate::{
     client::Answer,
     host::{Host, Sandbox, request},
+    player::SHOWN,
 };
 
 /// Asks every route for everything that another tenant has.
@@ -22,7 +23,9 @@ use crate::{
 pub fn check(host: &Host) {
     let (ours, theirs) = (host.sandbox(), host.sandbox());
     let foreign = furnish(host, &theirs);
-    let before = log(host, &theirs);
+    // Twice, as to look is to use a key, and a key remembers when it was used.
+    lists(host, &theirs);
+    let before = lists(host, &theirs);
 
     for route in Backplane::routes().filter(|it| it.path.contains('{')) {
         let Access::Scope(_) = route.access else { continue };
@@ -31,20 +34,77 @@ pub fn check(host: &Host) {
             let one = ask(host, &ours, route, id);
             let other = ask(host, &ours, route, &unknown);
             let line = format!("{} {} with {id}", route.method, route.path);
-            assert_eq!(one.status, other.status, "{line}");
             assert_ne!(one.status.as_u16() / 100, 2, "{line}: {one:?}");
-            let body = String::from_utf8_lossy(&one.body).replace(id.as_str(), &unknown);
-            assert_eq!(body, String::from_utf8_lossy(&other.body), "{line}");
-            assert_eq!(
-                one.headers.get("content-type"),
-                other.headers.get("content-type"),
-                "{line}"
-            );
+            same(&one, &other, id, &unknown, &line);
         }
     }
+    filters_find_nothing(host, &ours, &foreign);
+    a_header_changes_nothing(host, &ours, &theirs);
+    the_operators_routes_are_closed(host, &ours, &theirs);
 
-    assert_eq!(log(host, &theirs), before, "the other tenant is as it was");
+    for ((path, after), (_, before)) in lists(host, &theirs).iter().zip(&before) {
+        assert_eq!(after, before, "{path} of the other tenant is as it was");
+    }
     lists_are_separate(host, &ours, &foreign);
+    idempotency_keys_are_ones_own(host, &ours, &theirs);
+}
+
+/// Whether two answers differ in nothing but the id that was asked for.
+fn same(one: &Answer, other: &Answer, id: &str, unknown: &str, line: &str) {
+    let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
+    assert_eq!(one.status, other.status, "{line}");
+    assert_eq!(text(&one.body).replace(id, unknown), text(&other.body), "{line}");
+    for name in ["content-type"].into_iter().chain(SHOWN) {
+        assert_eq!(one.headers.get(name), other.headers.get(name), "{line}: {name}");
+    }
+}
+
+/// Asks lists for what belongs to somebody else.
+fn filters_find_nothing(host: &Host, at: &Sandbox, foreign: &[String]) {
+    for id in foreign {
+        let unknown = unknown_like(id);
+        for filter in ["/v1/webhooks/messages?source=", "/v1/log?subject="] {
+            let ask = |id: &str| host.ask("GET", &format!("{filter}{id}"), &at.key, &Value::Null);
+            let one = ask(id);
+            same(&one, &ask(&unknown), id, &unknown, filter);
+            let items = one.json().get("items").cloned();
+            assert!(items.is_none_or(|it| it == json!([])), "{filter}{id}: {one:?}");
+        }
+    }
+}
+
+/// Names the other tenant in the operator's header, with a key that is not the operator's.
+fn a_header_changes_nothing(host: &Host, ours: &Sandbox, theirs: &Sandbox) {
+    let bearer = format!("Bearer {}", ours.key);
+    let headers = [("authorization", &*bearer), ("backplane-tenant", &*theirs.tenant)];
+
+    let answer = host.call(request("GET", "/v1/whoami", &headers, &Value::Null));
+
+    assert_eq!(answer.text("/tenant"), ours.tenant);
+}
+
+/// Asks for what is the operator's alone.
+fn the_operators_routes_are_closed(host: &Host, ours: &Sandbox, theirs: &Sandbox) {
+    let closed = |it: &&Route| matches!(it.access, Access::Operator | Access::OperatorTenant);
+    for route in Backplane::routes().filter(closed) {
+        let answer = ask(host, ours, route, &theirs.tenant);
+        assert_eq!(answer.status, 401, "{} {}: {answer:?}", route.method, route.path);
+    }
+}
+
+/// Uses one idempotency key in both tenants, for the same request.
+fn idempotency_keys_are_ones_own(host: &Host, ours: &Sandbox, theirs: &Sandbox) {
+    let add = |at: &Sandbox| {
+        let bearer = format!("Bearer {}", at.key);
+        let headers = [("authorization", &*bearer), ("idempotency-key", "the same")];
+        host.call(request("POST", "/v1/members", &headers, &json!({"email": "bob@example.com"})))
+    };
+
+    let (one, other) = (add(theirs), add(ours));
+
+    assert_eq!((one.status.as_u16(), other.status.as_u16()), (201, 201), "{other:?}");
+    assert_ne!(one.text("/id"), other.text("/id"));
+    assert!(!other.headers.contains_key("idempotency-replayed"));
 }
 
 /// Makes one of each noun, and gives their ids.
@@ -106,18 +166,25 @@ fn ask(host: &Host, at: &Sandbox, route: &Route, id: &str) -> Answer {
     host.ask(route.method, &path, &at.key, &body)
 }
 
-fn log(host: &Host, at: &Sandbox) -> Value {
-    host.ask("GET", "/v1/log?limit=200", &at.key, &Value::Null).json()
+/// Everything that a tenant can list, by the path of the list.
+fn lists(host: &Host, at: &Sandbox) -> Vec<(&'static str, Value)> {
+    let ask =
+        |it: &Route| host.ask("GET", &format!("{}?limit=200", it.path), &at.key, &Value::Null);
+    let stands_still = |it: &&Route| it.path != "/v1/test-clock";
+    list_routes().filter(stands_still).map(|it| (it.path, ask(it).json())).collect()
 }
 
-fn lists_are_separate(host: &Host, at: &Sandbox, foreign: &[String]) {
-    let lists = Backplane::routes().filter(|it| {
+fn list_routes() -> impl Iterator<Item = &'static Route> {
+    Backplane::routes().filter(|it| {
         it.method == "GET"
             && !it.path.contains('{')
             && it.path != "/v1/log/live"
             && matches!(it.access, Access::Scope(_))
-    });
-    for route in lists {
+    })
+}
+
+fn lists_are_separate(host: &Host, at: &Sandbox, foreign: &[String]) {
+    for route in list_routes() {
         let answer = host.ask("GET", route.path, &at.key, &Value::Null);
         assert_eq!(answer.status, 200, "{}: {answer:?}", route.path);
         let text = String::from_utf8_lossy(&answer.body).into_owned();

@@ -30,6 +30,12 @@ impl Masks {
             let number = self.0.iter().filter(|(it, _)| it.starts_with("{{next_")).count() + 1;
             self.name(&format!("next_{number}"), cursor);
         }
+        for token in text.split("?link=").skip(1).filter_map(|it| it.split('"').next()) {
+            if token.len() >= CHARS_MIN && !self.0.iter().any(|(_, real)| real == token) {
+                let number = self.0.iter().filter(|(it, _)| it.starts_with("{{link_")).count() + 1;
+                self.name(&format!("link_{number}"), token);
+            }
+        }
         for found in words(text) {
             if !self.0.iter().any(|(_, real)| *real == found) {
                 let prefix = found.split('_').next().unwrap_or("").to_owned();
@@ -43,7 +49,6 @@ impl Masks {
             text = text.replace(real.as_str(), name);
         }
         let text = hide(&hide(&hide_times(&text), "leaf"), "prefix");
-        let text = hide_after(&text, "?link=");
         let text = hide_after(&text, "v1,");
         hide(&hide(&text, "delivered_at"), "due_at")
     }
@@ -85,7 +90,7 @@ fn hide_times(text: &str) -> String {
     out + rest
 }
 
-/// What follows a mark and is longer than any word: the token of a link, a signature.
+/// What follows a mark and is longer than any word: a signature.
 fn hide_after(text: &str, mark: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

@@ -34,7 +34,7 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 /// The headers of an answer that are part of the story.
-const SHOWN: [&str; 7] = [
+pub const SHOWN: [&str; 7] = [
     "allow",
     "content-disposition",
     "etag",
@@ -64,6 +64,8 @@ pub fn play(host: &Host, story: &str) -> String {
     masks.name("own_key_id", &sandbox.key_id);
     masks.name("own_key", &sandbox.key);
     masks.name("sink", sink.url());
+    // A host name that no other story has.
+    masks.name("host", &format!("{}.example.com", sandbox.tenant.replace('_', "-")));
     Player { host, sandbox, sink, masks }.play(story)
 }
 
@@ -92,7 +94,8 @@ impl Player<'_> {
         }
         let is_header = |it: &&&str| {
             let name = it.split_once(": ").map_or("", |(name, _)| name);
-            !name.is_empty() && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'-')
+            let plain = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
+            !name.is_empty() && name.bytes().all(plain)
         };
         let headers: Vec<_> = rest.iter().take_while(is_header).collect();
         let body = rest.iter().skip(headers.len()).copied().collect::<Vec<_>>().join("\n");

@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::{
     domain::{Commit, Draft, Failure, Id, Job, NewJob, Retry},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
-    ports::{HttpRequest, HttpResponse, Tenant},
+    ports::{HttpRequest, HttpResponse, PortError, Tenant},
 };
 
 use crate::{
@@ -54,6 +54,16 @@ pub async fn deliver(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         Ok(answer) => Err(refused(tried, &answer, job)),
         Err(err) => Err(failed(tried, None, err.to_string(), Retry::Schedule, job)),
     }
+}
+
+/// Marks the message as failed, whose delivery ended with its worker each time.
+pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+    let Ok(id) = job_id(job) else { return Ok(Commit::new()) };
+    let Some((message, _, _)) = store::find_message(at, &id).await? else {
+        return Ok(Commit::new());
+    };
+    let why = "each try ended without an answer".to_owned();
+    Ok(failed(message, None, why, Retry::Never, job).commit)
 }
 
 /// The provider's own headers, so that the target can check the signature itself, and ours.

@@ -15,7 +15,7 @@ use shared::{
     domain::{Commit, Failure, Job},
     function::Function,
     http::Response,
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::{Access, Call, Route},
 };
@@ -79,6 +79,13 @@ impl Function for Webhooks {
             source::SHOW => source::show(tenant, job).await,
             deliver::DELIVER => deliver::deliver(tenant, job).await,
             other => Err(Failure::dead(format!("webhooks works no {other}"))),
+        }
+    }
+
+    async fn give_up(tenant: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        match job.kind.as_str() {
+            deliver::DELIVER => deliver::give_up(tenant, job).await,
+            _ => Ok(Commit::new()),
         }
     }
 }
