@@ -16,7 +16,11 @@
 //! `SINK` in place of a method and path (shows what was delivered). Each story has a sandbox of
 //! its own, whose clock stands at 2030-01-01T00:00:00Z.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
@@ -26,6 +30,7 @@ use webhooks::{recipe::Recipe, signature};
 use crate::{
     client::Answer,
     host::{Host, Sandbox},
+    local::root,
     masks::Masks,
     sink::Sink,
 };
@@ -43,6 +48,28 @@ pub const SHOWN: [&str; 7] = [
     "www-authenticate",
     "x-content-type-options",
 ];
+
+/// The stories, in the order of their paths.
+///
+/// # Panics
+/// When the folder of the fixtures cannot be read.
+pub fn stories() -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(root().join("fixtures"))
+        .expect("the fixtures can be read")
+        .map(|it| it.expect("the fixtures can be read").path())
+        .filter(|it| it.is_dir())
+        .flat_map(|it| {
+            fs::read_dir(it)
+                .expect("the fixtures can be read")
+                .map(|it| it.expect("the fixtures can be read").path())
+        })
+        .collect();
+    // One story alone, while it is being written.
+    let only = std::env::var("STORY").unwrap_or_default();
+    found.retain(|it| it.to_string_lossy().contains(&only));
+    found.sort();
+    found
+}
 
 /// A story on its host.
 struct Player<'a> {

@@ -3,10 +3,10 @@
 //! `BACKPLANE_RUNTIMES=local,workerd cargo test -p tests --test runtimes`, or `url` for whoever
 //! answers at `BACKPLANE_URL` to `BACKPLANE_OPERATOR_KEY`.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use serde_json::Value;
-use tests::{crash, host::Host, isolation, local::root, player};
+use tests::{crash, host::Host, isolation, player};
 
 /// How often the crash test kills, unless `CRASH_KILLS` says otherwise.
 const KILLS: u32 = 50;
@@ -24,25 +24,11 @@ fn on_each(what: &str, check: impl Fn(&Host)) {
     }
 }
 
-fn stories() -> Vec<PathBuf> {
-    let mut found: Vec<_> = fs::read_dir(root().join("fixtures"))
-        .unwrap()
-        .map(|it| it.unwrap().path())
-        .filter(|it| it.is_dir())
-        .flat_map(|it| fs::read_dir(it).unwrap().map(|it| it.unwrap().path()))
-        .collect();
-    // One story alone, while it is being written.
-    let only = std::env::var("STORY").unwrap_or_default();
-    found.retain(|it| it.to_string_lossy().contains(&only));
-    found.sort();
-    found
-}
-
 #[test]
 fn every_story_plays_as_written() {
     on_each("stories", |host| {
         let mut differing = Vec::new();
-        for file in stories() {
+        for file in player::stories() {
             let expected = fs::read_to_string(&file).unwrap();
             let actual = player::play(host, &expected);
             if actual != expected {
@@ -50,7 +36,7 @@ fn every_story_plays_as_written() {
             }
         }
         assert!(differing.is_empty(), "{}", differing.join("\n\n"));
-        println!("  {} stories", stories().len());
+        println!("  {} stories", player::stories().len());
     });
 }
 

@@ -2,26 +2,14 @@
 //!
 //! `UPDATE=1 cargo test -p tests` writes down the answers that came.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
-use tests::{host::Host, isolation, local::root, player};
-
-/// The stories, in the order of their paths.
-fn stories() -> Vec<PathBuf> {
-    let mut found: Vec<_> = fs::read_dir(root().join("fixtures"))
-        .unwrap()
-        .map(|it| it.unwrap().path())
-        .filter(|it| it.is_dir())
-        .flat_map(|it| fs::read_dir(it).unwrap().map(|it| it.unwrap().path()))
-        .collect();
-    found.sort();
-    found
-}
+use tests::{host::Host, isolation, player};
 
 #[test]
 fn every_story_plays_as_written() {
     let mut differing = Vec::new();
-    for file in stories() {
+    for file in player::stories() {
         let expected = fs::read_to_string(&file).unwrap();
         let actual = player::play(&Host::memory(), &expected);
         if std::env::var("UPDATE").is_ok() {
