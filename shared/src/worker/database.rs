@@ -52,7 +52,8 @@ fn bind(database: &JsValue, statement: &Statement) -> Result<JsValue, SqlError> 
     call(&prepared, "bind", &statement.params.iter().map(value::to_js).collect())
 }
 
-fn call(on: &JsValue, method: &str, arguments: &Array) -> Result<JsValue, SqlError> {
+/// Calls a method of a JavaScript object.
+pub(super) fn call(on: &JsValue, method: &str, arguments: &Array) -> Result<JsValue, SqlError> {
     let function: Function =
         Reflect::get(on, &method.into()).and_then(JsCast::dyn_into).map_err(|err| failed(&err))?;
     function.apply(on, arguments).map_err(|err| failed(&err))
@@ -63,7 +64,7 @@ async fn settle(promise: JsValue) -> Result<JsValue, SqlError> {
 }
 
 /// What SQLite said, in a JavaScript error.
-pub(super) fn failed(err: &JsValue) -> SqlError {
+fn failed(err: &JsValue) -> SqlError {
     let message = Reflect::get(err, &"message".into()).ok().and_then(|it| it.as_string());
     SqlError::from_sqlite(message.unwrap_or_else(|| format!("{err:?}")))
 }

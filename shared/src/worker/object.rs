@@ -3,11 +3,11 @@
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 use data_encoding::BASE64URL_NOPAD;
-use js_sys::{Array, Function, Reflect};
-use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use js_sys::Array;
+use wasm_bindgen::{JsValue, closure::Closure};
 use worker::{Env, HttpRequest, Request, Response, ScheduledTime, SqlStorage, State, Storage};
 
-use super::{TENANT, Worker, database::failed, module, value};
+use super::{TENANT, Worker, database::call, module, value};
 use crate::{
     domain::{Principal, Timestamp},
     drain,
@@ -228,12 +228,6 @@ pub(super) fn run(sql: &SqlStorage, statement: &Statement) -> Result<Vec<Row>, S
 
 fn arguments(text: &str, params: Vec<JsValue>) -> Array {
     std::iter::once(JsValue::from_str(text)).chain(params).collect()
-}
-
-fn call(on: &JsValue, method: &str, arguments: &Array) -> Result<JsValue, SqlError> {
-    let function: Function =
-        Reflect::get(on, &method.into()).and_then(JsCast::dyn_into).map_err(|err| failed(&err))?;
-    function.apply(on, arguments).map_err(|err| failed(&err))
 }
 
 /// Runs the statements in one synchronous transaction, which an error undoes.
