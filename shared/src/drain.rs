@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::{
-    domain::{Commit, Draft, Failure, Id, Job, Retry, Timestamp},
+    domain::{Commit, Draft, Failure, Id, Job, Principal, Retry, Timestamp},
     function::Function,
     log,
-    open::Open,
+    open::{self, Open},
     ports::{CommitError, Edge, PortError, Row, Store, Tenant, Value, Wake},
 };
 
@@ -82,9 +82,10 @@ pub async fn drain<F: Function, E: Edge, S: Store>(
     tenant: &str,
 ) -> Result<Option<Timestamp>, PortError> {
     let end = edge.now() + TIME_MAX;
+    let sandbox = open::is_sandbox(edge, store, tenant).await?;
     let mut again = None;
     for _ in 0..ROUNDS_MAX {
-        let open = Open::system(edge, store, tenant).await?;
+        let open = Open::system(edge, store, tenant, sandbox).await?;
         let mut busy = false;
         for name in F::names() {
             match follow::<F, _, _>(&open, name).await {
@@ -124,7 +125,8 @@ async fn work_these<F: Function, E: Edge, S: Store>(
     open: &Open<E, S>,
     ids: &[String],
 ) -> Result<(), PortError> {
-    let system = Open::system(open.edge(), open.store(), &open.principal().tenant).await?;
+    let Principal { tenant, sandbox, .. } = open.principal();
+    let system = Open::system(open.edge(), open.store(), tenant, *sandbox).await?;
     let now = open.edge().now();
     for id in ids {
         let lease = lease(&system)?;

@@ -115,7 +115,7 @@ macro_rules! mount {
                 tenant: &impl $crate::ports::Tenant,
                 job: &$crate::domain::Job,
             ) -> Result<$crate::domain::Commit, $crate::domain::Failure> {
-                match job.kind.split('.').next().unwrap_or("") {
+                match job.function() {
                     $(<$function as $crate::function::Function>::NAME =>
                         <$function as $crate::function::Function>::work(tenant, job).await,)*
                     _ => Err($crate::domain::Failure::dead("no function has this name")),
@@ -126,7 +126,7 @@ macro_rules! mount {
                 tenant: &impl $crate::ports::Tenant,
                 job: &$crate::domain::Job,
             ) -> Result<$crate::domain::Commit, $crate::ports::PortError> {
-                match job.kind.split('.').next().unwrap_or("") {
+                match job.function() {
                     $(<$function as $crate::function::Function>::NAME =>
                         <$function as $crate::function::Function>::give_up(tenant, job).await,)*
                     _ => Ok($crate::domain::Commit::new()),

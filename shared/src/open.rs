@@ -70,14 +70,16 @@ impl<E: Edge, S: Store> Open<E, S> {
         Ok(Self(Rc::new(Inner { edge, store, principal, frozen, now, key, eager })))
     }
 
-    /// Opens a tenant for Backplane's own work in it.
+    /// Opens a tenant, which [`is_sandbox`] or not, for Backplane's own work in it.
     ///
     /// # Errors
     /// When the tenant's clock cannot be read.
-    pub async fn system(edge: &E, store: &S, tenant: &str) -> Result<Self, PortError> {
-        // Only a sandbox has a clock; one whose clock was never moved is known by the directory.
-        let sandbox = clock(store, tenant).await?.is_some()
-            || directory::tenant(edge, tenant).await?.is_some_and(|it| it.sandbox);
+    pub async fn system(
+        edge: &E,
+        store: &S,
+        tenant: &str,
+        sandbox: bool,
+    ) -> Result<Self, PortError> {
         Self::new(edge, store, Principal::system(tenant, sandbox), None).await
     }
 
@@ -175,6 +177,20 @@ impl<E: Edge, S: Store> Open<E, S> {
         let others = others.map(|it| Wake { function: it.to_owned(), at: now });
         commit.jobs.iter().filter_map(job).chain(others).collect()
     }
+}
+
+/// Whether a tenant is a sandbox. Only a sandbox has a clock; one whose clock was never moved is
+/// known by the directory.
+///
+/// # Errors
+/// When neither can be read.
+pub async fn is_sandbox(
+    edge: &impl Edge,
+    store: &impl Store,
+    tenant: &str,
+) -> Result<bool, PortError> {
+    Ok(clock(store, tenant).await?.is_some()
+        || directory::tenant(edge, tenant).await?.is_some_and(|it| it.sandbox))
 }
 
 async fn clock(store: &impl Store, tenant: &str) -> Result<Option<Timestamp>, PortError> {

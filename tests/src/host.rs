@@ -73,6 +73,22 @@ impl Host {
         names.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Runs `check` on each runtime that this run asks for, and says where.
+    ///
+    /// # Panics
+    /// When there is no room for the state.
+    pub fn on_each(what: &str, check: impl Fn(&Self)) {
+        let names = Self::asked_for();
+        if names.is_empty() {
+            println!("skipped: {RUNTIMES} names no runtime");
+        }
+        for name in names {
+            println!("{what}: {name}");
+            let state = tempfile::tempdir().expect("there is room for the state");
+            check(&Self::start(&name, state.path()));
+        }
+    }
+
     /// The operator's key.
     pub fn operator_key(&self) -> &str {
         match self {

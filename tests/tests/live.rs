@@ -14,19 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 #[test]
 fn the_log_is_followed_from_a_sequence_without_a_gap() {
-    let names = Host::asked_for();
-    if names.is_empty() {
-        println!("skipped: BACKPLANE_RUNTIMES names no runtime");
-    }
-    for name in names {
-        println!("live: {name}");
-        let state = tempfile::tempdir().unwrap();
-        let host = Host::start(&name, state.path());
+    Host::on_each("live", |host| {
         let at = host.sandbox();
         let before = host.ask("GET", "/v1/log", &at.key, &Value::Null).json();
         let before = before["items"].as_array().unwrap().len();
 
-        let mut lines = connect(&host, &at, "last-event-id: 0");
+        let mut lines = connect(host, &at, "last-event-id: 0");
         let caught_up = events(&mut lines, before);
         for number in 0..3 {
             let body = json!({"email": format!("m{number}@example.com")});
@@ -37,7 +30,7 @@ fn the_log_is_followed_from_a_sequence_without_a_gap() {
         let all: Vec<_> = caught_up.into_iter().chain(live).collect();
         let expected: Vec<_> = (1..=before + 3).map(|it| it.to_string()).collect();
         assert_eq!(all, expected, "each sequence once, in its order");
-    }
+    });
 }
 
 fn connect(host: &Host, at: &Sandbox, header: &str) -> BufReader<TcpStream> {

@@ -11,22 +11,9 @@ use tests::{crash, host::Host, isolation, player};
 /// How often the crash test kills, unless `CRASH_KILLS` says otherwise.
 const KILLS: u32 = 50;
 
-/// Runs `check` on each runtime that was asked for.
-fn on_each(what: &str, check: impl Fn(&Host)) {
-    let names = Host::asked_for();
-    if names.is_empty() {
-        println!("skipped: BACKPLANE_RUNTIMES names no runtime");
-    }
-    for name in names {
-        println!("{what}: {name}");
-        let state = tempfile::tempdir().unwrap();
-        check(&Host::start(&name, state.path()));
-    }
-}
-
 #[test]
 fn every_story_plays_as_written() {
-    on_each("stories", |host| {
+    Host::on_each("stories", |host| {
         let mut differing = Vec::new();
         for file in player::stories() {
             let expected = fs::read_to_string(&file).unwrap();
@@ -48,7 +35,7 @@ fn difference(expected: &str, actual: &str) -> String {
 
 #[test]
 fn the_runtime_keeps_its_promises() {
-    on_each("contract", |host| {
+    Host::on_each("contract", |host| {
         let at = host.sandbox();
         let kept = host.ask("POST", "/v1/selftest/contract", &at.key, &Value::Null).json();
         assert_eq!(kept["kept"], true, "{kept:#}");
@@ -58,12 +45,12 @@ fn the_runtime_keeps_its_promises() {
 
 #[test]
 fn no_tenant_sees_another() {
-    on_each("isolation", isolation::check);
+    Host::on_each("isolation", isolation::check);
 }
 
 #[test]
 fn every_route_answers() {
-    on_each("routes", isolation::every_route_answers);
+    Host::on_each("routes", isolation::every_route_answers);
 }
 
 #[test]

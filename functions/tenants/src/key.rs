@@ -15,7 +15,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{job_id, store};
+use crate::store;
 
 /// Shows a key in the directory as it is now, or hides it.
 pub const SHOW: &str = "tenants.key";
@@ -257,7 +257,7 @@ pub async fn rotate(
 
 /// Shows the key in the directory as it is now.
 pub async fn show(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure> {
-    let id = job_id(job)?;
+    let id = job.subject()?;
     let Some(key) = store::find_key(at, &id).await? else { return Ok(Commit::new()) };
     let over = key.revoked_at.is_some() || key.expires_at.is_some_and(|it| it <= at.now());
     let stage = match key.expires_at {

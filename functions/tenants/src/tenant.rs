@@ -14,7 +14,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{job_id, store};
+use crate::store;
 
 /// Shows a tenant in the directory as it is now.
 pub const SHOW: &str = "tenants.show";
@@ -255,7 +255,7 @@ fn deleted() -> Problem {
 
 /// Shows the tenant in the directory as it is now.
 pub async fn show(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure> {
-    let id = job_id(job)?;
+    let id = job.subject()?;
     let Some(tenant) = store::find_tenant(at, &id).await? else { return Ok(Commit::new()) };
     if tenant.state != State::Deleted {
         let state = tenant.state.as_str().to_owned();
@@ -267,7 +267,7 @@ pub async fn show(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure>
 
 /// Erases the tenant, if its grace period is over and nobody restored it.
 pub async fn erase(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure> {
-    let id = job_id(job)?;
+    let id = job.subject()?;
     let Some(tenant) = store::find_tenant(at, &id).await? else { return Ok(Commit::new()) };
     let due = tenant.erase_at.is_some_and(|it| it <= at.now());
     if tenant.state != State::Deleting || !due {
@@ -282,7 +282,7 @@ pub async fn erase(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure
 
 /// Removes what is left of a tenant that is erased.
 pub async fn wipe(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure> {
-    at.projection().erase_tenant(job_id(job)?.as_str()).await?;
+    at.projection().erase_tenant(job.subject()?.as_str()).await?;
     Ok(Commit::new())
 }
 

@@ -10,7 +10,6 @@ use shared::{
 };
 
 use crate::{
-    job_id,
     message::{Delivery, Headers, Message},
     store,
 };
@@ -32,7 +31,7 @@ pub fn job(message: &Id, why: &str) -> NewJob {
 
 /// Tries to deliver.
 pub async fn deliver(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
-    let Some((message, headers, body)) = store::find_message(at, &job_id(job)?).await? else {
+    let Some((message, headers, body)) = store::find_message(at, &job.subject()?).await? else {
         return Ok(Commit::new());
     };
     let target = store::find_source(at, &message.source).await?.and_then(|it| it.target);
@@ -58,7 +57,7 @@ pub async fn deliver(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
 
 /// Marks the message as failed, whose delivery ended with its worker each time.
 pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
-    let Ok(id) = job_id(job) else { return Ok(Commit::new()) };
+    let Ok(id) = job.subject() else { return Ok(Commit::new()) };
     let Some((message, _, _)) = store::find_message(at, &id).await? else {
         return Ok(Commit::new());
     };

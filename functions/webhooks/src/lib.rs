@@ -89,10 +89,3 @@ impl Function for Webhooks {
         }
     }
 }
-
-/// The id in a job's body.
-fn job_id(job: &Job) -> Result<shared::domain::Id, Failure> {
-    let id = job.body.get("id").and_then(|it| it.as_str());
-    id.map(|it| shared::domain::Id::trusted(it.to_owned()))
-        .ok_or_else(|| Failure::dead("the job names no id"))
-}

@@ -16,7 +16,6 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::{
-    job_id,
     recipe::{Overrides, Recipe, SecretEncoding},
     signature::SECRETS_MAX,
     store,
@@ -367,7 +366,7 @@ pub fn recipes() -> Response {
 
 /// Shows the source's address in the directory while it is there, and hides it otherwise.
 pub async fn show(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
-    let id = job_id(job)?;
+    let id = job.subject()?;
     let directory = at.projection();
     if store::find_source(at, &id).await?.is_none() {
         directory.release_address(ADDRESS, id.as_str()).await?;

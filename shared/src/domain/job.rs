@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Commit, Timestamp};
+use super::{Commit, Id, Timestamp};
 use crate::ports::PortError;
 
 /// A job that a commit leaves behind.
@@ -78,11 +78,30 @@ impl NewJob {
 
     /// The function that works it: the first word of its kind.
     pub fn function(&self) -> &'static str {
-        self.kind.split('.').next().unwrap_or("")
+        function(self.kind)
     }
 }
 
+/// The function in a kind.
+fn function(kind: &str) -> &str {
+    kind.split('.').next().unwrap_or("")
+}
+
 impl Job {
+    /// The function that works it: the first word of its kind.
+    pub fn function(&self) -> &str {
+        function(&self.kind)
+    }
+
+    /// What it is about: the `id` in its body.
+    ///
+    /// # Errors
+    /// A dead letter, when there is none.
+    pub fn subject(&self) -> Result<Id, Failure> {
+        let id = self.body.get("id").and_then(Value::as_str);
+        id.map(|it| Id::trusted(it.to_owned())).ok_or_else(|| Failure::dead("the job names no id"))
+    }
+
     /// Whether there is no other try after this one.
     pub fn is_last(&self) -> bool {
         self.attempts >= Self::ATTEMPTS_MAX

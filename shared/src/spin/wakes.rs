@@ -132,11 +132,11 @@ async fn wake(tenant: &str, function: &str, followers: &str, key: &str) -> Resul
     // Taken here, so that one whose component cannot be reached waits and is not tried first
     // again.
     let taken = take(tenant, function).await?;
-    let own = [function];
-    let followers = followers.split(',').map(str::trim).filter(|it| !it.is_empty());
     let names: Vec<_> = match function {
-        Wake::FOLLOWERS => followers.collect(),
-        _ => own.to_vec(),
+        Wake::FOLLOWERS => {
+            followers.split(',').map(str::trim).filter(|it| !it.is_empty()).collect()
+        }
+        _ => vec![function],
     };
     let mut next: Option<Timestamp> = None;
     for name in names {
