@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes on Cloudflare what wrangler.toml names: the directory in D1, its cache in KV, the secrets.
+# Makes on Cloudflare what wrangler.toml names: the directory in D1, its cache in KV, the
+# bucket, the queues, the secrets.
 #
 #   npx wrangler login                  # or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID
 #   infra/cloudflare/create.sh
@@ -14,6 +15,8 @@ wrangler=node_modules/.bin/wrangler
 config=wrangler.toml
 database=backplane-directory
 namespace=backplane-kv
+bucket=backplane-blobs
+queue=backplane-ingest
 
 say() { printf '\n%s\n' "$*"; }
 
@@ -60,11 +63,23 @@ if [[ -z $id ]]; then
 fi
 put id "$id"
 
-say "4. The module, so that there is something to have secrets"
+say "4. The bucket of what is too large for a row: $bucket"
+if ! "$wrangler" r2 bucket info "$bucket" >/dev/null 2>&1; then
+  "$wrangler" r2 bucket create "$bucket" --update-config=false
+fi
+
+say "5. The queue of what is taken in later, and that of what could not be: $queue"
+for name in "$queue" "$queue-dead"; do
+  if ! "$wrangler" queues info "$name" >/dev/null 2>&1; then
+    "$wrangler" queues create "$name"
+  fi
+done
+
+say "6. The module, so that there is something to have secrets"
 cargo xtask build workers
 "$wrangler" deploy
 
-say "5. The secrets. One that is there is never replaced: with another sealing key, what was sealed"
+say "7. The secrets. One that is there is never replaced: with another sealing key, what was sealed"
 echo "   with the old one could not be opened any more."
 known=$("$wrangler" secret list --format json)
 if [[ -z $(field "$known" name operator_key name) ]]; then

@@ -145,6 +145,18 @@ const commands = (runtime) => ({
     const statement = (await runtime.getD1Database(db)).prepare(sql);
     return (await (params.length ? statement.bind(...params) : statement).all()).results;
   },
+  // A batch straight into the consumer; the answer says what was acknowledged and what comes again.
+  async queue({ queue = "backplane-ingest", messages }) {
+    const worker = await runtime.getWorker();
+    return worker.queue(
+      queue,
+      messages.map(({ id, attempts = 1, body }) => ({ id, attempts, body, timestamp: new Date() })),
+    );
+  },
+  async r2_list({ r2 = "BLOBS", ...options }) {
+    const { objects } = await (await runtime.getR2Bucket(r2)).list(options);
+    return objects.map(({ key, size }) => ({ key, size }));
+  },
   async kv_list({ kv = "KV", ...options }) {
     return (await runtime.getKVNamespace(kv)).list(options);
   },

@@ -130,5 +130,7 @@ export const Limiter = durable("Limiter");
 
 export default {
   fetch: (request, env, context) => call(() => glue.fetch(request, env, context)).catch(broken),
+  // A rejected batch comes again.
+  queue: (batch, env, context) => call(() => glue.queue(batch, env, context)),
   scheduled: (event, env, context) => call(() => glue.scheduled(event, env, context)),
 };

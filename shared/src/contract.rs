@@ -3,10 +3,14 @@
 //!
 //! A broken promise is an error with its sentence, not a panic, which on Workers would hang.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 
 use crate::ports::{
-    Admission, Edge, FetchError, Kv, PortError, Rate, Sql, SqlError, Statement, Store, Value, Wake,
+    Admission, Blobs, Edge, FetchError, ITEM_BYTES_MAX, Item, Kv, PortError, Rate, Sql, SqlError,
+    Statement, Store, Value, Wake,
 };
 
 /// What came of one promise.
@@ -50,6 +54,9 @@ pub async fn check<E: Edge, S: Store>(edge: &E, store: &S, tenant: &str) -> Vec<
         named("store: a wake is kept with its commit", wake(edge, store, tenant).await),
         named("kv: the last write wins, and a missing key is none", kv(edge).await),
         named("limiter: a burst passes, the next one waits", limiter(edge, tenant).await),
+        named("blobs: what was put is read, whole and in part", blobs(edge, tenant).await),
+        named("blobs: a put that breaks changes nothing", broken_blob(edge, tenant).await),
+        named("queue: an item that is too large is refused", too_large(edge, tenant).await),
         named("entropy: no two draws are alike", entropy(edge)),
         named("config: what is not set is none", config(edge).await),
         named("clock: it does not run backwards, and sleeping takes time", clock(edge).await),
@@ -187,6 +194,64 @@ async fn limiter(edge: &impl Edge, tenant: &str) -> Kept {
     hold(later == Admission::Admitted, "and passes then, as refusals cost nothing")
 }
 
+/// A blob that no runtime sends or keeps in one piece.
+const BLOB_CHUNKS: usize = 6;
+const BLOB_CHUNK_BYTES: usize = 1024 * 1024 + 1;
+
+async fn blobs(edge: &impl Edge, tenant: &str) -> Kept {
+    let blobs = edge.blobs(tenant);
+    let chunk =
+        |number: usize| Bytes::from(vec![u8::try_from(number).unwrap_or(0); BLOB_CHUNK_BYTES]);
+    let chunks = stream::iter((0..BLOB_CHUNKS).map(|it| Ok(chunk(it))));
+    let size = (BLOB_CHUNKS * BLOB_CHUNK_BYTES) as u64;
+    blobs.put("contract", stream::iter([Ok(Bytes::from_static(b"before"))])).await?;
+    hold(blobs.put("contract", chunks).await? == size, "a put says how much it was")?;
+
+    let whole = read(&blobs, None).await?;
+    let expected = (0..BLOB_CHUNKS).flat_map(chunk).collect::<Vec<_>>();
+    hold(whole.as_ref() == Some(&(size, expected.clone())), "the whole is as it was put")?;
+    let from = BLOB_CHUNK_BYTES - 3;
+    let part = read(&blobs, Some(from as u64..from as u64 + 5)).await?;
+    let expected = expected.get(from..from + 5).unwrap_or_default().to_vec();
+    hold(part == Some((size, expected)), "a part is as it was put")?;
+    let beyond = read(&blobs, Some(size..size + 1)).await?;
+    hold(beyond == Some((size, Vec::new())), "what is beyond the end is empty")?;
+
+    blobs.delete("contract").await?;
+    hold(read(&blobs, None).await?.is_none(), "what was removed is none")?;
+    blobs.delete("contract").await
+}
+
+async fn broken_blob(edge: &impl Edge, tenant: &str) -> Kept {
+    let blobs = edge.blobs(tenant);
+    blobs.put("contract", stream::iter([Ok(Bytes::from_static(b"before"))])).await?;
+    let large = Bytes::from(vec![0; BLOB_CHUNKS * BLOB_CHUNK_BYTES]);
+    let breaks = stream::iter([Ok(large), Err(PortError::new("contract", "the source broke"))]);
+    hold(blobs.put("contract", breaks).await.is_err(), "a put that breaks is an error")?;
+    let after = read(&blobs, None).await?;
+    blobs.delete("contract").await?;
+    hold(after == Some((6, b"before".to_vec())), "and what was there is there still")
+}
+
+async fn read(
+    blobs: &impl Blobs,
+    range: Option<Range<u64>>,
+) -> Result<Option<(u64, Vec<u8>)>, PortError> {
+    let Some(mut blob) = blobs.get("contract", range).await? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    while let Some(chunk) = blob.chunks.next().await {
+        bytes.extend_from_slice(&chunk?);
+    }
+    Ok(Some((blob.size, bytes)))
+}
+
+async fn too_large(edge: &impl Edge, tenant: &str) -> Kept {
+    let body = serde_json::Value::String("x".repeat(ITEM_BYTES_MAX));
+    let item = Item { id: "contract".to_owned(), body };
+    let refused = edge.enqueue(tenant, "selftest", vec![item]).await;
+    hold(refused.is_err(), "it must not be cut or lost")
+}
+
 fn entropy(edge: &impl Edge) -> Kept {
     let (mut one, mut two) = ([0; 16], [0; 16]);
     edge.random(&mut one)?;
@@ -207,7 +272,6 @@ async fn clock(edge: &impl Edge) -> Kept {
 }
 
 async fn refused(edge: &impl Edge) -> Kept {
-    use bytes::Bytes;
     use http::{HeaderMap, Method};
     let url = "http://169.254.169.254/latest/meta-data/".parse();
     let url = url.map_err(|err| PortError::new("contract", err))?;

@@ -1,4 +1,4 @@
-//! What is due: entries to follow, jobs to work, and a test clock to move.
+//! What is due: entries to follow, items to take in, jobs to work, and a test clock to move.
 //!
 //! Everything here may be ended at any moment and started again: a follower's effects and its
 //! place in the log are one commit, and a job's lease runs out.
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use crate::{
     domain::{Commit, Draft, Failure, Id, Job, Principal, Retry, Timestamp},
     function::Function,
-    log,
+    ingest, log,
     open::{self, Open},
     ports::{CommitError, Edge, PortError, Row, Store, Tenant, Value, Wake},
 };
@@ -96,6 +96,7 @@ pub async fn drain<F: Function, E: Edge, S: Store>(
                     again = Some(edge.now() + FOLLOW_AGAIN);
                 }
             }
+            busy |= ingest::take_rows::<F, _, _>(&open, name).await?;
             busy |= work_due::<F, _, _>(&open, name).await?;
         }
         if !busy && !move_clock(&open).await? {
@@ -199,6 +200,8 @@ async fn work<F: Function, E: Edge, S: Store>(
     let outcome = if job.attempts > Job::ATTEMPTS_MAX {
         let written = F::give_up(open, job).await?;
         Err(Failure::dead("each try ended without an answer").writing(written))
+    } else if let Some(outcome) = ingest::work::<F>(open, job).await {
+        outcome
     } else {
         F::work(open, job).await
     };

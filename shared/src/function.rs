@@ -3,7 +3,7 @@
 use crate::{
     domain::{Commit, Entry, Failure, Job},
     http::Response,
-    ports::{Edge, PortError, Tenant},
+    ports::{Edge, Item, PortError, Tenant},
     problem::Problem,
     route::{Call, Route},
 };
@@ -47,6 +47,12 @@ pub trait Function: 'static {
     async fn give_up(tenant: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
         let _ = (tenant, job);
         Ok(Commit::new())
+    }
+
+    /// Takes in items that were left in the queue for `name`. One may come twice: its id tells.
+    async fn ingest(name: &str, tenant: &impl Tenant, items: &[Item]) -> Result<Commit, PortError> {
+        let _ = (tenant, items);
+        Err(PortError::new("queue", format!("{name} takes nothing in")))
     }
 
     /// Whether `name` follows the log here, and from the words of which actions: `source.` or
@@ -130,6 +136,19 @@ macro_rules! mount {
                     $(<$function as $crate::function::Function>::NAME =>
                         <$function as $crate::function::Function>::give_up(tenant, job).await,)*
                     _ => Ok($crate::domain::Commit::new()),
+                }
+            }
+
+            async fn ingest(
+                name: &str,
+                tenant: &impl $crate::ports::Tenant,
+                items: &[$crate::ports::Item],
+            ) -> Result<$crate::domain::Commit, $crate::ports::PortError> {
+                match name {
+                    $(<$function as $crate::function::Function>::NAME =>
+                        <$function as $crate::function::Function>::ingest(name, tenant, items)
+                            .await,)*
+                    _ => Err($crate::ports::PortError::new("queue", "no function has this name")),
                 }
             }
 

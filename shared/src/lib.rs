@@ -19,9 +19,11 @@ pub mod openapi;
 pub mod problem;
 pub mod route;
 // The spine, once, over the ports.
+pub mod blob_rows;
 pub mod directory;
 pub mod drain;
 pub mod idempotency;
+pub mod ingest;
 pub mod last_use;
 pub mod limits;
 pub mod log;

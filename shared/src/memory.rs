@@ -14,14 +14,16 @@ use pollster::block_on;
 use rusqlite::{Connection, params_from_iter, types};
 
 use crate::{
+    blob_rows::BlobRows,
     domain::Timestamp,
     drain,
     function::Function,
     http::Response,
-    migrations,
+    ingest, migrations,
     ports::{
-        Admission, Assets, Edge, Fetch, FetchError, HttpRequest, HttpResponse, Kv, Limiter,
-        PortError, Rate, Row, Sql, SqlError, Statement, Store, Value, Wake,
+        Admission, Assets, Blobs, Edge, Fetch, FetchError, HttpRequest, HttpResponse, Item, Kv,
+        Limiter, PortError, Queue, Rate, Row, Sql, SqlError, Statement, Store, Value, Wake,
+        check_items,
     },
     problem::Problem,
     serve,
@@ -212,6 +214,10 @@ impl Edge for Memory {
         MemoryKv(Rc::clone(&self.0))
     }
 
+    fn blobs(&self, tenant: &str) -> impl Blobs {
+        BlobRows::new(self.clone(), self.0.sql.clone(), tenant)
+    }
+
     async fn erase(&self, tenant: &str) -> Result<(), PortError> {
         migrations::erase(&self.0.sql, tenant).await
     }
@@ -246,6 +252,21 @@ impl Limiter for Memory {
             }
             Err(wait) => Ok(Admission::Refused(wait)),
         }
+    }
+}
+
+impl Queue for Memory {
+    async fn enqueue(
+        &self,
+        tenant: &str,
+        function: &str,
+        items: Vec<Item>,
+    ) -> Result<(), PortError> {
+        check_items(&items)?;
+        let wake = Wake { function: function.to_owned(), at: self.now() };
+        let left = ingest::leave(tenant, function, &items);
+        self.store(tenant).commit(left, vec![wake]).await?;
+        Ok(())
     }
 }
 

@@ -29,6 +29,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0002_tenants.sql",
     "tenant/0003_webhooks.sql",
     "tenant/0004_selftest.sql",
+    "tenant/0005_stores.sql",
 ];
 
 const CREATE_VERSIONS: &str = "
@@ -65,6 +66,9 @@ pub const ERASE: &[&str] = erasing![
     "webhook_dedupe",
     "webhook_refusals",
     "selftest_rows",
+    "blobs",
+    "blob_chunks",
+    "queue",
 ];
 
 /// Removes a tenant from a database that it shares with others.

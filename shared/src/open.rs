@@ -13,8 +13,8 @@ use crate::{
     idempotency::{self, Key},
     log,
     ports::{
-        Admission, CommitError, Edge, FetchError, HttpRequest, HttpResponse, PortError, Rate, Row,
-        Statement, Store, Tenant, Value, Wake,
+        Admission, Blobs, CommitError, Edge, FetchError, HttpRequest, HttpResponse, Item,
+        PortError, Rate, Row, Statement, Store, Tenant, Value, Wake,
     },
     problem::Problem,
     seal::Keys,
@@ -158,7 +158,7 @@ impl<E: Edge, S: Store> Open<E, S> {
             vec![
                 (&job.id).into(),
                 job.function().into(),
-                job.kind.into(),
+                job.kind.as_ref().into(),
                 (&job.body).into(),
                 job.due.unwrap_or(self.0.now).into(),
                 self.0.now.into(),
@@ -260,6 +260,14 @@ impl<E: Edge, S: Store> Tenant for Open<E, S> {
 
     async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
         self.0.edge.fetch(request).await
+    }
+
+    fn blobs(&self) -> impl Blobs {
+        self.0.edge.blobs(&self.0.principal.tenant)
+    }
+
+    async fn enqueue(&self, function: &str, items: Vec<Item>) -> Result<(), PortError> {
+        self.0.edge.enqueue(&self.0.principal.tenant, function, items).await
     }
 
     fn note(&self, line: &str) {

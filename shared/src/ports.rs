@@ -4,19 +4,23 @@
 //! check in [`crate::contract`].
 
 mod assets;
+mod blobs;
 mod edge;
 mod http;
 mod kv;
 mod limiter;
+mod queue;
 mod sql;
 mod store;
 mod tenant;
 
 pub use assets::Assets;
+pub use blobs::{BLOB_BYTES_MAX, Blob, Blobs};
 pub use edge::Edge;
 pub use http::{Fetch, FetchError, HttpRequest, HttpResponse};
 pub use kv::Kv;
 pub use limiter::{Admission, Limiter, Rate};
+pub use queue::{ITEM_BYTES_MAX, ITEMS_MAX, Item, Queue, check_items};
 pub use sql::{Row, Sql, SqlError, Statement, Value};
 pub use store::{Store, Wake};
 pub use tenant::{CommitError, Tenant};

@@ -17,13 +17,14 @@ use spin_sdk::{
 use subtle::ConstantTimeEq;
 
 use crate::{
+    blob_rows::BlobRows,
     domain::{Timestamp, sha256_hex},
     function::Function,
     http::{Body, Response},
-    limits, migrations,
+    ingest, limits, migrations,
     ports::{
-        Admission, Assets, Edge, Kv, Limiter, PortError, Rate, Row, Sql, SqlError, Statement,
-        Store, Wake,
+        Admission, Assets, Blobs, Edge, Item, Kv, Limiter, PortError, Queue, Rate, Row, Sql,
+        SqlError, Statement, Store, Wake, check_items,
     },
     problem::Problem,
     route::{self, Access},
@@ -161,6 +162,10 @@ impl Edge for Spin {
         SpinKv
     }
 
+    fn blobs(&self, tenant: &str) -> impl Blobs {
+        BlobRows::new(Self, Database, tenant)
+    }
+
     async fn erase(&self, tenant: &str) -> Result<(), PortError> {
         migrations::erase(&Database, tenant).await?;
         wakes::forget(tenant).await
@@ -185,6 +190,21 @@ impl Assets for Spin {
 impl Limiter for Spin {
     async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
         limits::admit(&Database, key, rate, now).await
+    }
+}
+
+impl Queue for Spin {
+    async fn enqueue(
+        &self,
+        tenant: &str,
+        function: &str,
+        items: Vec<Item>,
+    ) -> Result<(), PortError> {
+        check_items(&items)?;
+        let mut batch = ingest::leave(tenant, function, &items);
+        let wake = Wake { function: function.to_owned(), at: self.now() };
+        batch.push(wakes::ask(tenant, wake));
+        Database.batch(batch).await.map(drop).map_err(PortError::from)
     }
 }
 

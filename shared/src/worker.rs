@@ -1,12 +1,15 @@
-//! Cloudflare Workers: the directory in D1 behind KV, each tenant in an object of its own.
+//! Cloudflare Workers: the directory in D1 behind KV, each tenant in an object of its own, its
+//! blobs in R2.
 //!
 //! The bindings are named in `wrangler.toml`.
 
+mod blobs;
 mod database;
 mod limiter;
 mod module;
 mod object;
 mod outside;
+mod queue;
 mod value;
 
 use std::time::Duration;
@@ -16,7 +19,9 @@ use worker::{Env, KvStore, console_error};
 
 use crate::{
     domain::Timestamp,
-    ports::{Admission, Assets, Edge, Kv, Limiter, PortError, Rate, Sql},
+    ports::{
+        Admission, Assets, Blobs, Edge, Item, Kv, Limiter, PortError, Queue, Rate, Sql, check_items,
+    },
 };
 
 pub use limiter::LimiterState;
@@ -33,6 +38,11 @@ const TENANT: &str = "TENANT";
 const LIMITER: &str = "LIMITER";
 /// The static files.
 const ASSETS: &str = "ASSETS";
+
+/// The bucket of the tenants' blobs.
+const BLOBS: &str = "BLOBS";
+/// The queue of what tenants take in later.
+const INGEST: &str = "INGEST";
 
 /// The runtime.
 #[derive(Clone)]
@@ -75,7 +85,12 @@ impl Edge for Worker {
         WorkerKv(&self.0)
     }
 
+    fn blobs(&self, tenant: &str) -> impl Blobs {
+        blobs::R2::new(&self.0, tenant)
+    }
+
     async fn erase(&self, tenant: &str) -> Result<(), PortError> {
+        blobs::erase(&self.0, tenant).await?;
         object::erase(&self.0, tenant).await
     }
 
@@ -94,6 +109,18 @@ impl Assets for Worker {
 impl Limiter for Worker {
     async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
         limiter::ask(&self.0, key, rate, now).await
+    }
+}
+
+impl Queue for Worker {
+    async fn enqueue(
+        &self,
+        tenant: &str,
+        function: &str,
+        items: Vec<Item>,
+    ) -> Result<(), PortError> {
+        check_items(&items)?;
+        queue::send(&self.0, tenant, function, items).await
     }
 }
 

@@ -47,17 +47,31 @@ impl Host {
     /// # Panics
     /// When there is no such host, or it does not start.
     pub fn start(name: &str, state: &Path) -> Self {
+        Self::start_with(name, state, &[])
+    }
+
+    /// Starts the host of this name with more settings than it has for every test.
+    ///
+    /// # Panics
+    /// When there is no such host, or it does not start.
+    pub fn start_with(name: &str, state: &Path, more: &[(&str, &str)]) -> Self {
         let sealing = format!("k1:{}", BASE64.encode(&[7; 32]));
         let (operator, sealing) = (("operator_key", OPERATOR_KEY), ("sealing_keys", &*sealing));
         match name {
             "memory" => Self::memory(),
             "local" => {
                 let outbound = ("outbound", "http://127.0.0.1:*");
-                Self::Local(LocalHost::start(state, &[operator, sealing, outbound]))
+                Self::Local(LocalHost::start(
+                    state,
+                    &[&[operator, sealing, outbound], more].concat(),
+                ))
             }
             "workerd" => {
                 let outbound = ("outbound_hosts", "https://*:*,http://127.0.0.1:*");
-                Self::Workerd(Workerd::start(state, &[operator, sealing, outbound]))
+                Self::Workerd(Workerd::start(
+                    state,
+                    &[&[operator, sealing, outbound], more].concat(),
+                ))
             }
             "url" => {
                 let read = |name| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));

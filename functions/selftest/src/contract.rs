@@ -1,12 +1,12 @@
 //! What is checked, and what is written down on the way.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     contract::Check,
     domain::{Commit, Draft, Entry, Failure, Id, Job, NewJob, Retry},
     http::{Response, StatusCode, json as json_response},
-    ports::{PortError, Tenant},
+    ports::{Item, PortError, Tenant},
     problem::Problem,
 };
 use utoipa::ToSchema;
@@ -17,6 +17,10 @@ const WIPE: &str = "delete from selftest_rows where tenant = ?1";
 const COUNT_UP: &str = "
     insert into selftest_rows (tenant, name, number) values (?1, ?2, 1)
     on conflict (tenant, name) do update set number = number + 1";
+// An item may come twice.
+const COUNT_ONCE: &str = "
+    insert into selftest_rows (tenant, name, number) values (?1, ?2, 1)
+    on conflict (tenant, name) do nothing";
 const READ: &str = "select name, number from selftest_rows where tenant = ?1 order by name";
 
 /// What came of the contract's promises.
@@ -68,7 +72,7 @@ pub async fn check(at: &impl Tenant) -> Result<Response, Problem> {
     Ok(json_response(StatusCode::OK, &Contract { kept, checks }))
 }
 
-/// Starts jobs that succeed, come again, and die, and an entry for the follower.
+/// Starts jobs that succeed, come again, and die, an entry for the follower, and items in the queue.
 pub async fn start_jobs(at: &impl Tenant) -> Result<Response, Problem> {
     let run = at.new_id("run")?;
     let job = |name: &str| NewJob::new(JOB, format!("{JOB}:{run}:{name}"), json!({"name": name}));
@@ -80,6 +84,8 @@ pub async fn start_jobs(at: &impl Tenant) -> Result<Response, Problem> {
         .job(job("good"))
         .job(job("dead"))
         .job(job("eager").eager());
+    let item = |id: &str| Item { id: format!("{run}:{id}"), body: json!({"name": id}) };
+    at.enqueue("selftest", vec![item("good"), item("alone")]).await?;
     let response = json_response(StatusCode::ACCEPTED, &Started { run });
     at.answer(commit, response, Problem::changed_meanwhile).await
 }
@@ -97,6 +103,18 @@ pub async fn check_jobs(at: &impl Tenant) -> Result<Response, Problem> {
     Ok(json_response(StatusCode::OK, &Counts { counts }))
 }
 
+/// Breaks the instance, where the deployment allows that: the client must get an answer, and the
+/// next request a new instance.
+#[expect(clippy::panic, reason = "to see what a mistake of ours does to others")]
+pub async fn panic(at: &impl Tenant) -> Result<Response, Problem> {
+    if at.setting("selftest_panic").await?.is_some() {
+        panic!("as it was told to");
+    }
+    let kind = "/problems/selftest/no-panic";
+    Err(Problem::new(StatusCode::CONFLICT, kind, "This deployment does not panic when told to")
+        .detail("set selftest_panic, and only where nobody is served"))
+}
+
 /// Works one of the jobs.
 pub async fn work(_: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let name = job.body.get("name").and_then(|it| it.as_str()).unwrap_or("");
@@ -108,6 +126,17 @@ pub async fn work(_: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         }),
         _ => Ok(counted),
     }
+}
+
+/// Takes in items. One of them cannot be taken in together with others.
+pub fn ingest(items: &[Item]) -> Result<Commit, PortError> {
+    let name = |it: &Item| it.body.get("name").and_then(Value::as_str).unwrap_or("").to_owned();
+    if items.len() > 1 && items.iter().any(|it| name(it) == "alone") {
+        return Err(PortError::new("selftest", "as it was told to"));
+    }
+    Ok(items.iter().fold(Commit::new(), |commit, it| {
+        commit.write(COUNT_ONCE, [format!("item {}", name(it)).into()])
+    }))
 }
 
 /// Counts each entry: what follows the log sees each of them once.

@@ -8,7 +8,7 @@ use shared::{
     domain::{Commit, Entry, Failure, Job},
     function::Function,
     http::Response,
-    ports::{PortError, Tenant},
+    ports::{Item, PortError, Tenant},
     problem::Problem,
     route::{Access, Call, Route},
 };
@@ -24,6 +24,7 @@ const ROUTES: &[Route] = &[
     Route::new("POST", "/v1/selftest/contract", "checkContract", RUN),
     Route::new("POST", "/v1/selftest/jobs", "startJobs", RUN),
     Route::new("GET", "/v1/selftest/jobs", "checkJobs", RUN),
+    Route::new("POST", "/v1/selftest/panic", "panic", RUN),
 ];
 
 impl Function for Selftest {
@@ -39,12 +40,17 @@ impl Function for Selftest {
             "checkContract" => contract::check(tenant).await,
             "startJobs" => contract::start_jobs(tenant).await,
             "checkJobs" => contract::check_jobs(tenant).await,
+            "panic" => contract::panic(tenant).await,
             _ => Err(Problem::not_found()),
         }
     }
 
     async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         contract::work(tenant, job).await
+    }
+
+    async fn ingest(_: &str, _: &impl Tenant, items: &[Item]) -> Result<Commit, PortError> {
+        contract::ingest(items)
     }
 
     fn follows(_: &str) -> &'static [&'static str] {

@@ -15,7 +15,7 @@ pub struct Write {
 }
 
 /// What one request, job or follower wants to change in its tenant.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Commit {
     /// In this order.
     pub writes: Vec<Write>,

@@ -1,6 +1,6 @@
 //! Work outside: at least once, after its commit, not before its time.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub struct NewJob {
     /// Deterministic: the same work has the same id, and is queued once.
     pub id: String,
     /// `<function>.<what>`: the function that works it, and its word for it.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// What the worker needs. No secret.
     pub body: Value,
     /// Not before this moment of the tenant's clock. `None` is at once.
@@ -62,8 +62,8 @@ pub enum Retry {
 
 impl NewJob {
     /// A job to do at once.
-    pub fn new(kind: &'static str, id: impl Into<String>, body: Value) -> Self {
-        Self { id: id.into(), kind, body, due: None, eager: false }
+    pub fn new(kind: impl Into<Cow<'static, str>>, id: impl Into<String>, body: Value) -> Self {
+        Self { id: id.into(), kind: kind.into(), body, due: None, eager: false }
     }
 
     /// The same, not before `due`.
@@ -77,8 +77,8 @@ impl NewJob {
     }
 
     /// The function that works it: the first word of its kind.
-    pub fn function(&self) -> &'static str {
-        function(self.kind)
+    pub fn function(&self) -> &str {
+        function(&self.kind)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Assets, Fetch, Kv, Limiter, PortError, Sql};
+use super::{Assets, Blobs, Fetch, Kv, Limiter, PortError, Queue, Sql};
 use crate::domain::Timestamp;
 
 /// The runtime, without a tenant: the clock, chance, settings, and the shared directory.
-pub trait Edge: Assets + Fetch + Limiter + Clone + 'static {
+pub trait Edge: Assets + Fetch + Limiter + Queue + Clone + 'static {
     /// The time now. It may stand still while a handler computes (as on Workers).
     fn now(&self) -> Timestamp;
 
@@ -31,11 +31,14 @@ pub trait Edge: Assets + Fetch + Limiter + Clone + 'static {
     /// The cache in front of the directory.
     fn kv(&self) -> impl Kv;
 
+    /// What `tenant` keeps that is too large for a row.
+    fn blobs(&self, tenant: &str) -> impl Blobs;
+
     /// How long a directory entry may be answered from the cache; `None` where there is no
     /// cache in front of it.
     const DIRECTORY_TTL: Option<Duration>;
 
-    /// Removes a tenant's database. Removing one that is gone succeeds.
+    /// Removes a tenant's database and its blobs. Removing one that is gone succeeds.
     async fn erase(&self, tenant: &str) -> Result<(), PortError>;
 
     /// The header in which this runtime says where a request came from.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Admission, Edge, FetchError, HttpRequest, HttpResponse, PortError, Rate, Row, SqlError, Value,
+    Admission, Blobs, Edge, FetchError, HttpRequest, HttpResponse, Item, PortError, Rate, Row,
+    SqlError, Value,
 };
 use crate::{
     contract::Check,
@@ -85,6 +86,12 @@ pub trait Tenant: Clone + 'static {
 
     /// Sends one request outside; see [`super::Fetch`].
     async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError>;
+
+    /// What this tenant keeps that is too large for a row.
+    fn blobs(&self) -> impl Blobs;
+
+    /// Leaves items for `function` to take in later; see [`super::Queue`].
+    async fn enqueue(&self, function: &str, items: Vec<Item>) -> Result<(), PortError>;
 
     /// Writes one line to the log of the runtime. Nothing secret.
     fn note(&self, line: &str);

@@ -5,14 +5,18 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use data_encoding::BASE64URL_NOPAD;
 use js_sys::Array;
 use wasm_bindgen::{JsValue, closure::Closure};
-use worker::{Env, HttpRequest, Request, Response, ScheduledTime, SqlStorage, State, Storage};
+use worker::{
+    Env, HttpRequest, Request, RequestInit, Response, ScheduledTime, SqlStorage, State, Storage,
+};
 
 use super::{TENANT, Worker, database::call, module, value};
 use crate::{
-    domain::{Principal, Timestamp},
+    domain::{Commit, Principal, Timestamp},
     drain,
     function::Function as Capability,
+    ingest::{self, Batch},
     migrations,
+    open::{self, Open},
     ports::{Edge, PortError, Row, Sql, SqlError, Statement, Store, Wake},
     problem::Problem,
     route, serve,
@@ -21,6 +25,8 @@ use crate::{
 /// What only the edge sets: what the object is asked to do, and for whom.
 pub(super) const ERRAND: &str = "backplane-errand";
 const ERASE: &str = "erase";
+/// Take in what the queue brings.
+const INGEST: &str = "ingest";
 /// Do what is due, as if the alarm had gone off.
 pub(super) const WAKE: &str = "wake";
 /// Where the object keeps whose it is.
@@ -58,6 +64,10 @@ impl Object {
     /// # Errors
     /// When the answer cannot be handed to JavaScript.
     pub async fn fetch<F: Capability>(&self, request: Request) -> worker::Result<Response> {
+        if request.headers().get(ERRAND)?.as_deref() == Some(INGEST) {
+            let outcome = self.ingest::<F>(request).await;
+            return module::write(serve::finish(&self.edge, &http::Method::POST, outcome));
+        }
         let request: HttpRequest = request.try_into()?;
         let method = request.method().clone();
         let errand = request.headers().get(ERRAND).and_then(|it| it.to_str().ok()).unwrap_or("");
@@ -82,6 +92,19 @@ impl Object {
         let route = route::find(F::routes(), &parts.method, parts.uri.path())?;
         let call = serve::call(route, parts, body).await?;
         serve::run::<F, _, _>(&self.edge, &self.store, principal, &call).await
+    }
+
+    async fn ingest<F: Capability>(
+        &self,
+        mut request: Request,
+    ) -> Result<crate::http::Response, Problem> {
+        let batch = request.json::<Batch>().await;
+        let batch = batch.map_err(|err| Problem::internal().caused_by(err))?;
+        self.store.bring_up(&batch.tenant).await?;
+        let sandbox = open::is_sandbox(&self.edge, &self.store, &batch.tenant).await?;
+        let open = Open::system(&self.edge, &self.store, &batch.tenant, sandbox).await?;
+        ingest::take::<F, _, _>(&open, &batch.function, &batch.items, Commit::new()).await?;
+        Ok(module::done())
     }
 
     async fn erase(&self) -> Result<crate::http::Response, Problem> {
@@ -140,14 +163,30 @@ pub(super) async fn send(env: &Env, tenant: &str, request: Request) -> worker::R
 
 /// Removes all that is in the object of a tenant.
 pub(super) async fn erase(env: &Env, tenant: &str) -> Result<(), PortError> {
-    let failed = |err: worker::Error| PortError::new("erase", err);
-    let request = Request::new("http://object/", worker::Method::Post).map_err(failed)?;
-    let mut request = request.clone_mut().map_err(failed)?;
-    request.headers_mut().map_err(failed)?.set(ERRAND, ERASE).map_err(failed)?;
+    run_errand(env, tenant, ERASE, None).await
+}
+
+/// Lets the object of a tenant take in what the queue brings.
+pub(super) async fn ingest(env: &Env, batch: &Batch) -> Result<(), PortError> {
+    let body = serde_json::to_string(batch).map_err(|err| PortError::new("json", err))?;
+    run_errand(env, &batch.tenant, INGEST, Some(body)).await
+}
+
+async fn run_errand(
+    env: &Env,
+    tenant: &str,
+    errand: &'static str,
+    body: Option<String>,
+) -> Result<(), PortError> {
+    let failed = |err: worker::Error| PortError::new(errand, err);
+    let mut init = RequestInit::new();
+    init.with_method(worker::Method::Post).with_body(body.map(Into::into));
+    init.headers.set(ERRAND, errand).map_err(failed)?;
+    let request = Request::new_with_init("http://object/", &init).map_err(failed)?;
     let answer = send(env, tenant, request).await.map_err(failed)?;
     match answer.status_code() {
         204 => Ok(()),
-        other => Err(PortError::new("erase", format!("the object answered {other}"))),
+        other => Err(PortError::new(errand, format!("the object answered {other}"))),
     }
 }
 
