@@ -8,17 +8,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::{
-    domain::{Commit, Draft, Failure, Id, Job, Principal, Retry, Timestamp},
+    domain::{Commit, Timestamp},
     function::Function,
     ingest, log,
     open::{self, Open},
-    ports::{CommitError, Edge, PortError, Row, Store, Tenant, Value, Wake},
+    ports::{CommitError, Edge, PortError, Row, Store, Tenant, Wake},
+    work,
 };
 
-/// How long a worker has for a job before another may take it, by the real clock.
-const LEASE: Duration = Duration::from_secs(60);
-/// How many jobs are worked at the same time.
-const BATCH: u32 = 8;
 /// How many rounds one drain goes before it lets others have their turn.
 const ROUNDS_MAX: u32 = 64;
 /// After how long no new round begins. What runs then ends within its own time-out.
@@ -32,34 +29,12 @@ const CLOCK_PERIOD: Duration = Duration::from_secs(1);
 const NEXT_MAX: u32 = 32;
 /// How many entries a follower takes at once.
 const FOLLOW_MAX: u32 = 100;
-/// The longest reason that is kept beside a failed job, in characters.
-const REASON_CHARS_MAX: usize = 500;
 
 const CURSOR: &str = "select sequence from cursors where tenant = ?1 and follower = ?2";
 const MOVE_CURSOR: &str = "
     insert into cursors (tenant, follower, sequence) values (?1, ?2, ?4)
     on conflict (tenant, follower) do update set sequence = excluded.sequence
       where cursors.sequence = ?3";
-
-const LEASE_DUE: &str = "
-    update jobs set lease = ?3, leased_until_ms = ?4, attempts = attempts + 1
-    where tenant = ?1 and id in (
-      select id from jobs
-      where tenant = ?1 and state = 'waiting' and function = ?2
-        and due_at_ms <= ?5 and leased_until_ms <= ?6
-      order by due_at_ms, id limit ?7)
-    returning id, kind, body, due_at_ms, attempts";
-const LEASE_ONE: &str = "
-    update jobs set lease = ?3, leased_until_ms = ?4, attempts = attempts + 1
-    where tenant = ?1 and id = ?2 and state = 'waiting' and leased_until_ms <= ?5
-    returning id, kind, body, due_at_ms, attempts";
-const DONE: &str = "delete from jobs where tenant = ?1 and id = ?2 and lease = ?3";
-const AGAIN: &str = "
-    update jobs set due_at_ms = ?4, lease = null, leased_until_ms = 0, reason = ?5
-    where tenant = ?1 and id = ?2 and lease = ?3";
-const DEAD: &str = "
-    update jobs set state = 'dead', lease = null, leased_until_ms = 0, reason = ?4
-    where tenant = ?1 and id = ?2 and lease = ?3";
 
 const NEXT: &str = "
     select function, due_at_ms, leased_until_ms from jobs
@@ -86,18 +61,13 @@ pub async fn drain<F: Function, E: Edge, S: Store>(
     let mut again = None;
     for _ in 0..ROUNDS_MAX {
         let open = Open::system(edge, store, tenant, sandbox).await?;
+        // At the same time, so that a function whose jobs wait for somebody holds up no other.
+        let rounds = join_all(F::names().into_iter().map(|it| round::<F, _, _>(&open, it, end)));
         let mut busy = false;
-        for name in F::names() {
-            match follow::<F, _, _>(&open, name).await {
-                Ok(followed) => busy |= followed,
-                Err(err) => {
-                    // One follower that fails holds up neither the others nor the jobs.
-                    edge.note(&format!("{name} follows the log of {tenant}: {err}"));
-                    again = Some(edge.now() + FOLLOW_AGAIN);
-                }
-            }
-            busy |= ingest::take_rows::<F, _, _>(&open, name).await?;
-            busy |= work_due::<F, _, _>(&open, name).await?;
+        for outcome in rounds.await {
+            let Round { worked, again: later } = outcome?;
+            busy |= worked;
+            again = later.or(again);
         }
         if !busy && !move_clock(&open).await? {
             let next = next::<F, _, _>(&open).await?;
@@ -110,34 +80,31 @@ pub async fn drain<F: Function, E: Edge, S: Store>(
     Ok(Some(edge.now()))
 }
 
-/// Tries the eager jobs of a request, once each, before its answer goes out.
-pub async fn try_now<F: Function, E: Edge, S: Store>(open: &Open<E, S>) {
-    let ids = open.take_eager();
-    if ids.is_empty() {
-        return;
-    }
-    if let Err(err) = work_these::<F, _, _>(open, &ids).await {
-        // The jobs are committed, and the wake comes for them.
-        open.note(&format!("eager jobs: {err}"));
-    }
+/// What came of one round of a function.
+struct Round {
+    /// Whether there was anything to do.
+    worked: bool,
+    /// When it wants another one although there is nothing to do.
+    again: Option<Timestamp>,
 }
 
-async fn work_these<F: Function, E: Edge, S: Store>(
+async fn round<F: Function, E: Edge, S: Store>(
     open: &Open<E, S>,
-    ids: &[String],
-) -> Result<(), PortError> {
-    let Principal { tenant, sandbox, .. } = open.principal();
-    let system = Open::system(open.edge(), open.store(), tenant, *sandbox).await?;
-    let now = open.edge().now();
-    for id in ids {
-        let lease = lease(&system)?;
-        let params: [Value; 4] =
-            [id.into(), lease.as_str().into(), (now + LEASE).into(), now.into()];
-        for row in system.query(LEASE_ONE, params).await? {
-            work::<F, _, _>(&system, &job(row)?, &lease).await?;
+    name: &'static str,
+    end: Timestamp,
+) -> Result<Round, PortError> {
+    let (followed, again) = match follow::<F, _, _>(open, name).await {
+        Ok(followed) => (followed, None),
+        Err(err) => {
+            // A follower that fails does not hold up the jobs.
+            let tenant = &open.principal().tenant;
+            open.note(&format!("{name} follows the log of {tenant}: {err}"));
+            (false, Some(open.edge().now() + FOLLOW_AGAIN))
         }
-    }
-    Ok(())
+    };
+    let took = ingest::take_rows::<F, _, _>(open, name).await?;
+    let worked = work::work_due::<F, _, _>(open, name, end).await?;
+    Ok(Round { worked: followed || took || worked, again })
 }
 
 /// Lets one follower take in what is new. Says whether there was anything.
@@ -168,96 +135,6 @@ async fn follow<F: Function, E: Edge, S: Store>(
         Err(CommitError::Conflict) => Ok(false),
         Err(CommitError::Port(err)) => Err(err),
     }
-}
-
-/// Leases and works what is due. Says whether there was anything.
-async fn work_due<F: Function, E: Edge, S: Store>(
-    open: &Open<E, S>,
-    name: &str,
-) -> Result<bool, PortError> {
-    let (lease, real) = (lease(open)?, open.edge().now());
-    let params: [Value; 6] = [
-        name.into(),
-        lease.as_str().into(),
-        (real + LEASE).into(),
-        open.now().into(),
-        real.into(),
-        BATCH.into(),
-    ];
-    let rows = open.query(LEASE_DUE, params).await?;
-    let jobs = rows.into_iter().map(job).collect::<Result<Vec<_>, _>>()?;
-    let outcomes = join_all(jobs.iter().map(|it| work::<F, _, _>(open, it, &lease))).await;
-    outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(!jobs.is_empty())
-}
-
-async fn work<F: Function, E: Edge, S: Store>(
-    open: &Open<E, S>,
-    job: &Job,
-    lease: &str,
-) -> Result<(), PortError> {
-    // A worker that dies with its job never says so: the attempts do.
-    let outcome = if job.attempts > Job::ATTEMPTS_MAX {
-        let written = F::give_up(open, job).await?;
-        Err(Failure::dead("each try ended without an answer").writing(written))
-    } else if let Some(outcome) = ingest::work::<F>(open, job).await {
-        outcome
-    } else {
-        F::work(open, job).await
-    };
-    let commit = match outcome {
-        Ok(commit) => commit.write_one(DONE, [(&job.id).into(), lease.into()]),
-        Err(failure) => failed(open, job, lease, failure)?,
-    };
-    match open.commit(commit).await {
-        Ok(()) => Ok(()),
-        Err(CommitError::Conflict) => conflicted(open, job, lease).await,
-        Err(CommitError::Port(err)) => Err(err),
-    }
-}
-
-/// What a job wanted to write was a conflict: it is tried again by the schedule, unless its lease
-/// ran out and somebody else has it.
-async fn conflicted<E: Edge, S: Store>(
-    open: &Open<E, S>,
-    job: &Job,
-    lease: &str,
-) -> Result<(), PortError> {
-    let commit = failed(open, job, lease, Failure::again("what it writes is a conflict"))?;
-    match open.commit(commit).await {
-        Ok(()) | Err(CommitError::Conflict) => Ok(()),
-        Err(CommitError::Port(err)) => Err(err),
-    }
-}
-
-fn failed<E: Edge, S: Store>(
-    open: &Open<E, S>,
-    job: &Job,
-    lease: &str,
-    failure: Failure,
-) -> Result<Commit, PortError> {
-    let reason: String = failure.reason.chars().take(REASON_CHARS_MAX).collect();
-    open.note(&format!("job {}: attempt {}: {reason}", job.id, job.attempts));
-    let mut chance = [0; 1];
-    open.random(&mut chance)?;
-    let wait = match failure.retry {
-        Retry::Never => None,
-        Retry::After(wait) => job.backoff(chance[0]).map(|it| it.max(wait)),
-        Retry::Schedule => job.backoff(chance[0]),
-    };
-    let (id, lease) = (Value::from(&job.id), Value::from(lease));
-    Ok(match wait {
-        Some(wait) => {
-            failure.commit.write_one(AGAIN, [id, lease, (open.now() + wait).into(), reason.into()])
-        }
-        None => failure
-            .commit
-            .entry(
-                Draft::new("job.dead", &Id::trusted(job.id.clone()))
-                    .with(serde_json::json!({"kind": job.kind, "reason": reason})),
-            )
-            .write_one(DEAD, [id, lease, reason.into()]),
-    })
 }
 
 /// Moves a test clock that is on its way to the next job, or to where it is going. Says whether
@@ -318,19 +195,4 @@ async fn next<F: Function, E: Edge, S: Store>(
         }
     }
     Ok(soonest)
-}
-
-fn lease(tenant: &impl Tenant) -> Result<String, PortError> {
-    tenant.new_id("lea").map(|it| it.to_string())
-}
-
-fn job(row: Row) -> Result<Job, PortError> {
-    let [id, kind, body, due, attempts] = row.columns()?;
-    Ok(Job {
-        id: id.text()?,
-        kind: kind.text()?,
-        body: body.json()?,
-        due: due.timestamp()?,
-        attempts: u32::try_from(attempts.integer()?).unwrap_or(u32::MAX),
-    })
 }

@@ -31,6 +31,7 @@ pub mod open;
 pub mod outbound;
 pub mod seal;
 pub mod serve;
+pub mod work;
 // Beside: one adapter per runtime.
 #[cfg(not(target_arch = "wasm32"))]
 pub mod memory;

@@ -21,7 +21,8 @@ macro_rules! migrations {
 }
 
 /// The directory's schema. On Workers it is applied when the app is deployed.
-pub const DIRECTORY: &[Migration] = migrations!["directory/0001_directory.sql"];
+pub const DIRECTORY: &[Migration] =
+    migrations!["directory/0001_directory.sql", "directory/0002_wakes_taken.sql"];
 
 /// The schema of a tenant's database. On Spin all tenants share it.
 pub const TENANT: &[Migration] = migrations![
@@ -30,6 +31,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0003_webhooks.sql",
     "tenant/0004_selftest.sql",
     "tenant/0005_stores.sql",
+    "tenant/0006_told.sql",
 ];
 
 const CREATE_VERSIONS: &str = "

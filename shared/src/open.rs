@@ -28,6 +28,13 @@ const INSERT_JOB: &str = "
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
     on conflict (tenant, id) do nothing";
 
+const INSERT_SOONER: &str = "
+    insert into jobs (tenant, id, function, kind, body, due_at_ms, created_at_ms)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    on conflict (tenant, id) do update set
+      due_at_ms = min(due_at_ms, excluded.due_at_ms), told = 1
+    where state = 'waiting'";
+
 const GUARD: &str = "insert into guard (holds) select changes()";
 const UNGUARD: &str = "delete from guard";
 
@@ -154,7 +161,7 @@ impl<E: Edge, S: Store> Open<E, S> {
 
     fn insert(&self, job: &NewJob) -> Statement {
         self.bound(
-            INSERT_JOB,
+            if job.sooner { INSERT_SOONER } else { INSERT_JOB },
             vec![
                 (&job.id).into(),
                 job.function().into(),
@@ -210,6 +217,10 @@ impl<E: Edge, S: Store> Tenant for Open<E, S> {
 
     fn real_now(&self) -> Timestamp {
         self.0.edge.now()
+    }
+
+    fn time(&self) -> Timestamp {
+        self.0.frozen.unwrap_or_else(|| self.0.edge.now())
     }
 
     async fn sign_link(&self, link: &Link) -> Result<String, Problem> {

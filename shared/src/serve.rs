@@ -1,19 +1,19 @@
 //! From a request to its answer, the same on every runtime.
 
 use http::{HeaderMap, Method, Request, StatusCode, Uri, request::Parts};
-use serde_json::json;
 
 use crate::{
     domain::Principal,
-    door, drain,
+    door,
     function::Function,
-    http::{self as words, Body, Response},
+    http::{Body, Response},
     idempotency::Key,
     last_use,
     open::Open,
     ports::{Edge, Store},
     problem::Problem,
     route::{self, Call, Route},
+    work,
 };
 
 /// The longest address that is read, in characters.
@@ -86,7 +86,7 @@ pub async fn run<F: Function, E: Edge, S: Store>(
         // The same request was a moment faster.
         return Ok(replayed);
     }
-    drain::try_now::<F, _, _>(&open).await;
+    work::try_now::<F, _, _>(&open).await;
     last_use::remember(&open).await;
     outcome
 }
@@ -101,11 +101,6 @@ pub fn finish(edge: &impl Edge, method: &Method, outcome: Result<Response, Probl
         problem.into_response()
     });
     if *method == Method::HEAD { response.map(|_| Body::default()) } else { response }
-}
-
-/// The answer to a wake: when to wake this tenant again, in milliseconds, or null.
-pub fn woken(next: Option<crate::domain::Timestamp>) -> Response {
-    words::json(StatusCode::OK, &json!({"next_ms": next.map(|it| it.0)}))
 }
 
 /// Makes a mounted function the module of Workers. Elsewhere it is nothing.

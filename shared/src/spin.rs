@@ -8,7 +8,7 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use http::header;
+use http::{StatusCode, header};
 use http_body_util::Full;
 use spin_sdk::{
     http::{BoxBody, Request, body, box_body},
@@ -20,7 +20,7 @@ use crate::{
     blob_rows::BlobRows,
     domain::{Timestamp, sha256_hex},
     function::Function,
-    http::{Body, Response},
+    http::{Body, Response, empty},
     ingest, limits, migrations,
     ports::{
         Admission, Assets, Blobs, Edge, Item, Kv, Limiter, PortError, Queue, Rate, Row, Sql,
@@ -80,7 +80,7 @@ async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
     if store.woken.get() {
         // After the answer: whoever waits for it does not wait for this.
         spin_sdk::wasip3::spawn(async move {
-            if let Err(err) = wakes::drain::<F>(&store.tenant).await {
+            if let Err(err) = wakes::drain::<F>(&store.tenant, None).await {
                 Spin.note(&format!("drain: {err}"));
             }
         });
@@ -99,11 +99,17 @@ async fn wake<F: Function>(request: &Request, tenant: &str) -> Response {
     if !allowed {
         return Problem::not_found().into_response();
     }
-    let outcome = match database::bring_up().await {
-        Ok(()) => wakes::drain::<F>(tenant).await,
-        Err(err) => Err(err),
-    };
-    serving::finish(&Spin, request.method(), outcome.map(serving::woken).map_err(Problem::from))
+    if let Err(err) = database::bring_up().await {
+        return serving::finish(&Spin, request.method(), Err(err.into()));
+    }
+    let (tenant, taken) = (tenant.to_owned(), wakes::taken_until(request.uri().query()));
+    // After the answer: the tick has others to wake.
+    spin_sdk::wasip3::spawn(async move {
+        if let Err(err) = wakes::drain::<F>(&tenant, taken).await {
+            Spin.note(&format!("drain: {err}"));
+        }
+    });
+    empty(StatusCode::ACCEPTED)
 }
 
 fn write(response: Response) -> http::Response<BoxBody> {

@@ -21,6 +21,8 @@ pub struct NewJob {
     pub due: Option<Timestamp>,
     /// Whether it is tried once before the answer to the request goes out.
     pub eager: bool,
+    /// Whether the same job, when it is queued already, is due now as well.
+    pub sooner: bool,
 }
 
 /// A job in the hands of its worker.
@@ -56,6 +58,8 @@ pub enum Retry {
     Schedule,
     /// Not before this long.
     After(Duration),
+    /// It was not tried, or goes on later: after this long, and not counted.
+    Postpone(Duration),
     /// Never: it is a dead letter now.
     Never,
 }
@@ -63,7 +67,7 @@ pub enum Retry {
 impl NewJob {
     /// A job to do at once.
     pub fn new(kind: impl Into<Cow<'static, str>>, id: impl Into<String>, body: Value) -> Self {
-        Self { id: id.into(), kind: kind.into(), body, due: None, eager: false }
+        Self { id: id.into(), kind: kind.into(), body, due: None, eager: false, sooner: false }
     }
 
     /// The same, not before `due`.
@@ -74,6 +78,12 @@ impl NewJob {
     /// The same, tried once before the answer to the request goes out.
     pub fn eager(self) -> Self {
         Self { eager: true, ..self }
+    }
+
+    /// The same; one that is queued already is due no later than this one. For a job that works
+    /// off all there is, and is told of more.
+    pub fn sooner(self) -> Self {
+        Self { sooner: true, ..self }
     }
 
     /// The function that works it: the first word of its kind.
@@ -128,6 +138,11 @@ impl Failure {
     /// A failure that the schedule may mend.
     pub fn again(reason: impl ToString) -> Self {
         Self { commit: Commit::new(), reason: reason.to_string(), retry: Retry::Schedule }
+    }
+
+    /// No failure: the job goes on after `wait`, and what it has done so far is written.
+    pub fn postponed(wait: Duration, commit: Commit) -> Self {
+        Self { commit, reason: String::new(), retry: Retry::Postpone(wait) }
     }
 
     /// A failure that no retry mends.

@@ -26,6 +26,9 @@ pub trait Tenant: Clone + 'static {
     /// while a request is handled.
     fn now(&self) -> Timestamp;
 
+    /// The time by the tenant's clock as it is at this moment, for work that goes on for long.
+    fn time(&self) -> Timestamp;
+
     /// The time by the real clock, for what leaves the tenant: links, leases, time-outs.
     fn real_now(&self) -> Timestamp;
 

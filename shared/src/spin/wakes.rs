@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Method, header};
-use serde::Deserialize;
 
 use super::{Database, Spin, SpinStore, outside};
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     drain as draining,
     function::Function,
     limits,
-    ports::{Edge, HttpRequest, PortError, Sql, Statement, Wake},
+    ports::{Edge, HttpRequest, PortError, Sql, Statement, Value, Wake},
 };
 
 /// Where a component is woken, followed by the tenant. It takes the operator's key.
@@ -22,35 +21,41 @@ pub(super) const WAKE_PATH: &str = "/_wake/";
 
 /// For how long a wake is taken; after that, whoever took it has died.
 const TAKEN: Duration = Duration::from_secs(40);
-/// How long a component has to do what is due: as long as a drain begins new rounds, and the
-/// longest of its jobs after that.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a component has to say that it was woken.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many tenants are woken at the same time.
 const CONCURRENT: usize = 8;
+/// How many may do what is due at the same time.
+const RUNNING_MAX: u32 = 100;
+/// The query parameter in which the tick says until when it took the wake.
+const TAKEN_UNTIL: &str = "taken_until";
 
 const ASK: &str = "
     insert into wakes (tenant, function, at_ms) values (?1, ?2, ?3)
     on conflict (tenant, function) do update set at_ms = min(at_ms, excluded.at_ms)";
 const DUE: &str = "
     select tenant, function from wakes
-    where (at_ms <= ?1 and taken_until_ms <= ?1) or taken_until_ms between 1 and ?1
+    where (at_ms <= ?1 and taken_until_ms <= ?1)
+      or (taken_until_ms > 0 and taken_until_ms <= ?1)
     order by at_ms limit ?2";
 // Who asks meanwhile sets `at_ms` anew, and finds the wake again when it is settled.
 const TAKE: &str = "
     update wakes set at_ms = ?5, taken_until_ms = ?4
     where tenant = ?1 and function = ?2
-      and ((at_ms <= ?3 and taken_until_ms <= ?3) or taken_until_ms between 1 and ?3)
+      and ((at_ms <= ?3 and taken_until_ms <= ?3) or (taken_until_ms > 0 and taken_until_ms <= ?3))
     returning taken_until_ms";
 const SETTLE: &str = "
     update wakes set at_ms = min(at_ms, ?4), taken_until_ms = 0
     where tenant = ?1 and function = ?2 and taken_until_ms = ?3";
 const SWEEP_UP: &str = "delete from wakes where at_ms = ?1 and taken_until_ms = 0";
+const RUNNING: &str = "
+    select count(*) from wakes where taken_until_ms > 0 and taken_until_ms > ?1";
+const SPREAD: &str = "
+    insert into wakes (tenant, function, at_ms)
+    select tenant, ?2, at_ms from wakes where function = ?1 and at_ms <= ?3
+    on conflict (tenant, function) do update set at_ms = min(at_ms, excluded.at_ms)";
+const SPREAD_OUT: &str = "delete from wakes where function = ?1 and at_ms <= ?2";
 const FORGET: &str = "delete from wakes where tenant = ?1";
-
-#[derive(Deserialize)]
-struct Woken {
-    next_ms: Option<i64>,
-}
 
 /// The statement that asks for a wake.
 pub(super) fn ask(tenant: &str, wake: Wake) -> Statement {
@@ -62,12 +67,18 @@ pub(super) async fn forget(tenant: &str) -> Result<(), PortError> {
     Database.query(Statement::new(FORGET, [tenant.into()])).await.map(drop).map_err(Into::into)
 }
 
-/// Does what is due for `F` in this tenant, and says when there is more.
-pub(super) async fn drain<F: Function>(tenant: &str) -> Result<Option<Timestamp>, PortError> {
-    let taken = take(tenant, F::NAME).await?;
+/// Does what is due for `F` in this tenant, and asks for a wake when there is more. `taken` is
+/// until when the tick took the wake for it; otherwise it takes the wake itself.
+pub(super) async fn drain<F: Function>(
+    tenant: &str,
+    taken: Option<Timestamp>,
+) -> Result<(), PortError> {
+    let taken = match taken {
+        Some(taken) => Some(taken),
+        None => take(tenant, F::NAME).await?,
+    };
     let next = draining::drain::<F, _, _>(&Spin, &SpinStore::new::<F>(tenant), tenant).await?;
-    settle(tenant, F::NAME, taken, next).await?;
-    Ok(next)
+    settle(tenant, F::NAME, taken, next).await
 }
 
 /// Takes a wake that is due, or one that whoever took it has let go. Until when, if it was.
@@ -100,23 +111,26 @@ async fn settle(
     Database.batch(batch).await.map(drop).map_err(PortError::from)
 }
 
-/// Wakes what is due, at most `limit` of them, and says how many.
+/// Wakes what is due, at most `limit` of them and not more than can run, and says how many.
+///
+/// A component answers before it does what is due, so that one that waits for somebody outside
+/// holds up neither the tick nor other tenants.
 pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
     let now = Spin.now();
     limits::prune(&Database, now).await?;
+    spread(now).await?;
+    let room = i64::from(RUNNING_MAX) - running(now).await?;
+    let limit = i64::from(limit).min(room.max(0));
     let rows = Database.query(Statement::new(DUE, [now.into(), limit.into()])).await?;
-    let due = rows
-        .into_iter()
-        .map(|row| {
-            let [tenant, function] = row.columns()?;
-            Ok((tenant.text()?, function.text()?))
-        })
-        .collect::<Result<Vec<_>, PortError>>()?;
-    let followers = Spin.setting("followers").await?.unwrap_or_default();
+    let due = rows.into_iter().map(|row| {
+        let [tenant, function] = row.columns()?;
+        Ok((tenant.text()?, function.text()?))
+    });
+    let due = due.collect::<Result<Vec<_>, PortError>>()?;
     let key = Spin.setting("operator_key").await?.unwrap_or_default();
     let mut woken = 0;
     for group in due.chunks(CONCURRENT) {
-        let calls = group.iter().map(|(tenant, function)| wake(tenant, function, &followers, &key));
+        let calls = group.iter().map(|(tenant, function)| wake(tenant, function, &key));
         for outcome in join_all(calls).await {
             match outcome {
                 Ok(()) => woken += 1,
@@ -128,30 +142,32 @@ pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
     Ok(woken)
 }
 
-async fn wake(tenant: &str, function: &str, followers: &str, key: &str) -> Result<(), PortError> {
-    // Taken here, so that one whose component cannot be reached waits and is not tried first
-    // again.
-    let taken = take(tenant, function).await?;
-    let names: Vec<_> = match function {
-        Wake::FOLLOWERS => {
-            followers.split(',').map(str::trim).filter(|it| !it.is_empty()).collect()
-        }
-        _ => vec![function],
-    };
-    let mut next: Option<Timestamp> = None;
-    for name in names {
-        let again = call(tenant, name, key).await?;
-        next = [next, again].into_iter().flatten().min();
-    }
-    settle(tenant, function, taken, next).await
+/// How many wakes are taken: drains that run.
+async fn running(now: Timestamp) -> Result<i64, PortError> {
+    let rows = Database.query(Statement::new(RUNNING, [now.into()])).await?;
+    rows.into_iter().next().map_or(Ok(0), |row| row.columns().and_then(|[it]| it.integer()))
 }
 
-/// Wakes one component by service chaining.
-async fn call(tenant: &str, function: &str, key: &str) -> Result<Option<Timestamp>, PortError> {
+/// Makes of each wake for whoever follows the log one for each of them.
+async fn spread(now: Timestamp) -> Result<(), PortError> {
+    let followers = Spin.setting("followers").await?.unwrap_or_default();
+    let names = followers.split(',').map(str::trim).filter(|it| !it.is_empty());
+    let all = Value::from(Wake::FOLLOWERS);
+    let mut batch: Vec<_> =
+        names.map(|it| Statement::new(SPREAD, [all.clone(), it.into(), now.into()])).collect();
+    batch.push(Statement::new(SPREAD_OUT, [all, now.into()]));
+    Database.batch(batch).await.map(drop).map_err(PortError::from)
+}
+
+async fn wake(tenant: &str, function: &str, key: &str) -> Result<(), PortError> {
+    // Taken here, so that one whose component cannot be reached waits and is not tried first
+    // again.
+    let Some(taken) = take(tenant, function).await? else { return Ok(()) };
     let broken = |err: &dyn std::fmt::Display| {
         PortError::new("wake", format!("{function} in {tenant}: {err}"))
     };
-    let url = format!("http://{function}.spin.internal{WAKE_PATH}{tenant}");
+    let url =
+        format!("http://{function}.spin.internal{WAKE_PATH}{tenant}?{TAKEN_UNTIL}={}", taken.0);
     let mut headers = HeaderMap::new();
     let value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|err| broken(&err))?;
     headers.insert(header::AUTHORIZATION, value);
@@ -164,9 +180,12 @@ async fn call(tenant: &str, function: &str, key: &str) -> Result<Option<Timestam
         answer_bytes_max: 1024,
     };
     let answer = outside::fetch(request).await.map_err(|err| broken(&err))?;
-    if !answer.status.is_success() {
-        return Err(broken(&answer.status));
-    }
-    let woken: Woken = serde_json::from_slice(&answer.body).map_err(|err| broken(&err))?;
-    Ok(woken.next_ms.map(Timestamp))
+    if answer.status.is_success() { Ok(()) } else { Err(broken(&answer.status)) }
+}
+
+/// Until when the tick took the wake, from the address that it posts to.
+pub(super) fn taken_until(query: Option<&str>) -> Option<Timestamp> {
+    let mut pairs = form_urlencoded::parse(query?.as_bytes());
+    let (_, text) = pairs.find(|(name, _)| name == TAKEN_UNTIL)?;
+    text.parse().ok().map(Timestamp)
 }
