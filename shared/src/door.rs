@@ -49,9 +49,17 @@ pub async fn admit<E: Edge>(
             operator(edge, headers).await.map(|()| Some(operator_of(OPERATOR, false)))
         }
         Access::Scope(scope) => credential(edge, uri, headers).await.and_then(|it| {
+            // Whoever acts for a customer is let in only where the function knows of customers.
+            let allowed = it.customer.is_none() && it.scopes.allow(scope);
+            if allowed { Ok(Some(it)) } else { Err(Problem::forbidden(scope)) }
+        }),
+        Access::Customer(scope) => credential(edge, uri, headers).await.and_then(|it| {
             if it.scopes.allow(scope) { Ok(Some(it)) } else { Err(Problem::forbidden(scope)) }
         }),
-        Access::Whoever => whoever(edge, uri, headers).await.map(Some),
+        Access::Whoever => match whoever(edge, uri, headers).await {
+            Ok(it) if it.customer.is_some() => Err(Problem::forbidden("*")),
+            other => other.map(Some),
+        },
         Access::Address(kind) => addressed(edge, route, kind, uri).await.map(Some),
     };
     match outcome {
@@ -103,7 +111,8 @@ async fn whoever(edge: &impl Edge, uri: &Uri, headers: &HeaderMap) -> Result<Pri
     })?;
     let record = open_record(edge, &tenant).await?;
     let scopes = Scopes::default();
-    Ok(Principal { tenant, sandbox: record.sandbox, actor: Actor::Visitor, scopes })
+    let (sandbox, actor) = (record.sandbox, Actor::Visitor);
+    Ok(Principal { tenant, sandbox, actor, scopes, customer: None })
 }
 
 async fn addressed(
@@ -117,7 +126,7 @@ async fn addressed(
     let tenant = directory::address(edge, kind, &name).await?.ok_or_else(Problem::not_found)?;
     let record = open_record(edge, &tenant).await?;
     let (actor, scopes) = (Actor::Address(name), Scopes::default());
-    Ok(Principal { tenant, sandbox: record.sandbox, actor, scopes })
+    Ok(Principal { tenant, sandbox: record.sandbox, actor, scopes, customer: None })
 }
 
 async fn credential(
@@ -131,6 +140,10 @@ async fn credential(
     let bearer = bearer(headers)?;
     if is_operator(edge, bearer).await? {
         return act_for(edge, headers).await;
+    }
+    if bearer.contains('.') {
+        // A link's token; no key has a dot.
+        return link(edge, uri, bearer).await;
     }
     let record = match bearer.starts_with(KEY_PREFIX) {
         true => directory::key(edge, &sha256_hex(bearer.as_bytes())).await?,
@@ -146,6 +159,7 @@ async fn credential(
         sandbox: tenant.sandbox,
         actor: Actor::Key(Id::trusted(key.id)),
         scopes: key.scopes,
+        customer: None,
     })
 }
 
@@ -188,7 +202,8 @@ async fn act_for(edge: &impl Edge, headers: &HeaderMap) -> Result<Principal, Pro
 
 fn operator_of(tenant: &str, sandbox: bool) -> Principal {
     let tenant = tenant.to_owned();
-    Principal { tenant, sandbox, actor: Actor::Operator, scopes: Scopes::all() }
+    let (actor, scopes) = (Actor::Operator, Scopes::all());
+    Principal { tenant, sandbox, actor, scopes, customer: None }
 }
 
 /// The tenant's record, when it may be used at all.
@@ -211,12 +226,15 @@ pub struct Link {
     pub tenant: String,
     /// Who made it.
     pub by: String,
-    /// The one path that it opens.
+    /// The one path that it opens, or with `/*` at its end all paths below.
     pub path: String,
     /// What it may be used for.
     pub scopes: Scopes,
     /// When it stops working, by the real clock.
     pub expires_at: Timestamp,
+    /// For which of the tenant's own customers its holder acts; `None` for the tenant itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
 }
 
 impl Link {
@@ -231,6 +249,13 @@ impl Link {
         let text = BASE64URL_NOPAD.encode(&text);
         let signature = Keys::load(edge).await?.sign(Self::PURPOSE, &text);
         Ok(format!("{text}.{}", BASE64URL_NOPAD.encode(&signature)))
+    }
+
+    fn opens(&self, path: &str) -> bool {
+        match self.path.strip_suffix('*') {
+            Some(folder) => path.starts_with(folder),
+            None => path == self.path,
+        }
     }
 
     fn parse(keys: &Keys, token: &str) -> Option<Self> {
@@ -254,15 +279,16 @@ async fn link(edge: &impl Edge, uri: &Uri, token: &str) -> Result<Principal, Pro
     if link.expires_at <= edge.now() {
         return Err(Problem::unauthorized("the link has expired; ask for a new one"));
     }
-    if link.path != uri.path() {
+    if !link.opens(uri.path()) {
         return Err(unusable());
     }
     let record = open_record(edge, &link.tenant).await?;
     Ok(Principal {
         tenant: link.tenant,
         sandbox: record.sandbox,
-        actor: Actor::Link(link.by),
+        actor: link.customer.clone().map_or(Actor::Link(link.by), Actor::Customer),
         scopes: link.scopes,
+        customer: link.customer,
     })
 }
 

@@ -204,7 +204,7 @@ fn describe(route: &Route, operation: Operation, schemas: &mut Schemas) -> Resul
         "parameters": parameters(route, &operation),
         "security": security(route.access),
     });
-    if let Access::Scope(scope) = route.access {
+    if let Access::Scope(scope) | Access::Customer(scope) = route.access {
         described["x-scope"] = json!(scope);
     }
     if let Some(body) = operation.body {
@@ -241,7 +241,7 @@ fn security(access: Access) -> Value {
     match access {
         Access::Public | Access::Address(_) => json!([]),
         Access::Operator | Access::OperatorTenant => json!([{"operator": []}]),
-        Access::Scope(_) => json!([{"key": []}, {"link": []}]),
+        Access::Scope(_) | Access::Customer(_) => json!([{"key": []}, {"link": []}]),
         Access::Whoever => json!([{"key": []}, {"link": []}, {}]),
     }
 }
@@ -260,7 +260,9 @@ fn parameters(route: &Route, operation: &Operation) -> Vec<Value> {
         .map(|name| text("path", name, "Which one.", true))
         .collect();
     parameters.extend(operation.query.iter().map(|(name, what)| text("query", name, what, false)));
-    if route.method == "POST" && matches!(route.access, Access::Scope(_) | Access::OperatorTenant) {
+    if route.method == "POST"
+        && matches!(route.access, Access::Scope(_) | Access::Customer(_) | Access::OperatorTenant)
+    {
         let what = "Any word of yours: the same request twice is done once.";
         parameters.push(text("header", "Idempotency-Key", what, false));
     }

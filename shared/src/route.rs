@@ -36,6 +36,9 @@ pub enum Access {
     Operator,
     /// A tenant's key or signed link with this scope, or the operator in the tenant's name.
     Scope(&'static str),
+    /// As [`Access::Scope`], and whoever acts for one of the tenant's customers: the function shows
+    /// and changes what is that customer's only.
+    Customer(&'static str),
     /// The operator's own tenant, by the operator's key.
     OperatorTenant,
     /// Whoever the request shows: a key, a link, or the tenant's host name.
@@ -107,6 +110,11 @@ impl Call {
     /// The first parameter of the path.
     pub fn param(&self) -> &str {
         self.params.first().map_or("", String::as_str)
+    }
+
+    /// The parameter of the path with this number, from 0.
+    pub fn param_at(&self, number: usize) -> &str {
+        self.params.get(number).map_or("", String::as_str)
     }
 
     /// The first parameter of the path as an id with this prefix.

@@ -179,7 +179,7 @@ fn list_routes() -> impl Iterator<Item = &'static Route> {
         it.method == "GET"
             && !it.path.contains('{')
             && it.path != "/v1/log/live"
-            && matches!(it.access, Access::Scope(_))
+            && matches!(it.access, Access::Scope(_) | Access::Customer(_))
     })
 }
 
@@ -202,7 +202,7 @@ pub fn every_route_answers(host: &Host) {
     let at = host.sandbox();
     for route in Backplane::routes().filter(|it| it.path != "/v1/log/live") {
         let answer = match route.access {
-            Access::Scope(_) | Access::Whoever => ask(host, &at, route, "x"),
+            Access::Scope(_) | Access::Customer(_) | Access::Whoever => ask(host, &at, route, "x"),
             Access::Operator | Access::OperatorTenant => {
                 let operator = Sandbox { key: host.operator_key().to_owned(), ..at.clone() };
                 ask(host, &operator, route, "x")

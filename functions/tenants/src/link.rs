@@ -52,6 +52,7 @@ pub async fn create(at: &impl ports::Tenant, new: NewLink) -> Result<Response, P
         path: new.path,
         scopes,
         expires_at: at.real_now() + Duration::from_secs(new.expires_in_seconds),
+        customer: None,
     };
     let token = at.sign_link(&link).await?;
     let created = CreatedLink {
@@ -66,7 +67,7 @@ pub async fn create(at: &impl ports::Tenant, new: NewLink) -> Result<Response, P
 }
 
 fn check(at: &impl ports::Tenant, new: &NewLink) -> Result<Scopes, Problem> {
-    let plain = new.path.bytes().all(|it| it.is_ascii_graphic() && it != b'?' && it != b'#');
+    let plain = new.path.bytes().all(|it| it.is_ascii_graphic() && !b"?#*".contains(&it));
     if !new.path.starts_with('/') || new.path.len() > PATH_CHARS_MAX || !plain {
         return Err(Problem::unfitting("path", "name one path, as /v1/log, without a query"));
     }

@@ -19,6 +19,8 @@ pub enum Actor {
     Key(Id),
     /// Whoever holds a signed link, made by this key or by the operator.
     Link(String),
+    /// One of the tenant's own customers, by a signed link.
+    Customer(String),
     /// A provider that posts to this inbound address.
     Address(String),
     /// Somebody who asked by the tenant's host name and showed nothing else.
@@ -33,6 +35,7 @@ impl fmt::Display for Actor {
             Self::Operator => f.write_str("operator"),
             Self::Key(id) => id.fmt(f),
             Self::Link(by) => write!(f, "link:{by}"),
+            Self::Customer(name) => write!(f, "customer:{name}"),
             Self::Address(name) => write!(f, "address:{name}"),
             Self::Visitor => f.write_str("visitor"),
             Self::System => f.write_str("system"),
@@ -77,12 +80,16 @@ pub struct Principal {
     pub actor: Actor,
     /// What they may do.
     pub scopes: Scopes,
+    /// For which one of the tenant's own customers they act; `None` for the tenant itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
 }
 
 impl Principal {
     /// Backplane itself, at work in this tenant.
     pub fn system(tenant: &str, sandbox: bool) -> Self {
-        Self { tenant: tenant.to_owned(), sandbox, actor: Actor::System, scopes: Scopes::all() }
+        let (actor, scopes) = (Actor::System, Scopes::all());
+        Self { tenant: tenant.to_owned(), sandbox, actor, scopes, customer: None }
     }
 }
 

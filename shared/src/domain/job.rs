@@ -127,7 +127,12 @@ impl Job {
     /// How long to wait before the next try: the schedule and up to a fifth more, by `chance`
     /// (0 to 255). `None` when there is none.
     pub fn backoff(&self, chance: u8) -> Option<Duration> {
-        let index = usize::try_from(self.attempts).ok()?.checked_sub(1)?;
+        Self::backoff_after(self.attempts, chance)
+    }
+
+    /// The same for whatever was tried `attempts` times.
+    pub fn backoff_after(attempts: u32, chance: u8) -> Option<Duration> {
+        let index = usize::try_from(attempts).ok()?.checked_sub(1)?;
         let seconds = Self::SCHEDULE.get(index)?;
         let millis = seconds * 1000;
         Some(Duration::from_millis(millis + millis / 5 * u64::from(chance) / 255))
