@@ -12,6 +12,8 @@ use crate::{assets, command, sizes};
 
 /// Where the module for Workers is put.
 const WORKERS: &str = "build/workers";
+/// What Spin is given: the application, and the one that ticks it where the cron plugin is installed.
+const MANIFESTS: [&str; 2] = ["spin.toml", "infra/spin/cron.toml"];
 const EDGE: &str = "target/wasm32-unknown-unknown/release/edge.wasm";
 
 /// Builds the stand-in for the Spin CLI.
@@ -21,7 +23,7 @@ pub fn local() -> anyhow::Result<()> {
     command::run(&mut command::words("cargo build --workspace --bin backplane-local"))
 }
 
-/// Builds every component of `spin.toml`.
+/// Builds every component of Spin's manifests.
 pub fn spin() -> anyhow::Result<()> {
     build_spin()?;
     sizes::print(&components()?)
@@ -41,7 +43,7 @@ pub fn build_spin() -> anyhow::Result<()> {
         cargo.args(["--package", &name]);
     }
     command::run(&mut cargo)?;
-    // The manifest names the folder, so it must be there; only some of it needs npm.
+    // `spin.toml` names the folder, so it must be there; only some of it needs npm.
     assets::build()
 }
 
@@ -69,13 +71,19 @@ pub fn build_workers() -> anyhow::Result<()> {
     assets::build()
 }
 
-/// The files of the components, as `spin.toml` names them.
+/// The files of the components, as the manifests name them.
 pub fn components() -> anyhow::Result<Vec<PathBuf>> {
-    let manifest = manifest()?;
-    let components = manifest.get("component").and_then(toml::Value::as_table);
-    let components = components.context("spin.toml has no components")?;
-    let source = |it: &toml::Value| it.get("source")?.as_str().map(PathBuf::from);
-    Ok(components.values().filter_map(source).collect())
+    let mut files = vec![];
+    for path in MANIFESTS {
+        let manifest = manifest(path)?;
+        let components = manifest.get("component").and_then(toml::Value::as_table);
+        let components = components.with_context(|| format!("{path} has no components"))?;
+        // A source is named from where its manifest is.
+        let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+        let source = |it: &toml::Value| Some(folder.join(it.get("source")?.as_str()?));
+        files.extend(components.values().filter_map(source));
+    }
+    Ok(files)
 }
 
 /// The files of the module for Workers.
@@ -89,7 +97,7 @@ fn names() -> anyhow::Result<Vec<String>> {
     Ok(components()?.into_iter().filter_map(stem).collect())
 }
 
-fn manifest() -> anyhow::Result<toml::Table> {
-    let text = fs::read_to_string("spin.toml").context("reading spin.toml")?;
-    text.parse().context("reading spin.toml")
+fn manifest(path: &str) -> anyhow::Result<toml::Table> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    text.parse().with_context(|| format!("reading {path}"))
 }

@@ -18,7 +18,7 @@ use crate::command::Misuse;
 const HELP: &str = "\
 Usage: cargo xtask <command>
 
-  build spin        the components of spin.toml
+  build spin        the components of spin.toml and infra/spin/cron.toml
   build workers     the module for Cloudflare Workers, in build/workers
   build assets      the static files, in build/assets
   up [options]      builds, starts, makes a demo tenant, and prints how to call it

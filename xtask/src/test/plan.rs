@@ -22,9 +22,11 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         return Ok(steps);
     }
     let functions = functions()?;
+    // The functions, and the one component of Spin that is none.
+    let components = functions.iter().map(String::as_str).filter(|it| *it != "edge");
     steps.extend([
-        clippy(SPIN, functions.iter().filter(|it| *it != "edge")),
-        clippy(WORKERS, functions.iter()),
+        clippy(SPIN, components.chain(["cron"])),
+        clippy(WORKERS, functions.iter().map(String::as_str)),
         Step { name: "licenses and sources", place: "native", work: Work::Deny },
         documentation(&functions),
         one("tests", "native", "cargo test --workspace --no-fail-fast"),
@@ -49,7 +51,7 @@ fn own(name: &'static str, place: &'static str, own: fn() -> anyhow::Result<()>)
 }
 
 /// Clippy as a target sees the code: half of it is there for one target only.
-fn clippy<'a>(target: &'static str, packages: impl Iterator<Item = &'a String>) -> Step {
+fn clippy<'a>(target: &'static str, packages: impl Iterator<Item = &'a str>) -> Step {
     // The profile that is deployed, so that nothing is built for a third time.
     let mut command = command::words("cargo clippy --release --package shared --target");
     command.arg(target);
@@ -80,7 +82,7 @@ fn runtimes() -> Step {
         // Like the other tests, `--workspace`: with one package alone, dependencies lose features
         // that others ask for, and are built a second time.
         let line = "cargo test --workspace --no-fail-fast --test runtimes --test live --test worlds --test broken \
-                    -- --nocapture --test-threads=1";
+                    --test cron -- --nocapture --test-threads=1";
         let mut command = command::words(line);
         command.env("BACKPLANE_RUNTIMES", "local,workerd");
         Work::Commands(vec![command])
