@@ -7,6 +7,7 @@
 
 // Floor 0: pure.
 pub mod domain;
+pub mod expression;
 // Floor 1: what the outside world promises.
 pub mod contract;
 pub mod migrations;
