@@ -32,6 +32,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0004_selftest.sql",
     "tenant/0005_stores.sql",
     "tenant/0006_told.sql",
+    "tenant/0007_sender.sql",
 ];
 
 const CREATE_VERSIONS: &str = "
@@ -71,6 +72,14 @@ pub const ERASE: &[&str] = erasing![
     "blobs",
     "blob_chunks",
     "queue",
+    "webhook_endpoints",
+    "webhook_events",
+    "webhook_deliveries",
+    "webhook_attempts",
+    "webhook_event_types",
+    "webhook_signing_keys",
+    "webhook_tokens",
+    "webhook_pollers",
 ];
 
 /// Removes a tenant from a database that it shares with others.

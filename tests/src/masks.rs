@@ -4,8 +4,21 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 10] =
-    ["ten", "key", "src", "msg", "mem", "run", "job", "bpk", "whsec", "lnk"];
+const PREFIXES: [&str; 14] = [
+    "ten", "key", "src", "msg", "mem", "run", "job", "bpk", "whsec", "lnk", "end", "evt", "wsk",
+    "whpk",
+];
+/// Fields that depend on chance or jitter.
+const HIDDEN: [&str; 8] = [
+    "delivered_at",
+    "due_at",
+    "ended_at",
+    "failing_since",
+    "last_failure_at",
+    "last_success_at",
+    "open_until",
+    "x",
+];
 /// The shortest thing after a prefix that is taken for an id or a secret.
 const CHARS_MIN: usize = 26;
 
@@ -36,6 +49,12 @@ impl Masks {
                 self.name(&format!("link_{number}"), token);
             }
         }
+        for token in text.split("\"token\":\"").skip(1).filter_map(|it| it.split('"').next()) {
+            let number = self.0.iter().filter(|(it, _)| it.starts_with("{{token_")).count() + 1;
+            if !self.0.iter().any(|(_, real)| real == token) {
+                self.name(&format!("token_{number}"), token);
+            }
+        }
         for found in words(text) {
             if !self.0.iter().any(|(_, real)| *real == found) {
                 let prefix = found.split('_').next().unwrap_or("").to_owned();
@@ -49,8 +68,9 @@ impl Masks {
             text = text.replace(real.as_str(), name);
         }
         let text = hide(&hide(&hide_times(&text), "leaf"), "prefix");
-        let text = hide_after(&text, "v1,");
-        hide(&hide(&text, "delivered_at"), "due_at")
+        let text = hide_after(&hide_after(&text, "v1,"), "v1a,");
+        let text = hide_number(&text, "latency_ms");
+        HIDDEN.iter().fold(text, |text, field| hide(&text, field))
     }
 }
 
@@ -64,7 +84,7 @@ fn words(text: &str) -> Vec<String> {
 
 fn starting(word: &str, prefix: &str) -> Option<String> {
     // A path's slash can be part of a word here, as it is of base64.
-    let word = if prefix == "whsec" { word } else { word.rsplit('/').next()? };
+    let word = if matches!(prefix, "whsec" | "whpk") { word } else { word.rsplit('/').next()? };
     let rest = word.strip_prefix(prefix)?.strip_prefix('_')?;
     (rest.len() >= CHARS_MIN && !rest.contains('_')).then(|| word.to_owned())
 }
@@ -101,6 +121,20 @@ fn hide_after(text: &str, mark: &str) -> String {
         let (token, after) = found.split_at(end.unwrap_or(found.len()));
         out.push_str(if token.len() >= 40 { "{{token}}" } else { token });
         rest = after;
+    }
+    out + rest
+}
+
+/// The values of a field that is a number and depends on the machine.
+fn hide_number(text: &str, field: &str) -> String {
+    let start = format!("\"{field}\":");
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&start) {
+        let (before, found) = rest.split_at(at + start.len());
+        out.push_str(before);
+        out.push_str(&format!("{{{{{field}}}}}"));
+        rest = found.trim_start_matches(|it: char| it.is_ascii_digit());
     }
     out + rest
 }

@@ -32,7 +32,7 @@ use crate::{
     host::{Host, Sandbox},
     local::root,
     masks::Masks,
-    sink::Sink,
+    sink::{Delivered, Sink},
 };
 
 /// How long `wait` asks again.
@@ -48,6 +48,9 @@ pub const SHOWN: [&str; 7] = [
     "www-authenticate",
     "x-content-type-options",
 ];
+
+/// The headers of a delivery that are part of the story, besides ours and signatures.
+const SHOWN_SENT: [&str; 2] = ["authorization", "x-own"];
 
 /// The stories, in the order of their paths.
 ///
@@ -207,13 +210,19 @@ impl Player<'_> {
 
     fn show_delivered(&mut self) -> String {
         let mut out = String::new();
-        for it in self.sink.delivered() {
+        let mut delivered = self.sink.delivered();
+        // What goes out at the same time arrives in any order.
+        let number = |it: &Delivered, name| it.header(name).and_then(|it| it.parse::<u64>().ok());
+        delivered.sort_by_key(|it| (number(it, "webhook-sequence"), number(it, "webhook-attempt")));
+        for it in delivered {
             out.push_str(&format!("< POST {}\n", it.path));
             // Headers are in no order that anybody keeps.
             let mut headers = it.headers.clone();
             headers.sort();
             for (name, value) in &headers {
-                if name.starts_with("backplane-") || name.ends_with("signature") {
+                let shown = name.starts_with("backplane-") || name.starts_with("webhook-");
+                let shown = shown && name != "webhook-timestamp";
+                if shown || name.ends_with("signature") || SHOWN_SENT.contains(&name.as_str()) {
                     let line = format!("< {name}: {value}\n");
                     out.push_str(&self.masks.cover(&line));
                 }

@@ -115,7 +115,7 @@ fn failed(message: Message, status: Option<u16>, why: String, retry: Retry, job:
 }
 
 /// What the target asks for in `Retry-After`, in seconds; dates are left to the schedule.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }

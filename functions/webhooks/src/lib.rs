@@ -1,5 +1,5 @@
-//! Webhooks that come in: verified, deduplicated, stored and logged in one commit, delivered by a
-//! job, and there to be read and replayed.
+//! Webhooks. Those that come in are verified, deduplicated, stored and logged in one commit,
+//! delivered by a job, and there to be read and replayed. Those that go out are in [`sender`].
 
 mod deliver;
 mod message;
@@ -7,6 +7,7 @@ mod receive;
 pub mod recipe;
 mod refusals;
 pub mod schema;
+pub mod sender;
 pub mod signature;
 mod source;
 mod store;
@@ -52,7 +53,7 @@ impl Function for Webhooks {
     const NAME: &'static str = "webhooks";
 
     fn routes() -> impl Iterator<Item = &'static Route> {
-        ROUTES.iter()
+        ROUTES.iter().chain(sender::ROUTES)
     }
 
     async fn handle(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem> {
@@ -70,7 +71,7 @@ impl Function for Webhooks {
             "getMessage" => message::get(tenant, &call.id("msg")?).await,
             "getMessageBody" => message::body(tenant, &call.id("msg")?).await,
             "replayMessage" => message::replay(tenant, &call.id("msg")?).await,
-            _ => Err(Problem::not_found()),
+            _ => sender::handle(tenant, call).await,
         }
     }
 
@@ -78,7 +79,7 @@ impl Function for Webhooks {
         match job.kind.as_str() {
             source::SHOW => source::show(tenant, job).await,
             deliver::DELIVER => deliver::deliver(tenant, job).await,
-            other => Err(Failure::dead(format!("webhooks works no {other}"))),
+            _ => sender::work(tenant, job).await,
         }
     }
 

@@ -101,7 +101,7 @@ pub enum Delivery {
 }
 
 /// Headers as they are kept: names in lower case, in the order of the names.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Headers(pub Vec<(String, String)>);
 

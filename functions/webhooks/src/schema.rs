@@ -6,6 +6,20 @@ use crate::{
     message::{FullMessage, Message},
     receive::Received,
     refusals::SourceErrors,
+    sender::{
+        delivery::{EndpointDelivery, FullDelivery, Recovered, Replaying, Window},
+        endpoint::{
+            CreatedEndpoint, Endpoint, EndpointChange, EndpointRotation, EndpointSecret,
+            NewEndpoint,
+        },
+        event::{Event, NewEvent, PublishedEvent},
+        event_type::{EventType, EventTypeText},
+        keys::{KeyDirectory, KeyRotation, PublicKey},
+        monitor::{EndpointHealth, Overview},
+        poll::{Acknowledged, Polled},
+        portal::{NewPortalLink, PortalLink},
+        trial::Trial,
+    },
     source::{CreatedSource, NewSource, RecipeList, SecretRotation, Source, SourceChange},
 };
 
@@ -13,7 +27,94 @@ use crate::{
 pub fn operations() -> Vec<Operation> {
     let mut all = sources();
     all.extend(messages());
+    all.extend(events());
+    all.extend(endpoints());
+    all.extend(deliveries());
     all
+}
+
+fn events() -> Vec<Operation> {
+    vec![
+        operation("publishEvent", "Publish an event to the endpoints that want it.")
+            .takes::<NewEvent>()
+            .gives::<PublishedEvent>(202),
+        operation("listEvents", "List the events, newest first.").gives_page::<Event>(),
+        operation("getEvent", "Read an event.").gives::<Event>(200),
+        operation("listEventTypes", "List the catalogue of events.").gives_page::<EventType>(),
+        operation("getEventType", "Read a type of events.").gives::<EventType>(200),
+        operation("putEventType", "Put a type of events into the catalogue, or replace it.")
+            .takes::<EventTypeText>()
+            .gives::<EventType>(200)
+            .conditional(),
+        operation("deleteEventType", "Take a type of events out of the catalogue.").gives_nothing(),
+    ]
+}
+
+fn endpoints() -> Vec<Operation> {
+    vec![
+        operation("createEndpoint", "Create an endpoint: somebody who wants to hear of events.")
+            .takes::<NewEndpoint>()
+            .gives::<CreatedEndpoint>(201),
+        operation("listEndpoints", "List the endpoints, oldest first.")
+            .query("customer", "Only those of this customer.")
+            .gives_page::<Endpoint>(),
+        operation("getEndpoint", "Read an endpoint.").gives::<Endpoint>(200),
+        operation("updateEndpoint", "Change an endpoint, pause it, or send again.")
+            .takes::<EndpointChange>()
+            .gives::<Endpoint>(200)
+            .conditional(),
+        operation("deleteEndpoint", "Delete an endpoint, and what is on its way to it.")
+            .gives_nothing(),
+        operation("getEndpointSecret", "Show the secret that checks signatures.")
+            .gives::<EndpointSecret>(200),
+        operation("rotateEndpoint", "Put a new signing secret in front of the one before.")
+            .takes::<EndpointRotation>()
+            .gives::<EndpointSecret>(200),
+        operation("testEndpoint", "Send a test event to an endpoint.")
+            .takes::<Trial>()
+            .gives::<PublishedEvent>(202),
+        operation("getEndpointHealth", "Show how an endpoint fares.").gives::<EndpointHealth>(200),
+        operation("getWebhooksHealth", "Show how endpoints and sources fare.")
+            .gives::<Overview>(200),
+        operation("createPortalLink", "Let one customer tend to its own endpoints.")
+            .takes::<NewPortalLink>()
+            .gives::<PortalLink>(201),
+        operation("rotateSigningKey", "Make a new key for v1a signatures.")
+            .takes::<KeyRotation>()
+            .gives::<PublicKey>(201),
+        operation("getSigningKeys", "The public keys that check a tenant's v1a signatures.")
+            .gives::<KeyDirectory>(200),
+    ]
+}
+
+fn deliveries() -> Vec<Operation> {
+    vec![
+        operation("listDeliveries", "List the deliveries to an endpoint, newest first.")
+            .query(
+                "state",
+                "Only those that are waiting, delivered, failed, held, polled, skipped.",
+            )
+            .gives_page::<EndpointDelivery>(),
+        operation("getDelivery", "Read a delivery with its attempts.").gives::<FullDelivery>(200),
+        operation("resendDelivery", "Send a delivery again, under the same id.")
+            .gives::<EndpointDelivery>(202),
+        operation("recoverEndpoint", "Send all again that failed or was held.")
+            .takes::<Window>()
+            .gives::<Recovered>(202),
+        operation("replayEndpoint", "Send what was never queued for this endpoint.")
+            .takes::<Window>()
+            .gives::<Replaying>(202),
+        operation("getManifest", "List all that an endpoint should have, in order.")
+            .query("after", "Only what comes after this number.")
+            .gives_page::<EndpointDelivery>(),
+        operation("pollEndpoint", "Get what the consumer has not acknowledged.")
+            .query("consumer", "Who polls, when several do; default when left out.")
+            .query("limit", "How many at once: 1 to 200.")
+            .gives::<Polled>(200),
+        operation("acknowledgePoll", "Remember how far the consumer has come.")
+            .takes::<Acknowledged>()
+            .gives_nothing(),
+    ]
 }
 
 fn sources() -> Vec<Operation> {

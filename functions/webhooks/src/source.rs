@@ -185,10 +185,13 @@ fn name(text: &str) -> Result<String, Problem> {
     Err(Problem::unfitting("name", format!("a name is 1 to {NAME_CHARS_MAX} characters")))
 }
 
-fn target(text: Option<&str>) -> Result<Option<String>, Problem> {
+/// The address to deliver to that stands in `field`; none when it is empty.
+///
+/// # Errors
+/// 422 when it is no address of the web, or one of our own components.
+pub fn target(text: Option<&str>, field: &str) -> Result<Option<String>, Problem> {
     let Some(text) = text.map(str::trim).filter(|it| !it.is_empty()) else { return Ok(None) };
-    let unfit =
-        || Problem::unfitting("target", "write an http or https address without a password");
+    let unfit = || Problem::unfitting(field, "write an http or https address without a password");
     let url = Url::parse(text).map_err(|_| unfit())?;
     let plain = url.username().is_empty() && url.password().is_none();
     let web = matches!(url.scheme(), "http" | "https") && url.has_host();
@@ -253,7 +256,7 @@ pub async fn create(at: &impl Tenant, mut new: NewSource) -> Result<Response, Pr
         name: name(&new.name)?,
         path: path(&id),
         recipe,
-        target: target(new.target.as_deref())?,
+        target: target(new.target.as_deref(), "target")?,
         created_at: at.now(),
         version: 1,
         sealed: seal(at, &secrets).await?,
@@ -305,7 +308,7 @@ pub async fn update(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     }
     let changed = Source {
         name: change.name.map_or(Ok(source.name), |it| name(&it))?,
-        target: change.target.map_or(Ok(source.target), |it| target(Some(&it)))?,
+        target: change.target.map_or(Ok(source.target), |it| target(Some(&it), "target"))?,
         version: read + 1,
         ..source
     };

@@ -1,0 +1,247 @@
+//! One attempt: the request, what came back, and what follows from it.
+
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::{
+    domain::{Id, Timestamp},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    ports::{FetchError, HttpRequest, HttpResponse, Tenant},
+};
+use utoipa::ToSchema;
+
+use super::{
+    settings::{Auth, Private},
+    standard,
+};
+use crate::{deliver::retry_after, message::Headers};
+
+/// How long an endpoint has to answer.
+pub const TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of the answer is read, in bytes.
+pub const ANSWER_BYTES_MAX: usize = 4 * 1024;
+/// How much of the answer's body is kept, in characters.
+pub const KEPT_CHARS_MAX: usize = 1024;
+/// How many of the answer's headers are kept.
+pub const KEPT_HEADERS_MAX: usize = 30;
+/// The header by which an endpoint says what to do with the delivery, or with itself.
+const VERDICT: &str = "webhook-delivery";
+
+/// One attempt to deliver.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Attempt {
+    /// 1, 2, 3 …
+    pub number: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long the answer took, in milliseconds.
+    pub latency_ms: i64,
+    /// The status of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The headers of the answer, up to 30.
+    #[schema(value_type = Vec<Vec<String>>)]
+    pub headers: Headers,
+    /// The start of the answer's body, as far as it is text.
+    pub body: String,
+}
+
+/// What follows from an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The endpoint has it.
+    Delivered,
+    /// Try again: by the schedule, and not before this long.
+    Again(Option<Duration>),
+    /// The endpoint does not want this one.
+    Skipped,
+    /// The endpoint wants nothing any more, for this reason.
+    Gone(&'static str),
+}
+
+/// What is sent, apart from whom it is sent to.
+pub struct Letter<'a> {
+    /// The event's id.
+    pub event: &'a Id,
+    /// The delivery's number.
+    pub sequence: i64,
+    /// Which attempt this is.
+    pub number: u32,
+    /// The body.
+    pub body: &'a Value,
+    /// The signing secrets of the endpoint.
+    pub secrets: &'a [String],
+    /// The signing keys of the tenant.
+    pub keys: &'a [[u8; 32]],
+}
+
+/// The request that delivers a letter. `token` is the access token, where one is needed.
+pub fn request(
+    url: url::Url,
+    letter: &Letter,
+    private: &Private,
+    token: Option<&str>,
+    now: Timestamp,
+) -> HttpRequest {
+    let body = letter.body.to_string();
+    let id = letter.event.as_str();
+    let signature = standard::sign(letter.secrets, letter.keys, id, now.seconds(), body.as_bytes());
+    let mut headers = HeaderMap::new();
+    let mut set = |name: &str, value: &str| {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        // All of them were checked when they were set.
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    };
+    set("user-agent", concat!("Backplane/", env!("CARGO_PKG_VERSION")));
+    set("content-type", "application/json");
+    for (name, value) in &private.headers {
+        set(name, value);
+    }
+    if let Some(value) = authorization(&private.auth, token) {
+        set(header::AUTHORIZATION.as_str(), &value);
+    }
+    set("webhook-id", id);
+    set("webhook-timestamp", &now.seconds().to_string());
+    set("webhook-signature", &signature);
+    set("webhook-sequence", &letter.sequence.to_string());
+    set("webhook-attempt", &letter.number.to_string());
+    HttpRequest {
+        method: Method::POST,
+        url,
+        headers,
+        body: body.into(),
+        timeout: TIMEOUT,
+        answer_bytes_max: ANSWER_BYTES_MAX,
+    }
+}
+
+fn authorization(auth: &Auth, token: Option<&str>) -> Option<String> {
+    match auth {
+        Auth::None => None,
+        Auth::Basic { username, password } => {
+            Some(format!("Basic {}", BASE64.encode(format!("{username}:{password}").as_bytes())))
+        }
+        Auth::Bearer { token } => Some(format!("Bearer {token}")),
+        Auth::ClientCredentials { .. } => token.map(|it| format!("Bearer {it}")),
+    }
+}
+
+/// Sends the request, and says what came of it.
+pub async fn send(at: &impl Tenant, request: HttpRequest, number: u32) -> (Attempt, Outcome) {
+    let (started, began) = (at.time(), at.real_now());
+    let answer = at.fetch(request).await;
+    let latency = at.real_now().since(began);
+    let attempt = Attempt {
+        number,
+        at: started,
+        latency_ms: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
+        status: None,
+        error: None,
+        headers: Headers::default(),
+        body: String::new(),
+    };
+    match answer {
+        Ok(answer) => judged(attempt, &answer),
+        Err(err) => {
+            (Attempt { error: Some(class(&err).to_owned()), ..attempt }, Outcome::Again(None))
+        }
+    }
+}
+
+fn judged(attempt: Attempt, answer: &HttpResponse) -> (Attempt, Outcome) {
+    let outcome = outcome(answer);
+    let status = answer.status.as_u16();
+    let mut headers = Headers::of(&answer.headers);
+    headers.0.truncate(KEPT_HEADERS_MAX);
+    let body = String::from_utf8_lossy(&answer.body).chars().take(KEPT_CHARS_MAX).collect();
+    let error = (outcome != Outcome::Delivered).then(|| format!("status {status}"));
+    (Attempt { status: Some(status), error, headers, body, ..attempt }, outcome)
+}
+
+fn outcome(answer: &HttpResponse) -> Outcome {
+    let verdict = answer.headers.get(VERDICT).and_then(|it| it.to_str().ok()).map(str::trim);
+    match (verdict, answer.status.as_u16()) {
+        (Some("disable"), _) => Outcome::Gone("it asked to be disabled"),
+        (_, 410) => Outcome::Gone("it answered 410 Gone"),
+        (Some("abort-message"), _) => Outcome::Skipped,
+        (_, 200..=299) => Outcome::Delivered,
+        _ => Outcome::Again(retry_after(&answer.headers)),
+    }
+}
+
+/// The class of an error, by which they are counted.
+fn class(err: &FetchError) -> &'static str {
+    match err {
+        FetchError::Refused => "the address is not allowed",
+        FetchError::Timeout(_) => "timeout",
+        FetchError::Unreachable(_) => "the connection failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::http::StatusCode;
+
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> HttpResponse {
+        HttpResponse {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers
+                .iter()
+                .map(|(k, v)| (HeaderName::from_static(k), HeaderValue::from_static(v)))
+                .collect(),
+            body: bytes::Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn each_answer_has_its_consequence() {
+        let wait = Some(Duration::from_secs(7));
+        for (given, expected) in [
+            (answer(204, &[]), Outcome::Delivered),
+            (answer(302, &[("location", "http://127.0.0.1/")]), Outcome::Again(None)),
+            (answer(400, &[]), Outcome::Again(None)),
+            (answer(429, &[("retry-after", "7")]), Outcome::Again(wait)),
+            (answer(503, &[("retry-after", "soon")]), Outcome::Again(None)),
+            (answer(410, &[]), Outcome::Gone("it answered 410 Gone")),
+            (answer(200, &[(VERDICT, "disable")]), Outcome::Gone("it asked to be disabled")),
+            (answer(500, &[(VERDICT, "abort-message")]), Outcome::Skipped),
+        ] {
+            assert_eq!(outcome(&given), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_headers_stand_above_those_of_the_endpoint() {
+        let private = Private {
+            auth: Auth::Basic { username: "a".to_owned(), password: "b".to_owned() },
+            headers: [("x-key".to_owned(), "1".to_owned())].into(),
+        };
+        let event = Id::trusted("evt_1".to_owned());
+        let letter = Letter {
+            event: &event,
+            sequence: 3,
+            number: 2,
+            body: &serde_json::json!({}),
+            secrets: &[],
+            keys: &[],
+        };
+
+        let url = "https://example.com/".parse().unwrap();
+        let request = request(url, &letter, &private, None, Timestamp(5_000));
+
+        let header = |name: &str| request.headers.get(name).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(header("authorization"), "Basic YTpi");
+        assert_eq!(header("x-key"), "1");
+        assert_eq!(header("webhook-sequence"), "3");
+        assert_eq!(header("webhook-timestamp"), "5");
+    }
+}

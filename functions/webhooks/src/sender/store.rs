@@ -1,0 +1,11 @@
+//! The sender in SQL.
+
+mod deliveries;
+mod endpoints;
+mod events;
+mod rest;
+
+pub use deliveries::*;
+pub use endpoints::*;
+pub use events::*;
+pub use rest::*;

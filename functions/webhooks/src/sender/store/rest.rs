@@ -1,0 +1,193 @@
+//! Keys, tokens and pollers in SQL, what is old, and how all of it fares.
+
+use shared::{
+    domain::{Commit, Id, Timestamp},
+    ports::{PortError, Row, Tenant, Value},
+};
+
+use crate::sender::{
+    keys::Key,
+    monitor::{Backlog, ErrorClass, SourceHealth},
+};
+
+const LIST_KEYS: &str = "
+    select id, sealed, public, created_at_ms, until_ms from webhook_signing_keys
+    where tenant = ?1 and (until_ms is null or until_ms > ?2) order by id desc";
+const INSERT_KEY: &str = "
+    insert into webhook_signing_keys (tenant, id, sealed, public, created_at_ms)
+    values (?1, ?2, ?3, ?4, ?5)";
+const END_KEYS: &str = "
+    update webhook_signing_keys set until_ms = ?2 where tenant = ?1 and until_ms is null";
+
+const FIND_TOKEN: &str = "
+    select sealed from webhook_tokens where tenant = ?1 and endpoint = ?2 and until_ms > ?3";
+const PUT_TOKEN: &str = "
+    insert into webhook_tokens (tenant, endpoint, sealed, until_ms) values (?1, ?2, ?3, ?4)
+    on conflict (tenant, endpoint) do update set
+      sealed = excluded.sealed, until_ms = excluded.until_ms";
+const FORGET_TOKEN: &str = "delete from webhook_tokens where tenant = ?1 and endpoint = ?2";
+
+const POLLER: &str = "
+    select sequence from webhook_pollers
+    where tenant = ?1 and endpoint = ?2 and consumer = ?3";
+const PUT_POLLER: &str = "
+    insert into webhook_pollers (tenant, endpoint, consumer, sequence) values (?1, ?2, ?3, ?4)
+    on conflict (tenant, endpoint, consumer) do update set sequence = excluded.sequence";
+
+const ANY_EVENT: &str = "select 1 from webhook_events where tenant = ?1 limit 1";
+const ANY_MESSAGE: &str = "select 1 from webhook_messages where tenant = ?1 limit 1";
+const OLD_EVENT: &str = "select 1 from webhook_events where tenant = ?1 and at_ms < ?2 limit 1";
+const OLD_MESSAGE: &str = "
+    select 1 from webhook_messages where tenant = ?1 and received_at_ms < ?2 limit 1";
+const PRUNE_ATTEMPTS: &str = "
+    delete from webhook_attempts where tenant = ?1 and rowid in (
+      select rowid from webhook_attempts where tenant = ?1 and at_ms < ?2 limit ?3)";
+const PRUNE_DELIVERIES: &str = "
+    delete from webhook_deliveries where tenant = ?1 and event in (
+      select id from webhook_events where tenant = ?1 and at_ms < ?2 order by at_ms, id limit ?3)";
+const PRUNE_EVENTS: &str = "
+    delete from webhook_events where tenant = ?1 and id in (
+      select id from webhook_events where tenant = ?1 and at_ms < ?2 order by at_ms, id limit ?3)";
+const PRUNE_MESSAGES: &str = "
+    delete from webhook_messages where tenant = ?1 and id in (
+      select id from webhook_messages where tenant = ?1 and received_at_ms < ?2
+      order by received_at_ms limit ?3)";
+
+const BACKLOG: &str = "
+    select count(*), min(created_at_ms) from webhook_deliveries
+    where tenant = ?1 and endpoint = ?2 and state = 'waiting'";
+const ERRORS: &str = "
+    select coalesce(error, 'none'), count(*) from webhook_attempts
+    where tenant = ?1 and endpoint = ?2 and at_ms >= ?3
+    group by 1 order by 2 desc, 1 limit 20";
+const SOURCES: &str = "
+    select s.id, s.name,
+      (select max(received_at_ms) from webhook_messages m
+       where m.tenant = ?1 and m.source = s.id),
+      (select count(*) from webhook_messages m
+       where m.tenant = ?1 and m.source = s.id and m.delivery = 'waiting'),
+      (select coalesce(sum(count), 0) from webhook_refusals r
+       where r.tenant = ?1 and r.source = s.id and r.hour_ms >= ?2)
+    from webhook_sources s where s.tenant = ?1 order by s.id limit ?3";
+
+/// The keys that sign at this moment, the newest first.
+pub async fn list_keys(at: &impl Tenant, now: Timestamp) -> Result<Vec<Key>, PortError> {
+    let rows = at.query(LIST_KEYS, [now.into()]).await?;
+    rows.into_iter()
+        .map(|row| {
+            let [id, sealed, public, created_at, until] = row.columns()?;
+            Ok(Key {
+                id: Id::trusted(id.text()?),
+                sealed: sealed.text()?,
+                public: public.text()?,
+                created_at: created_at.timestamp()?,
+                until: until.optional_timestamp()?,
+            })
+        })
+        .collect()
+}
+
+pub fn insert_key(it: &Key) -> Commit {
+    let params: [Value; 4] =
+        [(&it.id).into(), (&it.sealed).into(), (&it.public).into(), it.created_at.into()];
+    Commit::new().write_one(INSERT_KEY, params)
+}
+
+/// Gives all keys an end that have none.
+pub fn end_keys(until: Timestamp) -> Commit {
+    Commit::new().write(END_KEYS, [until.into()])
+}
+
+/// The sealed token of an endpoint, if one is good still.
+pub async fn find_token(
+    at: &impl Tenant,
+    endpoint: &Id,
+    now: Timestamp,
+) -> Result<Option<String>, PortError> {
+    let rows = at.query(FIND_TOKEN, [endpoint.into(), now.into()]).await?;
+    rows.into_iter().next().map(|row| row.columns().and_then(|[it]| it.text())).transpose()
+}
+
+pub fn put_token(endpoint: &Id, sealed: &str, until: Timestamp) -> Commit {
+    Commit::new().write(PUT_TOKEN, [endpoint.into(), sealed.into(), until.into()])
+}
+
+pub fn forget_token(endpoint: &Id) -> Commit {
+    Commit::new().write(FORGET_TOKEN, [endpoint.into()])
+}
+
+/// How far a consumer has come.
+pub async fn poller(at: &impl Tenant, endpoint: &Id, consumer: &str) -> Result<i64, PortError> {
+    let rows = at.query(POLLER, [endpoint.into(), consumer.into()]).await?;
+    integer(rows)
+}
+
+pub fn put_poller(endpoint: &Id, consumer: &str, sequence: i64) -> Commit {
+    Commit::new().write(PUT_POLLER, [endpoint.into(), consumer.into(), sequence.into()])
+}
+
+fn integer(rows: Vec<Row>) -> Result<i64, PortError> {
+    rows.into_iter().next().map_or(Ok(0), |row| row.columns().and_then(|[it]| it.integer()))
+}
+
+/// Whether there is anything that will be old one day.
+pub async fn anything_left(at: &impl Tenant) -> Result<bool, PortError> {
+    Ok(integer(at.query(ANY_EVENT, []).await?)? + integer(at.query(ANY_MESSAGE, []).await?)? > 0)
+}
+
+/// Whether there is anything older than this.
+pub async fn anything_before(at: &impl Tenant, before: Timestamp) -> Result<bool, PortError> {
+    let events = integer(at.query(OLD_EVENT, [before.into()]).await?)?;
+    Ok(events + integer(at.query(OLD_MESSAGE, [before.into()]).await?)? > 0)
+}
+
+/// Removes up to this many rows of each kind that are older than this.
+pub fn prune(before: Timestamp, rows: u32) -> Commit {
+    [PRUNE_ATTEMPTS, PRUNE_DELIVERIES, PRUNE_EVENTS, PRUNE_MESSAGES]
+        .into_iter()
+        .fold(Commit::new(), |commit, it| commit.write(it, [before.into(), rows.into()]))
+}
+
+/// What waits for an endpoint.
+pub async fn backlog(at: &impl Tenant, endpoint: &Id) -> Result<Backlog, PortError> {
+    let rows = at.query(BACKLOG, [endpoint.into()]).await?;
+    let Some(row) = rows.into_iter().next() else { return Ok(Backlog::default()) };
+    let [waiting, oldest] = row.columns()?;
+    Ok(Backlog { waiting: waiting.integer()?, oldest: oldest.optional_timestamp()? })
+}
+
+/// What the attempts since this moment came to, by class.
+pub async fn errors(
+    at: &impl Tenant,
+    endpoint: &Id,
+    since: Timestamp,
+) -> Result<Vec<ErrorClass>, PortError> {
+    let rows = at.query(ERRORS, [endpoint.into(), since.into()]).await?;
+    rows.into_iter()
+        .map(|row| {
+            let [class, count] = row.columns()?;
+            Ok(ErrorClass { class: class.text()?, count: count.integer()? })
+        })
+        .collect()
+}
+
+/// How the sources fare, counting refusals since this moment.
+pub async fn sources(
+    at: &impl Tenant,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<SourceHealth>, PortError> {
+    let rows = at.query(SOURCES, [since.into(), limit.into()]).await?;
+    rows.into_iter()
+        .map(|row| {
+            let [id, name, last, waiting, refused] = row.columns()?;
+            Ok(SourceHealth {
+                id: Id::trusted(id.text()?),
+                name: name.text()?,
+                last_received_at: last.optional_timestamp()?,
+                waiting: waiting.integer()?,
+                refused: refused.integer()?,
+            })
+        })
+        .collect()
+}
