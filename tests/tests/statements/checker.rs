@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, ops::ControlFlow};
 
 use sqlparser::{
     ast::{
-        Assignment, BinaryOperator, Delete, Expr, FromTable, Insert, ObjectName, OnConflictAction,
-        OnInsert, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableObject, Update,
-        Value, Visit, Visitor,
+        Assignment, BinaryOperator, Delete, Expr, FromTable, Insert, Join, ObjectName,
+        OnConflictAction, OnInsert, Query, Select, SelectItem, SetExpr, Statement, TableFactor,
+        TableObject, Update, Value, Visit, Visitor,
     },
     dialect::SQLiteDialect,
     parser::Parser,
@@ -89,22 +89,34 @@ impl Checker<'_> {
     }
 
     fn select(&self, it: &Select) -> Result<(), String> {
-        let joins = it.from.iter().flat_map(|it| &it.joins);
-        let tables: Vec<_> = it
-            .from
-            .iter()
-            .map(|it| &it.relation)
-            .chain(joins.clone().map(|it| &it.relation))
-            .collect();
+        let joins = || it.from.iter().flat_map(|it| &it.joins);
+        // The right side of a left join yields rows that its condition holds for, or nulls.
+        let outer = |it: &&Join| left_on(&it.join_operator).is_some();
+        for join in joins().filter(outer) {
+            let conditions = [left_on(&join.join_operator), it.selection.as_ref()];
+            self.all_bound(&[&join.relation], &conditions, false)?;
+        }
+        let inner = || joins().filter(|it| !outer(it));
+        let tables: Vec<_> =
+            it.from.iter().map(|it| &it.relation).chain(inner().map(|it| &it.relation)).collect();
         let mut conditions = vec![it.selection.as_ref()];
-        conditions.extend(joins.map(|it| on(&it.join_operator)));
-        self.bound(&tables, &conditions)
+        conditions.extend(inner().map(|it| on(&it.join_operator)));
+        self.all_bound(&tables, &conditions, tables.len() == 1 && joins().next().is_none())
     }
 
     /// Whether each of these tables that is a tenant's is bound to `?1` by one of the conditions.
     fn bound(&self, tables: &[&TableFactor], conditions: &[Option<&Expr>]) -> Result<(), String> {
+        self.all_bound(tables, conditions, tables.len() == 1)
+    }
+
+    /// The same; only of one that stands `alone` the column needs no table in front.
+    fn all_bound(
+        &self,
+        tables: &[&TableFactor],
+        conditions: &[Option<&Expr>],
+        alone: bool,
+    ) -> Result<(), String> {
         let terms: Vec<_> = conditions.iter().flatten().flat_map(|it| conjuncts(it)).collect();
-        let alone = tables.len() == 1;
         for table in tables {
             let (name, alias) = match table {
                 TableFactor::Table { name, alias, .. } => (name, alias),
@@ -160,7 +172,15 @@ fn on(operator: &sqlparser::ast::JoinOperator) -> Option<&Expr> {
     use sqlparser::ast::{JoinConstraint::On, JoinOperator};
     match operator {
         JoinOperator::Join(On(it)) | JoinOperator::Inner(On(it)) => Some(it),
-        // An outer join keeps rows that its condition does not hold for.
+        // Other joins keep rows that their condition does not hold for.
+        _ => None,
+    }
+}
+
+fn left_on(operator: &sqlparser::ast::JoinOperator) -> Option<&Expr> {
+    use sqlparser::ast::{JoinConstraint::On, JoinOperator};
+    match operator {
+        JoinOperator::Left(On(it)) | JoinOperator::LeftOuter(On(it)) => Some(it),
         _ => None,
     }
 }
