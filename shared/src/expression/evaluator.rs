@@ -13,6 +13,8 @@ use super::{
     value::{Key, List, Map, Text, Value},
 };
 
+/// What an entry of a new map costs beside its key and value, as it takes room in a tree.
+const ENTRY: usize = 4;
 /// How much of a name from the data is repeated in a sentence.
 const NAME_CHARS_MAX: usize = 64;
 
@@ -67,7 +69,8 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn variable(&self, name: &str) -> Answer<'a> {
+    fn variable(&mut self, name: &str) -> Answer<'a> {
+        self.fuel.bytes(name.len())?;
         if let Some((_, it)) = self.scope.iter().rev().find(|it| it.0 == name) {
             return Ok(it.clone());
         }
@@ -104,6 +107,7 @@ impl<'a> Evaluator<'a> {
                 (_, Some(key)) => key,
             };
             self.fuel.bytes(key.len())?;
+            self.fuel.units(ENTRY)?;
             let value = self.value(value)?;
             if map.contains_key(&key) {
                 return Err(failed(format!("the key {} is there twice", shown(&key))));
@@ -174,7 +178,7 @@ impl<'a> Evaluator<'a> {
         for step in steps {
             self.fuel.step()?;
             value = match step {
-                Step::Field(name) => field(&value, name)?,
+                Step::Field(name) => field(&value, name, &mut self.fuel)?,
                 Step::Index(node) => {
                     let index = self.value(node)?;
                     element(&value, &index, &mut self.fuel)?
@@ -190,6 +194,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn has(&mut self, of: &'a Node, name: &'a str) -> Answer<'a> {
+        self.fuel.bytes(name.len())?;
         match self.value(of)? {
             Value::Map(it) => Ok(Value::Bool(it.get(&Key::Text(Text::Lent(name))).is_some())),
             other => Err(failed(format!("{} has no fields", other.kind()))),
@@ -289,7 +294,8 @@ fn literal(of: &Literal) -> Value<'_> {
     }
 }
 
-fn field<'a>(of: &Value<'a>, name: &'a str) -> Answer<'a> {
+fn field<'a>(of: &Value<'a>, name: &'a str, fuel: &mut Fuel) -> Answer<'a> {
+    fuel.bytes(name.len())?;
     match of {
         Value::Map(it) => it.get(&Key::Text(Text::Lent(name))).ok_or_else(|| no_key(name)),
         _ => Err(failed(format!("{} has no field {}", of.kind(), short(name)))),

@@ -115,8 +115,13 @@ impl Function {
         patterns: &mut Patterns,
         fuel: &mut Fuel,
     ) -> Result<Value<'a>, Trouble> {
+        for argument in arguments {
+            if let Value::Text(it) = argument {
+                fuel.bytes(it.as_str().len())?;
+            }
+        }
         match (self, arguments) {
-            (Self::Size, [it]) => size(it, fuel),
+            (Self::Size, [it]) => size(it),
             (Self::Int, [it]) => int(it).map(Value::Int),
             (Self::Uint, [it]) => uint(it).map(Value::Uint),
             (Self::Double, [it]) => double(it).map(Value::Double),
@@ -148,12 +153,9 @@ impl Function {
     }
 }
 
-fn size<'a>(of: &Value, fuel: &mut Fuel) -> Result<Value<'a>, Trouble> {
+fn size<'a>(of: &Value) -> Result<Value<'a>, Trouble> {
     let count = match of {
-        Value::Text(it) => {
-            fuel.bytes(it.as_str().len())?;
-            it.as_str().chars().count()
-        }
+        Value::Text(it) => it.as_str().chars().count(),
         Value::List(it) => it.len(),
         Value::Map(it) => it.len(),
         _ => return Err(Function::Size.unfit(std::slice::from_ref(of))),

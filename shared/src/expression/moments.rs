@@ -9,6 +9,9 @@ const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799
 /// About ten thousand years, in seconds.
 const DURATION_SECONDS_MAX: i64 = 315_576_000_000;
 
+/// The longest text of a duration, in bytes: each of its numbers takes a while to read.
+const DURATION_BYTES_MAX: usize = 64;
+
 /// Units of a duration in nanoseconds, longer names first.
 const UNITS: [(&str, f64); 7] =
     [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("h", 3.6e12), ("m", 6e10), ("s", 1e9)];
@@ -36,7 +39,7 @@ pub(super) fn read_duration(text: &str) -> Result<TimeDelta, Trouble> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    if rest.is_empty() {
+    if rest.is_empty() || text.len() > DURATION_BYTES_MAX {
         return Err(wrong());
     }
     let mut nanos = 0f64;

@@ -145,9 +145,11 @@ impl<'a> Parser<'a> {
 
     fn unary(&mut self) -> Result<Node, Mistake> {
         let nots = self.run("!");
-        if nots > 0 {
-            return Ok(Node::Not(nots, Box::new(self.path()?)));
-        }
+        let node = self.negation()?;
+        Ok(if nots == 0 { node } else { Node::Not(nots, Box::new(node)) })
+    }
+
+    fn negation(&mut self) -> Result<Node, Mistake> {
         let minuses = self.run("-");
         if minuses == 0 {
             return self.path();

@@ -9,7 +9,7 @@ const PROGRAM_BYTES_MIN: usize = 256;
 /// How deep a pattern is nested; its parser calls itself.
 const NESTING_MAX: u32 = 16;
 /// What one compilation costs at most, so that even refused patterns are paid for.
-const COMPILATION: usize = 500;
+const COMPILATION: usize = 1_000;
 /// How many patterns one evaluation keeps compiled. Nearly all have one or two.
 const KEPT_MAX: usize = 8;
 
@@ -60,7 +60,6 @@ impl Patterns {
         fuel: &mut Fuel,
     ) -> Result<bool, Trouble> {
         if let Some((_, it)) = self.0.iter().find(|(it, _)| it == pattern) {
-            fuel.bytes(pattern.len())?;
             return it.is_found(text, fuel);
         }
         fuel.units(COMPILATION)?;

@@ -1,5 +1,5 @@
-//! An expression as a tree. It is nested no deeper than its text, so that walking and dropping it
-//! need a bounded stack: what CEL lets a person write in a row is a `Vec` here.
+//! An expression as a tree. What CEL lets a person write in a row is a `Vec` here, so that a tree is
+//! nested no deeper than the brackets of its text, and walking and dropping it need a bounded stack.
 
 use super::functions::Function;
 
