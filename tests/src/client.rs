@@ -8,6 +8,11 @@ use http::{HeaderMap, Request, StatusCode};
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
+/// How often a large request is sent again whose connection broke.
+const EARLY_TRIES: u32 = 5;
+/// What is a large one, in bytes.
+const LARGE: usize = 64 * 1024;
+
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -48,12 +53,26 @@ pub fn send(base: &str, request: Request<Bytes>) -> Result<Answer, ureq::Error> 
         .timeout_global(Some(Duration::from_secs(40)))
         .build()
         .into();
+    let mut tries = EARLY_TRIES;
     let (parts, body) = request.into_parts();
     let mut out = Request::builder().method(parts.method).uri(format!("{base}{}", parts.uri));
     if let Some(headers) = out.headers_mut() {
         *headers = parts.headers;
     }
-    let mut answer = agent.run(out.body(&body[..])?)?;
+    let request = out.body(&body[..])?;
+    let mut answer = loop {
+        match agent.run(request.clone()) {
+            // A server may refuse a large body before it has read it, and close: whether its
+            // answer is seen then is a matter of luck.
+            Err(ureq::Error::Io(err)) if tries > 0 && refused_early(&err, body.len()) => tries -= 1,
+            other => break other?,
+        }
+    };
     let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
     Ok(Answer { status: answer.status(), headers: answer.headers().clone(), body: body.into() })
+}
+
+fn refused_early(err: &std::io::Error, body_bytes: usize) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    body_bytes > LARGE && matches!(err.kind(), BrokenPipe | ConnectionReset)
 }

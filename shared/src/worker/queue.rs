@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use js_sys::Promise;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{
     Env, Queue,
+    wasm_bindgen_futures::future_to_promise,
     worker_sys::{Message as Raw, MessageBatch},
 };
 
@@ -54,14 +56,15 @@ async fn post(queue: &Queue, group: Vec<String>) -> Result<(), PortError> {
     queue.send_batch(group).await.map_err(failed)
 }
 
-/// Hands a batch of the queue to the objects. What an object could not take comes again.
-///
-/// This is the module's event, by hand: `event(queue)` of the `worker` crate panics on an error.
-///
-/// # Errors
-/// When the batch is not one; the runtime brings it again.
+/// The module's event: a promise that is rejected when the batch has to come again. It is written
+/// by hand, as `event(queue)` of the `worker` crate panics on an error.
 #[wasm_bindgen(js_name = queue)]
-pub async fn consume(batch: MessageBatch, env: Env) -> Result<(), JsValue> {
+pub fn queue(batch: MessageBatch, env: Env) -> Promise {
+    future_to_promise(async move { consume(batch, env).await.map(|()| JsValue::UNDEFINED) })
+}
+
+/// Hands a batch of the queue to the objects. What an object could not take comes again.
+async fn consume(batch: MessageBatch, env: Env) -> Result<(), JsValue> {
     let edge = Worker(env);
     let mut groups: BTreeMap<(String, String), Vec<(Item, Raw)>> = BTreeMap::new();
     for message in batch.messages()?.iter() {
