@@ -90,19 +90,56 @@ pub(crate) async fn work_due<F: Function, E: Edge, S: Store>(
     end: Timestamp,
 ) -> Result<bool, PortError> {
     let (mut running, mut worked, mut outcome) = (FuturesUnordered::new(), false, Ok(()));
-    loop {
-        let free = BATCH.saturating_sub(u32::try_from(running.len()).unwrap_or(BATCH));
-        if outcome.is_ok() && free >= BATCH / 2 && (!worked || open.edge().now() <= end) {
-            let lease = lease(open)?;
-            for job in lease_due(open, name, &lease, free).await? {
-                let lease = lease.clone();
-                running.push(async move { work::<F, _, _>(open, &job, &lease).await });
-                worked = true;
+    // Leasing is one of the steps that run: each of them goes on while it waits for the database,
+    // which one of them may just have locked.
+    running.push(step::<F, _, _>(open, name, Step::Lease(BATCH)));
+    while let Some(stepped) = running.next().await {
+        match stepped {
+            Ok(Stepped::Leased(lease, jobs)) => {
+                worked |= !jobs.is_empty();
+                for job in jobs {
+                    running.push(step::<F, _, _>(open, name, Step::Work(job, lease.clone())));
+                }
             }
+            Ok(Stepped::Worked) => {
+                let free = BATCH.saturating_sub(u32::try_from(running.len()).unwrap_or(BATCH));
+                if outcome.is_ok() && free >= BATCH / 2 && open.edge().now() <= end {
+                    running.push(step::<F, _, _>(open, name, Step::Lease(free)));
+                }
+            }
+            Err(err) => outcome = Err(err),
         }
-        match running.next().await {
-            Some(it) => outcome = outcome.and(it),
-            None => return outcome.map(|()| worked),
+    }
+    outcome.map(|()| worked)
+}
+
+/// What runs at the same time.
+enum Step {
+    /// Lease up to this many jobs.
+    Lease(u32),
+    /// Work this one, under this lease.
+    Work(Job, String),
+}
+
+/// What came of it.
+enum Stepped {
+    Leased(String, Vec<Job>),
+    Worked,
+}
+
+async fn step<F: Function, E: Edge, S: Store>(
+    open: &Open<E, S>,
+    name: &str,
+    step: Step,
+) -> Result<Stepped, PortError> {
+    match step {
+        Step::Lease(limit) => {
+            let lease = lease(open)?;
+            let jobs = lease_due(open, name, &lease, limit).await?;
+            Ok(Stepped::Leased(lease, jobs))
+        }
+        Step::Work(job, lease) => {
+            work::<F, _, _>(open, &job, &lease).await.map(|()| Stepped::Worked)
         }
     }
 }
