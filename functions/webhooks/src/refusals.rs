@@ -98,8 +98,13 @@ pub async fn count(
 }
 
 fn refused(refusal: &Refusal) -> Problem {
+    let status = match refusal {
+        Refusal::WrongContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refusal::KeyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    };
     let kind = "/problems/webhooks/refused";
-    Problem::new(StatusCode::BAD_REQUEST, kind, "The webhook was refused").detail(refusal)
+    Problem::new(status, kind, "The webhook was refused").detail(refusal)
 }
 
 /// Lists the refusals of a source.
