@@ -130,7 +130,7 @@ async fn keep(
         last_error: None,
         delivered_at: None,
     };
-    let headers = Headers::of(call.request.headers());
+    let headers = Headers::of(call.request.headers()).without(source.recipe.secret_header());
     match at.commit(received(at, source, &message, &headers, call)).await {
         Ok(()) => Ok(answer(StatusCode::OK, message.id, ReceivedStatus::Accepted)),
         Err(CommitError::Port(err)) => Err(err.into()),

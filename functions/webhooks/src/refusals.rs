@@ -67,7 +67,7 @@ pub async fn count(
     refusal: &Refusal,
     request: &Request,
 ) -> Problem {
-    let mut headers = Headers::of(request.headers());
+    let mut headers = Headers::of(request.headers()).without(source.recipe.secret_header());
     headers.0.truncate(SAMPLE_HEADERS_MAX);
     for (_, value) in &mut headers.0 {
         *value = value.chars().take(SAMPLE_HEADER_CHARS_MAX).collect();

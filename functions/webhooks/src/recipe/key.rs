@@ -34,6 +34,14 @@ impl Recipe {
         !signature.algorithm.is_public() && signature.algorithm != Algorithm::None
     }
 
+    /// The header in which the secret itself is sent: it is nobody else's to see.
+    pub fn secret_header(&self) -> Option<&str> {
+        match self.signature.algorithm {
+            Algorithm::Token | Algorithm::Basic => self.signature.header.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The key that the text of a secret stands for.
     pub fn key(&self, text: &str) -> Result<Key, Error> {
         let bytes = self.secret.key(text)?;
