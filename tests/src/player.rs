@@ -11,7 +11,8 @@
 //!
 //! Lines of a request: the method and path, then headers, then the body. Some headers are
 //! directions to the player: `as` (`operator`, `operator for the tenant` or `nobody`; the key of
-//! the story's sandbox otherwise), `sign: <recipe> <secret> <id> <seconds since 1970>`, `wait:
+//! the story's sandbox otherwise), `sign: <recipe> <secret> <id> <seconds since 1970>` (of Ed25519
+//! the private key; where an address is signed, with ` <base>` of it at the end), `wait:
 //! <JSON pointer>=<JSON>` (asks again until it is so), `fill: <n>` (a body of n bytes) and
 //! `SINK` in place of a method and path (shows what was delivered). Each story has a sandbox of
 //! its own, whose clock stands at 2030-01-01T00:00:00Z.
@@ -23,9 +24,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, Request};
 use serde_json::{Value, json};
-use webhooks::{recipe::Recipe, signature};
+use webhooks::{
+    recipe::Recipe,
+    signature::{self, Incoming},
+};
 
 use crate::{
     client::Answer,
@@ -39,12 +43,14 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 /// The headers of an answer that are part of the story.
-pub const SHOWN: [&str; 7] = [
+pub const SHOWN: [&str; 9] = [
     "allow",
     "content-disposition",
     "etag",
     "idempotency-replayed",
     "retry-after",
+    "webhook-allowed-origin",
+    "webhook-allowed-rate",
     "www-authenticate",
     "x-content-type-options",
 ];
@@ -149,6 +155,7 @@ impl Player<'_> {
             .uri(self.masks.reveal(path))
             .header("user-agent", "story");
         let (mut body, mut actor, mut kind) = (body.into_bytes(), "tenant", "application/json");
+        let mut sign = None;
         for header in headers {
             let (name, value) = header.split_once(": ").expect("a header has a value");
             let value = self.masks.reveal(value);
@@ -157,11 +164,7 @@ impl Player<'_> {
                 "wait" => {}
                 "fill" => body = vec![b'x'; value.parse().expect("fill names a number")],
                 "content-type" => kind = header.split_once(": ").map_or("", |(_, it)| it),
-                "sign" => {
-                    for (name, value) in signed(&value, &body) {
-                        request = request.header(name, value);
-                    }
-                }
+                "sign" => sign = Some(value),
                 _ => request = request.header(name, value),
             }
         }
@@ -171,7 +174,12 @@ impl Player<'_> {
         for (name, value) in self.credentials(actor) {
             request = request.header(name, value);
         }
-        request.body(body.into()).expect("a story's request can be sent")
+        let mut request = request.body(body.into()).expect("a story's request can be sent");
+        if let Some(direction) = sign {
+            let signed = signed(&direction, &request);
+            request.headers_mut().extend(signed);
+        }
+        request
     }
 
     fn credentials(&self, actor: &str) -> Vec<(&'static str, String)> {
@@ -238,11 +246,20 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
 }
 
-/// The headers with which a provider would sign this body.
-fn signed(direction: &str, body: &[u8]) -> Vec<(String, String)> {
+/// The headers with which a provider would sign this request.
+fn signed(direction: &str, request: &Request<Bytes>) -> HeaderMap {
     let words: Vec<_> = direction.split(' ').collect();
-    let [recipe, secret, id, at] = words[..] else { panic!("sign: recipe secret id seconds") };
+    let [recipe, secret, id, at, ref base @ ..] = words[..] else {
+        panic!("sign: recipe secret id seconds")
+    };
     let recipe = Recipe::named(recipe).unwrap_or_else(|| panic!("no recipe is called {recipe}"));
     let at = at.parse().expect("sign names seconds");
-    signature::sign(&recipe, secret, id, at, body).expect("the secret fits the recipe")
+    let public_url = base.first().map(|it| (*it).to_owned());
+    let recipe = Recipe { public_url, ..recipe };
+    let signed = signature::sign_request(&recipe, secret, id, at, &Incoming::of(&recipe, request));
+    let pair = |(name, value): (String, String)| {
+        let name: HeaderName = name.parse().expect("a recipe names headers");
+        (name, value.parse().expect("a signature fits a header"))
+    };
+    signed.expect("the secret fits the recipe").into_iter().map(pair).collect()
 }

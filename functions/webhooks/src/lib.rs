@@ -1,6 +1,7 @@
 //! Webhooks. Those that come in are verified, deduplicated, stored and logged in one commit,
 //! delivered by a job, and there to be read and replayed. Those that go out are in [`sender`].
 
+mod certificates;
 mod deliver;
 mod message;
 mod receive;
@@ -35,6 +36,8 @@ const WRITE: Access = Access::Scope("webhooks:write");
 const ROUTES: &[Route] = &[
     Route::new("POST", "/in/{source}", "receive", Access::Address(source::ADDRESS))
         .body(MESSAGE_BYTES_MAX),
+    Route::new("GET", "/in/{source}", "answerChallenge", Access::Address(source::ADDRESS)),
+    Route::new("OPTIONS", "/in/{source}", "answerHandshake", Access::Address(source::ADDRESS)),
     Route::new("GET", "/v1/webhooks/recipes", "listRecipes", READ),
     Route::new("POST", "/v1/webhooks/sources", "createSource", WRITE),
     Route::new("GET", "/v1/webhooks/sources", "listSources", READ),
@@ -59,6 +62,7 @@ impl Function for Webhooks {
     async fn handle(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         match call.operation() {
             "receive" => receive::receive(tenant, call).await,
+            "answerChallenge" | "answerHandshake" => receive::shake_hands(tenant, call).await,
             "listRecipes" => Ok(source::recipes()),
             "createSource" => source::create(tenant, call.json()?).await,
             "listSources" => source::list(tenant, call).await,

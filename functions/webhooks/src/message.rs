@@ -142,6 +142,12 @@ impl Headers {
         Self(kept)
     }
 
+    /// The same without the header in which a recipe has a secret, if it has one in a header.
+    pub fn without(mut self, secret: Option<&str>) -> Self {
+        self.0.retain(|(name, _)| secret.is_none_or(|it| !it.eq_ignore_ascii_case(name)));
+        self
+    }
+
     /// The headers to send on.
     pub fn to_map(&self) -> HeaderMap {
         let parse = |(name, value): &(String, String)| {

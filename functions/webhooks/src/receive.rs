@@ -6,7 +6,10 @@ use serde::Serialize;
 use serde_json::json;
 use shared::{
     domain::{Commit, Draft, Id},
-    http::{Response, StatusCode, json as json_response, text},
+    http::{
+        HeaderName, HeaderValue, Method, Response, StatusCode, empty, header,
+        json as json_response, text, with_header,
+    },
     ports::{CommitError, Tenant},
     problem::Problem,
     route::Call,
@@ -14,10 +17,10 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    deliver,
+    certificates, deliver,
     message::{Delivery, Headers, Message},
     refusals,
-    signature::{self, Verified},
+    signature::{self, Incoming, Refusal, Reply, Verified},
     source::{self, Source},
     store,
 };
@@ -44,19 +47,69 @@ pub enum ReceivedStatus {
 /// Receives one webhook.
 pub async fn receive(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let source = source::find(at, &call.id("src")?).await?;
-    let secrets: Vec<_> = source::secrets(at, &source)
-        .await?
-        .into_iter()
-        .filter(|it| it.counts(at.now()))
-        .map(|it| it.text)
-        .collect();
-    let (headers, body) = (call.request.headers(), call.request.body());
-    let now = at.now().seconds();
-    match signature::verify(&source.recipe, &secrets, headers, body, now) {
+    match verify(at, &source, call).await? {
         Err(refusal) => Err(refusals::count(at, &source, &refusal, &call.request).await),
-        Ok(Verified { challenge: Some(answer), .. }) => Ok(text(StatusCode::OK, answer)),
+        Ok(Verified { reply: Some(reply), .. }) => Ok(say(reply)),
         Ok(verified) => keep(at, &source, verified, call).await,
     }
+}
+
+async fn verify(
+    at: &impl Tenant,
+    source: &Source,
+    call: &Call,
+) -> Result<Result<Verified, Refusal>, Problem> {
+    let secrets = secrets(at, source).await?;
+    let certificate = match certificates::find(at, source, call.request.headers()).await {
+        Ok(it) => it,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let certificate = certificate.as_deref();
+    let incoming = Incoming { certificate, ..Incoming::of(&source.recipe, &call.request) };
+    Ok(signature::verify(&source.recipe, &secrets, &incoming, at.now().seconds()))
+}
+
+/// Answers a handshake that is no POST, if the source's recipe knows one.
+pub async fn shake_hands(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let source = source::find(at, &call.id("src")?).await?;
+    let secrets = secrets(at, &source).await?;
+    // A HEAD is a GET whose body is left out later.
+    let method = if call.route.method == "GET" { "GET" } else { call.request.method().as_str() };
+    let incoming = Incoming { method, ..Incoming::of(&source.recipe, &call.request) };
+    match signature::answer(&source.recipe, &secrets, &incoming) {
+        Ok(Some(reply)) => Ok(say(reply)),
+        Ok(None) => Err(Problem::method_not_allowed(&[Method::POST])),
+        Err(refusal) => Err(refusals::count(at, &source, &refusal, &call.request).await),
+    }
+}
+
+/// The secrets that count at this moment.
+async fn secrets(at: &impl Tenant, source: &Source) -> Result<Vec<String>, Problem> {
+    let all = source::secrets(at, source).await?.into_iter();
+    Ok(all.filter(|it| it.counts(at.now())).map(|it| it.text).collect())
+}
+
+/// The answer to a handshake. What is in it is somebody else's word, so nobody is to guess at
+/// its type.
+fn say(reply: Reply) -> Response {
+    let response = match reply {
+        Reply::Text(it) => text(StatusCode::OK, it),
+        Reply::Json(it) => json_response(StatusCode::OK, &it),
+        Reply::Empty => empty(StatusCode::NO_CONTENT),
+        Reply::Headers(headers) => {
+            let mut response = empty(StatusCode::OK);
+            for (name, value) in headers {
+                // The recipe's rules say that it is a name; the value is what was asked with.
+                if let (Ok(name), Ok(value)) =
+                    (HeaderName::try_from(name), HeaderValue::try_from(value))
+                {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            response
+        }
+    };
+    with_header(response, header::X_CONTENT_TYPE_OPTIONS, "nosniff")
 }
 
 async fn keep(
@@ -77,7 +130,7 @@ async fn keep(
         last_error: None,
         delivered_at: None,
     };
-    let headers = Headers::of(call.request.headers());
+    let headers = Headers::of(call.request.headers()).without(source.recipe.secret_header());
     match at.commit(received(at, source, &message, &headers, call)).await {
         Ok(()) => Ok(answer(StatusCode::OK, message.id, ReceivedStatus::Accepted)),
         Err(CommitError::Port(err)) => Err(err.into()),

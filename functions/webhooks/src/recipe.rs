@@ -1,11 +1,18 @@
 //! What a recipe is: how one provider signs its webhooks, told as data. No I/O.
 
+mod built_in;
+mod challenge;
 mod error;
+mod key;
 mod overrides;
 mod rules;
 mod secret;
+mod signature;
 mod template;
+mod words;
 
+#[cfg(test)]
+mod signature_tests;
 #[cfg(test)]
 mod tests;
 
@@ -13,9 +20,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
 
 pub use self::{
+    challenge::{Answer, Challenge, ChallengeMethod, Condition, Expected},
     error::Error,
+    key::Key,
     overrides::Overrides,
     secret::{Secret, SecretEncoding},
+    signature::{Algorithm, Encoding, Form, KeyUrl, Signature},
     template::{Part, Template},
 };
 
@@ -23,21 +33,14 @@ pub use self::{
 pub const RECIPE_BYTES_MAX: usize = 8 * 1024;
 /// Most places at which an id or an event type is looked for.
 pub const PLACES_MAX: usize = 4;
+/// Most content types that a recipe names.
+pub const CONTENT_TYPES_MAX: usize = 8;
 /// Longest distance between the sender's clock and ours that a recipe may allow: a day.
 pub const TOLERANCE_SECONDS_MAX: u32 = 24 * 60 * 60;
 /// Shortest time for which a message is remembered: a minute.
 pub const DEDUPE_SECONDS_MIN: u32 = 60;
 /// Longest time for which a message is remembered: thirty days.
 pub const DEDUPE_SECONDS_MAX: u32 = 30 * 24 * 60 * 60;
-
-/// The recipes that come with Backplane, one line each, by name.
-const BUILT_IN: [(&str, &str); 5] = [
-    ("generic-hmac", include_str!("../recipes/generic-hmac.json")),
-    ("github", include_str!("../recipes/github.json")),
-    ("slack", include_str!("../recipes/slack.json")),
-    ("standard-webhooks", include_str!("../recipes/standard-webhooks.json")),
-    ("stripe", include_str!("../recipes/stripe.json")),
-];
 
 /// How one provider signs its webhooks. Whoever holds one that was parsed need not check it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -46,7 +49,7 @@ const BUILT_IN: [(&str, &str); 5] = [
 pub struct Recipe {
     /// Name of the provider for people, 1 to 80 characters.
     pub title: String,
-    /// What an operator must know, such as where the secret is found; 1 to 500 characters.
+    /// What an operator must know, such as where the secret is found; 1 to 700 characters.
     pub docs: String,
     /// Where the signature is and what it signs.
     pub signature: Signature,
@@ -65,73 +68,45 @@ pub struct Recipe {
     /// A handshake that the provider makes before it sends events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<Challenge>,
+    /// The types of body that the provider sends, such as `application/json`; at most 8. Others
+    /// are refused. Any type when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub content_types: Vec<String>,
+    /// The address by which the provider knows us, without the path: `https://hooks.example.com`.
+    /// For signatures with `{url}`, behind a proxy that changes the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// How long a message is remembered, so that a second delivery is known for what it is;
     /// a minute to thirty days, and at least twice the tolerance. Seven days when left out.
     #[serde(default = "seven_days")]
     pub dedupe_seconds: u32,
 }
 
-/// Where the signature is and what it signs.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Signature {
-    /// The header that carries it, 1 to 64 characters in any case.
-    pub header: String,
-    /// How the header is split.
-    pub form: Form,
-    /// How the bytes of the signature are written.
-    pub encoding: Encoding,
-    /// How the signature is made.
-    pub algorithm: Algorithm,
-    /// What is signed: literals around `{id}`, `{timestamp}` and `{body}`, at most 256 bytes.
-    #[schema(value_type = String, example = "{timestamp}.{body}")]
-    pub signed: Template,
-}
-
-/// How the header of a signature is split.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Form {
-    /// The header is the signature.
-    Whole,
-    /// The signature comes after this text, such as `sha256=`.
-    Prefix(String),
-    /// Pairs with commas between, such as `t=1492774577,v1=5257a8`; those with this key count.
-    Pairs(String),
-    /// Labels and signatures with spaces between, such as `v1,g0hM9S v1a,hnO3f9`; those with
-    /// this label count.
-    Labelled(String),
-}
-
-/// How the bytes of a signature are written.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Encoding {
-    /// Two digits a byte, in either case (RFC 4648, section 8).
-    Hex,
-    /// Base64 (RFC 4648, section 4), with or without padding.
-    Base64,
-}
-
-/// How a signature is made.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Algorithm {
-    /// HMAC (RFC 2104) with SHA-256.
-    HmacSha256,
-    /// HMAC with SHA-1, for old providers. HMAC does not need the collisions that SHA-1 lost.
-    HmacSha1,
-}
-
-/// When a request was signed, in whole seconds since 1970.
+/// When a request was signed.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignedAt {
     /// Where the timestamp is.
     pub at: Place,
+    /// How it is written: in seconds when left out.
+    #[serde(default, skip_serializing_if = "TimeFormat::is_default")]
+    pub format: TimeFormat,
     /// How far it may be from our clock, either way; a second to a day. 300 when left out.
     #[serde(default = "five_minutes")]
     pub tolerance_seconds: u32,
+}
+
+/// How a moment is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeFormat {
+    /// Whole seconds since 1970.
+    #[default]
+    Seconds,
+    /// Whole milliseconds since 1970.
+    Milliseconds,
+    /// RFC 3339, as `2030-01-31T12:00:00Z`.
+    Rfc3339,
 }
 
 /// Where something is found in a request.
@@ -142,34 +117,22 @@ pub enum Place {
     Header(String),
     /// In the body, at this JSON pointer (RFC 6901).
     Pointer(String),
+    /// In the address, under this name of its query.
+    Query(String),
     /// In the header of the signature, under this key. Only in the form of pairs.
     SignatureKey(String),
-}
-
-/// A handshake: when the body has the text `equals` at `when`, the answer is the text at
-/// `answer`, as text/plain. Only a request with a good signature is answered.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Challenge {
-    /// JSON pointer to the text that tells a handshake from an event.
-    pub when: String,
-    /// What that text is, 1 to 80 characters.
-    pub equals: String,
-    /// JSON pointer to the text to answer.
-    pub answer: String,
 }
 
 impl Recipe {
     /// The recipe that comes with Backplane under `name`, such as `stripe`.
     pub fn named(name: &str) -> Option<Self> {
-        let (_, json) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
         // A test parses each, so the only name without a recipe is an unknown one.
-        Self::parse(json.as_bytes()).ok()
+        Self::parse(built_in::json(name)?.as_bytes()).ok()
     }
 
     /// The names of the recipes that come with Backplane, in alphabetical order.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        BUILT_IN.iter().map(|(name, _)| *name)
+        built_in::names()
     }
 
     /// Reads a recipe that somebody wrote, and checks every rule.
@@ -185,9 +148,31 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Whether `secret` can be a secret of this provider.
-    pub fn check_secret(&self, secret: &str) -> Result<(), Error> {
-        self.secret.key(secret).map(drop)
+    /// What whoever uses this recipe should know before trusting what comes in by it.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let signature = &self.signature;
+        let mut warnings = Vec::new();
+        if signature.algorithm == Algorithm::None {
+            warnings
+                .push("nothing is verified: whoever knows the address can send whatever they like");
+        }
+        if signature.unsigned_body {
+            warnings
+                .push("the provider does not sign the body: check with the provider what matters");
+        }
+        if signature.signs(&Part::BodyCrc32) {
+            warnings.push(
+                "the provider signs a checksum of the body, which is no proof: check with the \
+                 provider what matters",
+            );
+        }
+        warnings
+    }
+}
+
+impl TimeFormat {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 

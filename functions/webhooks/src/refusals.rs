@@ -67,7 +67,7 @@ pub async fn count(
     refusal: &Refusal,
     request: &Request,
 ) -> Problem {
-    let mut headers = Headers::of(request.headers());
+    let mut headers = Headers::of(request.headers()).without(source.recipe.secret_header());
     headers.0.truncate(SAMPLE_HEADERS_MAX);
     for (_, value) in &mut headers.0 {
         *value = value.chars().take(SAMPLE_HEADER_CHARS_MAX).collect();
@@ -98,8 +98,13 @@ pub async fn count(
 }
 
 fn refused(refusal: &Refusal) -> Problem {
+    let status = match refusal {
+        Refusal::WrongContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refusal::KeyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    };
     let kind = "/problems/webhooks/refused";
-    Problem::new(StatusCode::BAD_REQUEST, kind, "The webhook was refused").detail(refusal)
+    Problem::new(status, kind, "The webhook was refused").detail(refusal)
 }
 
 /// Lists the refusals of a source.

@@ -121,6 +121,10 @@ fn sources() -> Vec<Operation> {
     vec![
         operation("receive", "Receive a webhook, signed as its source's recipe says.")
             .gives::<Received>(200),
+        operation("answerChallenge", "Answer a provider's challenge, if its recipe knows one.")
+            .gives_other("text/plain"),
+        operation("answerHandshake", "Answer the handshake of CloudEvents, if the recipe has it.")
+            .gives_other("text/plain"),
         operation("listRecipes", "List how the known providers sign.").gives::<RecipeList>(200),
         operation("createSource", "Create a source: somebody who sends webhooks.")
             .takes::<NewSource>()

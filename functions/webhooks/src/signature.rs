@@ -1,33 +1,41 @@
-//! Who signed a request: checks the signature of a webhook, and makes one. No I/O.
+//! Who signed a request: checks the signature of a webhook. No I/O.
 
+mod certificate;
+mod check;
+mod handshake;
 mod header;
+mod incoming;
+mod message;
 mod refusal;
+mod sign;
+mod timestamp;
 
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod tests;
 
-use data_encoding::{BASE64, HEXLOWER};
-use hmac::{Hmac, KeyInit, Mac};
+use data_encoding::HEXLOWER;
 use http::HeaderMap;
 use serde_json::Value;
-use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::Choice;
 
-use self::header::SignatureHeader;
-pub use self::refusal::Refusal;
-use crate::recipe::{
-    Algorithm, Challenge, Encoding, Error, Form, Part, Place, Recipe, SignedAt, Template,
+pub use self::{
+    handshake::{Reply, answer},
+    incoming::Incoming,
+    refusal::Refusal,
+    sign::{sign, sign_request},
 };
+use self::{header::SignatureText, incoming::Lookup, message::Sent};
+use crate::recipe::{Algorithm, ChallengeMethod, Key, Part, Place, Recipe};
 
 /// Most secrets that a source has at a time: one in use, the others being rotated in or out.
 pub const SECRETS_MAX: usize = 5;
 /// Most characters of a message's id and of an event's type.
 pub const NAME_CHARS_MAX: usize = 256;
-/// Most characters of the answer to a handshake.
-pub const CHALLENGE_CHARS_MAX: usize = 1024;
 
 /// What a request with a good signature says of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,226 +45,191 @@ pub struct Verified {
     pub message: String,
     /// The provider's name for what happened, 1 to 256 characters.
     pub event_type: Option<String>,
-    /// What to answer as text/plain, when the request is a handshake and no event.
-    pub challenge: Option<String>,
+    /// What to answer, when the request is a handshake and no event.
+    pub reply: Option<Reply>,
     /// When the request was signed, in seconds since 1970, if the provider says.
     pub signed_at_seconds: Option<i64>,
 }
 
-/// Checks that the holder of one of `secrets` signed this body, and not too long ago.
+/// Checks that the holder of one of `secrets` signed this request, and not too long ago.
 ///
-/// `body` is as it was sent, byte for byte. The first five secrets count, and those of another
-/// shape than the recipe's are passed over. Which of them signed is neither told nor timed.
+/// The first five secrets count, and those of another shape than the recipe's are passed over.
+/// Which of them signed is neither told nor timed.
 pub fn verify(
     recipe: &Recipe,
     secrets: &[String],
-    headers: &HeaderMap,
-    body: &[u8],
+    incoming: &Incoming,
     now_seconds: i64,
 ) -> Result<Verified, Refusal> {
-    let header = SignatureHeader::read(&recipe.signature, headers)?;
-    let id = signed_id(recipe, headers)?;
-    let timestamp = sent_timestamp(recipe, headers, &header)?;
-    let message = pieces(&recipe.signature.signed, id, timestamp.unwrap_or_default(), body);
-    check_signature(recipe, secrets, &header.candidates()?, &message)?;
+    check_content_type(recipe, incoming.headers)?;
+    let secrets = secrets.get(..SECRETS_MAX).unwrap_or(secrets);
+    // What only a signature proves is parsed before it where the signature itself is in there.
+    let early = reads_body_first(recipe).then(|| parse(incoming)).flatten();
+    let text = SignatureText::read(&recipe.signature, incoming.headers, early.as_ref())?;
+    let lookup = Lookup { incoming, text: &text, json: early.as_ref() };
+    if recipe.signature.algorithm != Algorithm::None {
+        check_body_hash(recipe, incoming)?;
+        let sent = Sent {
+            id: signed_id(recipe, &lookup)?,
+            timestamp: sent_timestamp(recipe, &lookup)?,
+            incoming,
+        };
+        check_signature(recipe, secrets, &text, &sent, now_seconds)?;
+    }
 
     // Only now is the body known to be the provider's, and worth parsing.
-    let json = reads_body(recipe).then(|| serde_json::from_slice(body).ok()).flatten();
-    let request = Request { headers, header: &header, json: json.as_ref() };
+    let late = match &early {
+        None if reads_body(recipe) => parse(incoming),
+        _ => None,
+    };
+    let lookup = Lookup { incoming, text: &text, json: early.as_ref().or(late.as_ref()) };
     let signed_at_seconds = match &recipe.timestamp {
-        Some(signed_at) => Some(check_age(signed_at, &request, now_seconds)?),
+        Some(signed_at) => Some(timestamp::check(signed_at, &lookup, now_seconds)?),
         None => None,
     };
     Ok(Verified {
-        message: request.name(&recipe.id).unwrap_or_else(|| hash(body)),
-        event_type: request.name(&recipe.event_type),
-        challenge: recipe.challenge.as_ref().and_then(|it| answer(it, json.as_ref()?)),
+        message: lookup.name(&recipe.id).unwrap_or_else(|| hash(incoming.body)),
+        event_type: lookup.name(&recipe.event_type),
+        reply: handshake::of_event(recipe, secrets, &lookup),
         signed_at_seconds,
     })
 }
 
-/// The headers, name and value, by which the provider would have signed `body`.
-///
-/// `id` is 1 to 256 printable characters of ASCII. An id or a timestamp that the provider puts
-/// in the body is left to the body.
-pub fn sign(
-    recipe: &Recipe,
-    secret: &str,
-    id: &str,
-    timestamp_seconds: i64,
-    body: &[u8],
-) -> Result<Vec<(String, String)>, Error> {
-    let key = recipe.secret.key(secret)?;
-    let timestamp = timestamp_seconds.to_string();
-    let message = pieces(&recipe.signature.signed, id, &timestamp, body);
-    let tag = tag(recipe.signature.algorithm, &key, &message);
-
-    let mut signature = write(&recipe.signature.form, &encode(recipe.signature.encoding, &tag));
-    let mut headers = Vec::new();
-    match recipe.timestamp.as_ref().map(|it| &it.at) {
-        Some(Place::Header(name)) => headers.push((name.clone(), timestamp)),
-        Some(Place::SignatureKey(key)) => signature = format!("{key}={timestamp},{signature}"),
-        Some(Place::Pointer(_)) | None => {}
-    }
-    if let Some(Place::Header(name)) = recipe.id.first() {
-        headers.push((name.clone(), id.to_owned()));
-    }
-    headers.push((recipe.signature.header.clone(), signature));
-    Ok(headers)
+/// Where the certificate is that this request names, if its recipe asks for one: https, on one of
+/// the recipe's hosts.
+pub fn key_url(recipe: &Recipe, headers: &HeaderMap) -> Result<Option<url::Url>, Refusal> {
+    let Some(at) = &recipe.signature.key_url else { return Ok(None) };
+    let text = header::only(headers, &at.header)?;
+    let fits = |url: &url::Url| {
+        let is_listed = url.host_str().is_some_and(|host| at.hosts.iter().any(|it| it == host));
+        let is_bare = url.username().is_empty() && url.password().is_none();
+        // `port` is `None` for the usual one.
+        url.scheme() == "https" && is_listed && is_bare && url.port().is_none()
+    };
+    let url = url::Url::parse(text).ok().filter(fits);
+    url.map(Some).ok_or_else(|| Refusal::KeyAddress { name: at.header.clone() })
 }
 
-/// A request, for looking things up in it.
-struct Request<'a> {
-    headers: &'a HeaderMap,
-    header: &'a SignatureHeader<'a>,
-    json: Option<&'a Value>,
+/// Whether a certificate can be used at this moment.
+pub fn is_certificate(recipe: &Recipe, certificate: &[u8], now_seconds: i64) -> bool {
+    certificate::key(recipe.signature.algorithm, certificate, now_seconds).is_ok()
 }
 
-impl Request<'_> {
-    /// The first of `places` that holds a usable name. Numbers count as their digits.
-    fn name(&self, places: &[Place]) -> Option<String> {
-        places.iter().filter_map(|place| self.find(place)).find(|name| is_name(name))
+fn check_content_type(recipe: &Recipe, headers: &HeaderMap) -> Result<(), Refusal> {
+    let kind = incoming::content_type(headers);
+    match recipe.content_types.is_empty() || recipe.content_types.contains(&kind) {
+        true => Ok(()),
+        false => Err(Refusal::WrongContentType { accepted: recipe.content_types.join(", ") }),
     }
+}
 
-    fn find(&self, place: &Place) -> Option<String> {
-        match place {
-            Place::Header(name) => header::only(self.headers, name).ok().map(str::to_owned),
-            Place::SignatureKey(key) => self.header.only(key).ok().flatten().map(str::to_owned),
-            Place::Pointer(pointer) => match self.json?.pointer(pointer)? {
-                Value::String(text) => Some(text.clone()),
-                Value::Number(number) => Some(number.to_string()),
-                _ => None,
-            },
-        }
+/// Checks the hash of a body of which the fields are not signed.
+fn check_body_hash(recipe: &Recipe, incoming: &Incoming) -> Result<(), Refusal> {
+    let Some(name) = &recipe.signature.body_sha256_query else { return Ok(()) };
+    if incoming.is_form() && recipe.signature.signs(&Part::Params) {
+        return Ok(());
     }
+    let expected = incoming.query(name);
+    if expected.is_none() && incoming.body.is_empty() {
+        return Ok(());
+    }
+    let expected = expected.ok_or_else(|| Refusal::BodyHashMissing { name: name.clone() })?;
+    let actual = HEXLOWER.encode(&Sha256::digest(incoming.body));
+    // The hash is signed and no secret.
+    if expected.eq_ignore_ascii_case(&actual) { Ok(()) } else { Err(Refusal::BadSignature) }
 }
 
 /// The id, if it is part of the signed string.
-fn signed_id<'a>(recipe: &Recipe, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
+fn signed_id(recipe: &Recipe, lookup: &Lookup) -> Result<String, Refusal> {
     match recipe.id.first() {
-        Some(Place::Header(name)) if recipe.signature.signed.mentions(&Part::Id) => {
-            let id = header::only(headers, name)?;
-            match is_name(id) {
-                true => Ok(id),
-                false => Err(Refusal::malformed(name, "is not 1 to 256 printable characters")),
+        Some(place) if recipe.signature.signs(&Part::Id) => {
+            let id = lookup.required(place)?;
+            match (is_name(&id), place) {
+                (true, _) => Ok(id),
+                (false, Place::Header(name)) => {
+                    Err(Refusal::malformed(name, "is not 1 to 256 printable characters"))
+                }
+                (false, _) => Err(Refusal::BadId),
             }
         }
-        _ => Ok(""),
+        _ => Ok(String::new()),
     }
 }
 
-/// The timestamp as it was sent, if it is not in the body.
-fn sent_timestamp<'a>(
-    recipe: &Recipe,
-    headers: &'a HeaderMap,
-    header: &SignatureHeader<'a>,
-) -> Result<Option<&'a str>, Refusal> {
-    match recipe.timestamp.as_ref().map(|it| &it.at) {
-        Some(Place::Header(name)) => header::only(headers, name).map(Some),
-        Some(Place::SignatureKey(key)) => match header.only(key)? {
-            Some(text) => Ok(Some(text)),
-            None => Err(Refusal::TimestampMissing),
+/// The timestamp as it was sent, if it is part of the signed string.
+fn sent_timestamp(recipe: &Recipe, lookup: &Lookup) -> Result<String, Refusal> {
+    match &recipe.timestamp {
+        Some(it) if recipe.signature.signs(&Part::Timestamp) => match &it.at {
+            Place::Header(_) => lookup.required(&it.at),
+            other => lookup.find_once(other)?.ok_or(Refusal::TimestampMissing),
         },
-        Some(Place::Pointer(_)) | None => Ok(None),
-    }
-}
-
-/// When the request was signed, unless that is too far from now.
-fn check_age(signed_at: &SignedAt, request: &Request, now_seconds: i64) -> Result<i64, Refusal> {
-    let text = request.find(&signed_at.at).ok_or(Refusal::TimestampMissing)?;
-    // Digits only: `parse` would take a sign too, and no provider sends one.
-    if !text.bytes().all(|it| it.is_ascii_digit()) {
-        return Err(Refusal::TimestampMalformed);
-    }
-    let seconds: i64 = text.parse().map_err(|_| Refusal::TimestampMalformed)?;
-    let age_seconds = now_seconds.saturating_sub(seconds);
-    let tolerance_seconds = i64::from(signed_at.tolerance_seconds);
-    if age_seconds > tolerance_seconds {
-        Err(Refusal::TooOld { seconds: age_seconds })
-    } else if age_seconds < -tolerance_seconds {
-        Err(Refusal::TooNew { seconds: age_seconds.saturating_neg() })
-    } else {
-        Ok(seconds)
+        _ => Ok(String::new()),
     }
 }
 
 fn check_signature(
     recipe: &Recipe,
     secrets: &[String],
-    candidates: &[Vec<u8>],
-    message: &[&[u8]],
+    text: &SignatureText,
+    sent: &Sent,
+    now_seconds: i64,
 ) -> Result<(), Refusal> {
-    let secrets = secrets.iter().take(SECRETS_MAX);
-    let keys: Vec<_> = secrets.filter_map(|it| recipe.secret.key(it).ok()).collect();
+    let signature = &recipe.signature;
+    let candidates = text.candidates()?;
+    let values = sent.values(recipe)?;
+    let fetched = match (&signature.key_url, sent.incoming.certificate) {
+        (None, _) => None,
+        (Some(_), None) => return Err(Refusal::KeyUnavailable),
+        (Some(_), Some(it)) => Some(certificate::key(signature.algorithm, it, now_seconds)?),
+    };
+    let usable = |it: &String| recipe.key(it).ok().map(|key| (it.clone(), key));
+    let keys: Vec<(String, Key)> = secrets.iter().filter_map(usable).collect();
     if keys.is_empty() {
         return Err(Refusal::NoSecret);
     }
     // Every candidate meets every key, so that the time does not say which one fitted.
     let mut is_signed = Choice::from(0);
-    for key in &keys {
-        let tag = tag(recipe.signature.algorithm, key, message);
-        for candidate in candidates {
-            is_signed |= candidate.as_slice().ct_eq(&tag);
+    for (secret, key) in &keys {
+        let message = values.message(signature.signed.as_ref(), secret);
+        if is_oracles(recipe, &message) {
+            return Err(Refusal::BadSignature);
         }
+        let key = fetched.as_ref().unwrap_or(key);
+        is_signed |= check::is_signed(signature.algorithm, key, &message, &candidates);
     }
     if bool::from(is_signed) { Ok(()) } else { Err(Refusal::BadSignature) }
 }
 
-fn pieces<'a>(
-    signed: &'a Template,
-    id: &'a str,
-    timestamp: &'a str,
-    body: &'a [u8],
-) -> Vec<&'a [u8]> {
-    let piece = |part: &'a Part| match part {
-        Part::Literal(text) => text.as_bytes(),
-        Part::Id => id.as_bytes(),
-        Part::Timestamp => timestamp.as_bytes(),
-        Part::Body => body,
-    };
-    signed.parts().iter().map(piece).collect()
+/// Whether a stranger could have had this signed by the handshake that signs for strangers, which
+/// takes [`handshake::is_word`] only.
+fn is_oracles(recipe: &Recipe, message: &[u8]) -> bool {
+    let answers = recipe.challenge.as_ref().is_some_and(|it| it.signs_for_strangers());
+    answers && handshake::is_word(message)
 }
 
-fn tag(algorithm: Algorithm, key: &[u8], message: &[&[u8]]) -> Vec<u8> {
-    match algorithm {
-        Algorithm::HmacSha256 => mac::<Hmac<Sha256>>(key, message),
-        Algorithm::HmacSha1 => mac::<Hmac<Sha1>>(key, message),
-    }
-}
-
-fn mac<M: Mac + KeyInit>(key: &[u8], message: &[&[u8]]) -> Vec<u8> {
-    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
-    message.iter().for_each(|piece| mac.update(piece));
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn encode(encoding: Encoding, tag: &[u8]) -> String {
-    match encoding {
-        Encoding::Hex => HEXLOWER.encode(tag),
-        Encoding::Base64 => BASE64.encode(tag),
-    }
-}
-
-fn write(form: &Form, signature: &str) -> String {
-    match form {
-        Form::Whole => signature.to_owned(),
-        Form::Prefix(prefix) => format!("{prefix}{signature}"),
-        Form::Pairs(key) => format!("{key}={signature}"),
-        Form::Labelled(label) => format!("{label},{signature}"),
-    }
+fn places(recipe: &Recipe) -> impl Iterator<Item = &Place> {
+    let timestamp = recipe.timestamp.as_ref().map(|it| &it.at);
+    recipe.id.iter().chain(&recipe.event_type).chain(timestamp)
 }
 
 fn reads_body(recipe: &Recipe) -> bool {
-    let timestamp = recipe.timestamp.as_ref().map(|it| &it.at);
-    let mut places = recipe.id.iter().chain(&recipe.event_type).chain(timestamp);
-    recipe.challenge.is_some() || places.any(|place| matches!(place, Place::Pointer(_)))
+    let is_pointer = |it: &Place| matches!(it, Place::Pointer(_));
+    let asks = recipe.challenge.as_ref().is_some_and(|it| it.method == ChallengeMethod::Post);
+    asks || places(recipe).any(is_pointer)
 }
 
-fn answer(challenge: &Challenge, json: &Value) -> Option<String> {
-    let is_handshake = json.pointer(&challenge.when)?.as_str()? == challenge.equals;
-    let text = json.pointer(&challenge.answer)?.as_str()?;
-    let is_short = text.chars().count() <= CHALLENGE_CHARS_MAX;
-    (is_handshake && is_short).then(|| text.to_owned())
+/// Whether the body has what is needed to check its signature.
+fn reads_body_first(recipe: &Recipe) -> bool {
+    let signature = &recipe.signature;
+    let is_pointer = |it: Option<&Place>| matches!(it, Some(Place::Pointer(_)));
+    let timestamp = recipe.timestamp.as_ref().map(|it| &it.at);
+    signature.pointer.is_some()
+        || signature.signs(&Part::Id) && is_pointer(recipe.id.first())
+        || signature.signs(&Part::Timestamp) && is_pointer(timestamp)
+}
+
+fn parse(incoming: &Incoming) -> Option<Value> {
+    serde_json::from_slice(incoming.body).ok()
 }
 
 fn is_name(text: &str) -> bool {

@@ -1,8 +1,9 @@
 //! Sources: who sends us webhooks, how they sign them, and where they go.
 
+mod secrets;
+
 use std::time::Duration;
 
-use data_encoding::{BASE32_DNSSEC, BASE64};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
@@ -15,8 +16,11 @@ use shared::{
 use url::Url;
 use utoipa::ToSchema;
 
+pub use self::secrets::Secret;
+pub use self::secrets::secrets;
+use self::secrets::{chosen, seal, shown_once};
 use crate::{
-    recipe::{Overrides, Recipe, SecretEncoding},
+    recipe::{Error, Overrides, Recipe},
     signature::SECRETS_MAX,
     store,
 };
@@ -44,6 +48,9 @@ pub struct Source {
     pub path: String,
     /// How the provider signs.
     pub recipe: Recipe,
+    /// What to know before trusting what comes in by this recipe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<&'static str>,
     /// Where what was accepted is delivered; nowhere when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -68,15 +75,6 @@ pub struct CreatedSource {
     pub secret: Option<String>,
 }
 
-/// A signing secret, and until when it counts.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Secret {
-    /// The secret as the provider writes it.
-    pub text: String,
-    /// When it stops counting; never when absent.
-    pub until: Option<Timestamp>,
-}
-
 /// How a provider signs: the name of a recipe, or one written out.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
@@ -99,7 +97,8 @@ pub struct NewSource {
     /// What the sender does otherwise than the recipe says.
     #[serde(default)]
     pub overrides: Option<Overrides>,
-    /// The signing secret that the provider shows; we make one when it is left out.
+    /// The signing secret or the public key that the provider shows. We make a secret when it is
+    /// left out, unless the provider has a key of its own.
     #[serde(default)]
     pub secret: Option<String>,
     /// Where to deliver what was accepted: an http or https address.
@@ -138,6 +137,9 @@ pub struct NamedRecipe {
     pub name: &'static str,
     /// The recipe.
     pub recipe: Recipe,
+    /// What to know before trusting what comes in by it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<&'static str>,
 }
 
 /// All recipes.
@@ -170,13 +172,6 @@ impl RecipeChoice {
     }
 }
 
-impl Secret {
-    /// Whether it counts at this moment.
-    pub fn counts(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|it| now < it)
-    }
-}
-
 fn name(text: &str) -> Result<String, Problem> {
     let name = text.trim();
     if !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX {
@@ -204,43 +199,6 @@ pub fn target(text: Option<&str>, field: &str) -> Result<Option<String>, Problem
     }
 }
 
-/// A secret of the shape that the recipe has.
-fn made(at: &impl Tenant, recipe: &Recipe) -> Result<String, Problem> {
-    let mut random = [0; 24];
-    at.random(&mut random)?;
-    let text = match recipe.secret.encoding {
-        SecretEncoding::Utf8 => BASE32_DNSSEC.encode(&random),
-        SecretEncoding::Base64 => BASE64.encode(&random),
-    };
-    Ok(format!("{}{text}", recipe.secret.prefix.as_deref().unwrap_or("")))
-}
-
-/// The secret to use: the one given, when it fits the recipe, or a new one.
-fn chosen(
-    at: &impl Tenant,
-    recipe: &Recipe,
-    given: Option<String>,
-) -> Result<(String, bool), Problem> {
-    match given {
-        None => Ok((made(at, recipe)?, true)),
-        Some(text) => {
-            recipe.check_secret(&text).map_err(|err| Problem::unfitting("secret", err))?;
-            Ok((text, false))
-        }
-    }
-}
-
-async fn seal(at: &impl Tenant, secrets: &[Secret]) -> Result<String, Problem> {
-    let text = serde_json::to_vec(secrets).map_err(|it| Problem::internal().caused_by(it))?;
-    Ok(at.seal(&text).await?)
-}
-
-/// The secrets of a source, the newest first.
-pub async fn secrets(at: &impl Tenant, source: &Source) -> Result<Vec<Secret>, Problem> {
-    let text = at.unseal(&source.sealed).await?;
-    serde_json::from_slice(&text).map_err(|it| Problem::internal().caused_by(it))
-}
-
 /// The path that a provider posts to.
 pub fn path(id: &Id) -> String {
     format!("/in/{id}")
@@ -249,12 +207,13 @@ pub fn path(id: &Id) -> String {
 /// Creates a source.
 pub async fn create(at: &impl Tenant, mut new: NewSource) -> Result<Response, Problem> {
     let recipe = new.recipe()?;
-    let (text, ours) = chosen(at, &recipe, new.secret)?;
-    let secrets = [Secret { text: text.clone(), until: None }];
+    let chosen = chosen(at, &recipe, new.secret)?;
+    let secrets: Vec<_> = chosen.iter().map(|(text, _)| Secret::new(text)).collect();
     let id = at.new_id("src")?;
     let source = Source {
         name: name(&new.name)?,
         path: path(&id),
+        warnings: recipe.warnings(),
         recipe,
         target: target(new.target.as_deref(), "target")?,
         created_at: at.now(),
@@ -266,7 +225,7 @@ pub async fn create(at: &impl Tenant, mut new: NewSource) -> Result<Response, Pr
         .with(json!({"name": source.name, "recipe": source.recipe.title, "target": source.target}));
     let commit =
         store::insert_source(&source).entry(entry).job(shown(&source.id, "created").eager());
-    let created = CreatedSource { source, secret: ours.then_some(text) };
+    let created = CreatedSource { source, secret: shown_once(chosen) };
     let response = json_response(StatusCode::CREATED, &created);
     let response = with_header(response, header::ETAG, &etag(created.source.version));
     at.answer(commit, response, Problem::changed_meanwhile).await
@@ -339,9 +298,12 @@ pub async fn rotate(
         let why = format!("at most {}", OVERLAP_MAX.as_secs());
         return Err(Problem::unfitting("overlap_seconds", why));
     }
-    let (text, ours) = chosen(at, &source.recipe, rotation.secret)?;
+    let chosen = chosen(at, &source.recipe, rotation.secret)?;
+    if chosen.is_none() {
+        return Err(Problem::unfitting("secret", Error::SecretOfNobody));
+    }
     let until = at.now() + overlap;
-    let mut rotated = vec![Secret { text: text.clone(), until: None }];
+    let mut rotated: Vec<_> = chosen.iter().map(|(text, _)| Secret::new(text)).collect();
     let before = secrets(at, &source).await?.into_iter().filter(|it| it.counts(at.now()));
     rotated.extend(
         before.map(|it| Secret {
@@ -354,7 +316,7 @@ pub async fn rotate(
     let source = Source { version: read + 1, sealed: seal(at, &rotated).await?, ..source };
     let entry = Draft::new("source.rotated", id).with(json!({"until": until}));
     let commit = store::update_source(&source, read).entry(entry);
-    let created = CreatedSource { source, secret: ours.then_some(text) };
+    let created = CreatedSource { source, secret: shown_once(chosen) };
     let response = json_response(StatusCode::OK, &created);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }
@@ -362,7 +324,8 @@ pub async fn rotate(
 /// Lists the recipes.
 pub fn recipes() -> Response {
     let items = Recipe::names()
-        .filter_map(|name| Recipe::named(name).map(|recipe| NamedRecipe { name, recipe }))
+        .filter_map(|name| Some((name, Recipe::named(name)?)))
+        .map(|(name, recipe)| NamedRecipe { name, warnings: recipe.warnings(), recipe })
         .collect();
     json_response(StatusCode::OK, &RecipeList { items })
 }

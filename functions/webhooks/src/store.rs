@@ -7,6 +7,7 @@ use shared::{
 
 use crate::{
     message::{Delivery, Headers, Message},
+    recipe::Recipe,
     refusals::SourceError,
     source::{self, Source},
 };
@@ -116,10 +117,12 @@ pub fn delete_source(id: &Id) -> Commit {
 fn read_source(row: Row) -> Result<Source, PortError> {
     let [id, name, recipe, sealed, target, created_at, version] = row.columns()?;
     let id = Id::trusted(id.text()?);
+    let recipe: Recipe = recipe.json()?;
     Ok(Source {
         name: name.text()?,
         path: source::path(&id),
-        recipe: recipe.json()?,
+        warnings: recipe.warnings(),
+        recipe,
         target: target.optional_text()?,
         created_at: created_at.timestamp()?,
         version: version.integer()?,

@@ -81,8 +81,8 @@ fn runtimes() -> Step {
     let work = if Path::new(RUNTIMES).exists() {
         // Like the other tests, `--workspace`: with one package alone, dependencies lose features
         // that others ask for, and are built a second time.
-        let line = "cargo test --workspace --no-fail-fast --test runtimes --test live --test worlds --test broken \
-                    --test cron -- --nocapture --test-threads=1";
+        let line = "cargo test --workspace --no-fail-fast --test runtimes --test live --test worlds \
+                    --test broken --test cron --test interop -- --nocapture --test-threads=1";
         let mut command = command::words(line);
         command.env("BACKPLANE_RUNTIMES", "local,workerd");
         Work::Commands(vec![command])

@@ -1,7 +1,8 @@
 //! What can be wrong with a recipe or a secret.
 
 use super::{
-    DEDUPE_SECONDS_MAX, DEDUPE_SECONDS_MIN, PLACES_MAX, RECIPE_BYTES_MAX, TOLERANCE_SECONDS_MAX,
+    CONTENT_TYPES_MAX, DEDUPE_SECONDS_MAX, DEDUPE_SECONDS_MIN, PLACES_MAX, RECIPE_BYTES_MAX,
+    TOLERANCE_SECONDS_MAX,
     secret::{KEY_BYTES_MIN, SECRET_BYTES_MAX},
 };
 
@@ -26,8 +27,60 @@ pub enum Error {
     #[error("{0:?} is not the name of a header")]
     BadHeader(String),
     /// A label or prefix that could never be found in a header.
-    #[error("{0:?} is not 1 to 32 printable characters; a label has no comma and no = either")]
+    #[error("{0:?} is not 1 to 32 printable characters; a label has none of , ; & = either")]
     BadLabel(String),
+    /// A separator that pairs do not have.
+    #[error("separator is one of , ; and &, and is for a signature in the form of pairs")]
+    BadSeparator,
+    /// A signature that is nowhere, or in two places.
+    #[error("name the header or the JSON pointer that carries the signature, and not both")]
+    SignaturePlace,
+    /// An algorithm without what it needs.
+    #[error("this algorithm makes a signature: say its encoding, and what is signed")]
+    SignatureUndescribed,
+    /// An algorithm with what it has no use for.
+    #[error(
+        "token and basic send the secret itself, and none sends nothing: leave out encoding, \
+         signed and what else is about signatures; token and basic need a header, and a secret \
+         whose encoding is utf8"
+    )]
+    NothingSigned,
+    /// A body that anyone could change.
+    #[error(
+        "the signed string has no {{body}}, so anyone could change the body: put it in; \
+         {{body_crc32}} and {{url}}{{params}} with a body_sha256_query count too, and \
+         unsigned_body says that the provider signs none"
+    )]
+    BodyNotSigned,
+    /// A signature that could be used again for another body.
+    #[error("with unsigned_body the signed string needs {{id}} and {{timestamp}}")]
+    UnsignedBodyWithoutId,
+    /// A hash of what is signed anyway, or of nothing.
+    #[error(
+        "body_sha256_query needs {{url}} in the signed string, and is 1 to 64 letters, digits, - and _"
+    )]
+    BadBodyQuery,
+    /// A name in the query that cannot be one.
+    #[error("{0:?} is not the name of a parameter: 1 to 64 letters, digits, dots, - and _")]
+    BadQuery(String),
+    /// A certificate that may come from anywhere.
+    #[error(
+        "key_url names the hosts that certificates may come from, 1 to 4 in lower case such as \
+         api.example.com, and is for rsa-sha256 and ecdsa-p256-sha256"
+    )]
+    BadKeyUrl,
+    /// A secret in the string that is the key already.
+    #[error("{{secret}} is signed only where the key is in a certificate: with key_url")]
+    SecretSigned,
+    /// A content type that no header has.
+    #[error("content_types are at most {CONTENT_TYPES_MAX}, such as application/json")]
+    BadContentType,
+    /// An address that cannot be ours.
+    #[error("public_url is such as https://hooks.example.com: no query, and no / at its end")]
+    BadPublicUrl,
+    /// A handshake that makes no sense, and why.
+    #[error("the challenge {0}")]
+    BadChallenge(&'static str),
     /// A pointer that RFC 6901 does not allow.
     #[error("{0:?} is not a JSON pointer such as /event/type")]
     BadPointer(String),
@@ -41,10 +94,10 @@ pub enum Error {
     #[error("signature_key needs a signature in the form of pairs, with another key for each")]
     KeyWithoutPairs,
     /// `{id}` is signed, and it is not clear which id.
-    #[error("a signed string with {{id}} needs one place for the id, which is a header")]
-    SignedIdNotAHeader,
+    #[error("a signed string with {{id}} needs one place for the id, a header or a pointer")]
+    SignedIdUnclear,
     /// `{timestamp}` is signed, and it is not clear which.
-    #[error("a signed string with {{timestamp}} needs a timestamp in a header or a signature key")]
+    #[error("a signed string with {{timestamp}} needs a timestamp: say where it is")]
     SignedTimestampMissing,
     /// A timestamp that anyone could rewrite.
     #[error("a timestamp that is not signed protects nothing: put {{timestamp}} in the string")]
@@ -73,6 +126,30 @@ pub enum Error {
     /// A secret that should be base64.
     #[error("the secret of this provider is base64, after its prefix: copy it whole")]
     SecretNotBase64,
+    /// A secret that should be hex.
+    #[error("the secret of this provider is in hex: copy it whole")]
+    SecretNotHex,
+    /// A user without a password.
+    #[error("the secret is the user and the password with a colon between: user:password")]
+    SecretWithoutColon,
+    /// A token that no header can carry.
+    #[error("the secret is sent in a header, so it has printable ASCII characters only")]
+    SecretNotPrintable,
+    /// Text that is no key.
+    #[error(
+        "the secret is the public key that the provider shows: 32 bytes for ed25519, a \
+         SubjectPublicKeyInfo in base64 or PEM for the others, of RSA 2048 bits or more"
+    )]
+    SecretNotAKey,
+    /// A key that we cannot make for a provider.
+    #[error("the provider has a key of its own: copy from it what the recipe's docs say")]
+    SecretNeeded,
+    /// A secret where there is nothing to verify.
+    #[error("this recipe verifies nothing and has no secret: leave it out")]
+    SecretOfNobody,
+    /// A signature that only the provider can make.
+    #[error("only an HMAC, an Ed25519 key, a token and a password can be signed with here")]
+    CannotSign,
 }
 
 impl Error {
@@ -84,6 +161,12 @@ impl Error {
                 | Self::SecretTooLong
                 | Self::SecretHasSpaces
                 | Self::SecretNotBase64
+                | Self::SecretNotHex
+                | Self::SecretWithoutColon
+                | Self::SecretNotPrintable
+                | Self::SecretNotAKey
+                | Self::SecretNeeded
+                | Self::SecretOfNobody
         )
     }
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Algorithm, Encoding, Error, Form, Place, Recipe, SignedAt, Template, five_minutes};
+use super::{
+    Algorithm, Encoding, Error, Form, Place, Recipe, SignedAt, Template, TimeFormat, five_minutes,
+};
 
 /// Changes to a recipe. What is left out stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -25,7 +27,8 @@ pub struct Overrides {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "{timestamp}.{body}")]
     pub signed: Option<Template>,
-    /// The header that carries the time of signing, in seconds since 1970.
+    /// The header that carries the time of signing, written as the recipe says: in seconds
+    /// since 1970 if it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp_header: Option<String>,
     /// How far the timestamp may be from our clock, either way; a second to a day.
@@ -34,6 +37,12 @@ pub struct Overrides {
     /// The header that carries the message's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_header: Option<String>,
+    /// The types of body that are taken; an empty list means any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_types: Option<Vec<String>>,
+    /// The address by which the provider knows us, without the path: `https://hooks.example.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// How long a message is remembered; a minute to thirty days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe_seconds: Option<u32>,
@@ -42,17 +51,21 @@ pub struct Overrides {
 impl Recipe {
     /// The recipe with `changes`, if every rule still holds.
     pub fn with(mut self, changes: Overrides) -> Result<Self, Error> {
-        replace(&mut self.signature.header, changes.header);
+        replace(&mut self.signature.header, changes.header.map(Some));
         replace(&mut self.signature.form, changes.prefix.map(form));
-        replace(&mut self.signature.encoding, changes.encoding);
+        replace(&mut self.signature.encoding, changes.encoding.map(Some));
         replace(&mut self.signature.algorithm, changes.algorithm);
-        replace(&mut self.signature.signed, changes.signed);
+        replace(&mut self.signature.signed, changes.signed.map(Some));
+        replace(&mut self.content_types, changes.content_types);
+        replace(&mut self.public_url, changes.public_url.map(Some));
         replace(&mut self.id, changes.id_header.map(|name| vec![Place::Header(name)]));
         replace(&mut self.dedupe_seconds, changes.dedupe_seconds);
         if let Some(name) = changes.timestamp_header {
-            let tolerance_seconds =
-                self.timestamp.map_or_else(five_minutes, |it| it.tolerance_seconds);
-            self.timestamp = Some(SignedAt { at: Place::Header(name), tolerance_seconds });
+            let (format, tolerance_seconds) =
+                self.timestamp.map_or((TimeFormat::Seconds, five_minutes()), |it| {
+                    (it.format, it.tolerance_seconds)
+                });
+            self.timestamp = Some(SignedAt { at: Place::Header(name), format, tolerance_seconds });
         }
         if let Some(seconds) = changes.tolerance_seconds {
             // Without a timestamp a tolerance would be forgotten without a word.

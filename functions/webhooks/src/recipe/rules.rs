@@ -1,36 +1,57 @@
 //! The rules of a recipe that its types cannot hold.
 
-use http::HeaderName;
-
 use super::{
-    Challenge, DEDUPE_SECONDS_MAX, DEDUPE_SECONDS_MIN, Error, Form, PLACES_MAX, Part, Place,
-    Recipe, SignedAt, TOLERANCE_SECONDS_MAX,
+    Algorithm, CONTENT_TYPES_MAX, DEDUPE_SECONDS_MAX, DEDUPE_SECONDS_MIN, Error, Form, PLACES_MAX,
+    Part, Place, Recipe, Secret, SecretEncoding, Signature, SignedAt, TOLERANCE_SECONDS_MAX,
+    words::{
+        check_header, check_host, check_label, check_pointer, check_prefix, check_public_url,
+        check_query, check_text,
+    },
 };
 
 const TITLE_CHARS_MAX: usize = 80;
-const DOCS_CHARS_MAX: usize = 500;
-const EQUALS_CHARS_MAX: usize = 80;
-const HEADER_CHARS_MAX: usize = 64;
-const LABEL_CHARS_MAX: usize = 32;
-const POINTER_CHARS_MAX: usize = 256;
+const DOCS_CHARS_MAX: usize = 700;
+const HOSTS_MAX: usize = 4;
 
 impl Recipe {
     /// Says which rule the recipe breaks first, if any.
     pub(super) fn check(&self) -> Result<(), Error> {
         check_text("title", &self.title, TITLE_CHARS_MAX)?;
         check_text("docs", &self.docs, DOCS_CHARS_MAX)?;
-        check_header(&self.signature.header)?;
-        self.signature.form.check()?;
+        self.signature.check(&self.secret)?;
         if let Some(prefix) = &self.secret.prefix {
             check_prefix(prefix)?;
         }
         if let Some(challenge) = &self.challenge {
-            challenge.check()?;
+            challenge.check(&self.signature)?;
         }
+        if let Some(url) = &self.public_url {
+            check_public_url(url)?;
+        }
+        self.check_content_types()?;
         self.check_places()?;
         self.check_signed_id()?;
         self.check_timestamp()?;
         self.check_dedupe()
+    }
+
+    fn check_content_types(&self) -> Result<(), Error> {
+        let is_type = |it: &String| {
+            let word = |it: &str| {
+                !it.is_empty()
+                    && it
+                        .bytes()
+                        .all(|it| it.is_ascii_lowercase() || b"-+.0123456789".contains(&it))
+            };
+            it.len() <= 80
+                && it.split_once('/').is_some_and(|(one, other)| word(one) && word(other))
+        };
+        match self.content_types.len() <= CONTENT_TYPES_MAX
+            && self.content_types.iter().all(is_type)
+        {
+            true => Ok(()),
+            false => Err(Error::BadContentType),
+        }
     }
 
     fn check_places(&self) -> Result<(), Error> {
@@ -47,31 +68,32 @@ impl Recipe {
 
     fn check_signed_id(&self) -> Result<(), Error> {
         match self.id.as_slice() {
-            _ if !self.signature.signed.mentions(&Part::Id) => Ok(()),
-            [Place::Header(_)] => Ok(()),
-            _ => Err(Error::SignedIdNotAHeader),
+            _ if !self.signature.signs(&Part::Id) => Ok(()),
+            [Place::Header(_) | Place::Pointer(_)] => Ok(()),
+            _ => Err(Error::SignedIdUnclear),
         }
     }
 
     fn check_timestamp(&self) -> Result<(), Error> {
-        let is_in_string = self.signature.signed.mentions(&Part::Timestamp);
+        let is_in_string = self.signature.signs(&Part::Timestamp);
+        let body_is_signed = self.signature.signs(&Part::Body);
         match &self.timestamp {
             None if is_in_string => Err(Error::SignedTimestampMissing),
             None => Ok(()),
-            // The body is signed, and with it what it says. Its number is not sent as a text of
-            // its own, though, so it cannot be a part of the string.
-            Some(SignedAt { at: Place::Pointer(_), .. }) if is_in_string => {
-                Err(Error::SignedTimestampMissing)
+            // The body is signed, and with it what it says.
+            Some(SignedAt { at: Place::Pointer(_), .. }) if body_is_signed => {
+                self.check_tolerance()
             }
-            Some(SignedAt { at: Place::Header(_) | Place::SignatureKey(_), .. })
-                if !is_in_string =>
-            {
-                Err(Error::TimestampNotSigned)
-            }
-            Some(it) if !(1..=TOLERANCE_SECONDS_MAX).contains(&it.tolerance_seconds) => {
-                Err(Error::BadTolerance)
-            }
-            Some(_) => Ok(()),
+            Some(_) if !is_in_string => Err(Error::TimestampNotSigned),
+            Some(_) => self.check_tolerance(),
+        }
+    }
+
+    fn check_tolerance(&self) -> Result<(), Error> {
+        let seconds = self.timestamp.as_ref().map_or(1, |it| it.tolerance_seconds);
+        match (1..=TOLERANCE_SECONDS_MAX).contains(&seconds) {
+            true => Ok(()),
+            false => Err(Error::BadTolerance),
         }
     }
 
@@ -88,6 +110,78 @@ impl Recipe {
     }
 }
 
+impl Signature {
+    fn check(&self, secret: &Secret) -> Result<(), Error> {
+        match (&self.header, &self.pointer) {
+            (None, None) if self.algorithm == Algorithm::None => {}
+            (Some(_), _) | (_, Some(_)) if self.algorithm == Algorithm::None => {
+                return Err(Error::NothingSigned);
+            }
+            (Some(header), None) => check_header(header)?,
+            (None, Some(pointer)) => check_pointer(pointer)?,
+            _ => return Err(Error::SignaturePlace),
+        }
+        self.form.check()?;
+        self.check_separator()?;
+        if self.algorithm.signs() { self.check_signed() } else { self.check_unsigned(secret) }
+    }
+
+    fn check_separator(&self) -> Result<(), Error> {
+        match (self.separator, &self.form) {
+            (None, _) | (Some(',' | ';' | '&'), Form::Pairs(_)) => Ok(()),
+            _ => Err(Error::BadSeparator),
+        }
+    }
+
+    fn check_signed(&self) -> Result<(), Error> {
+        if self.encoding.is_none() || self.signed.is_none() {
+            return Err(Error::SignatureUndescribed);
+        }
+        if let Some(name) = &self.body_sha256_query
+            && (check_query(name).is_err() || !self.signs(&Part::Url))
+        {
+            return Err(Error::BadBodyQuery);
+        }
+        self.check_key_url()?;
+        if self.signs(&Part::Secret) && self.key_url.is_none() {
+            return Err(Error::SecretSigned);
+        }
+        let by_form =
+            self.signs(&Part::Url) && self.signs(&Part::Params) && self.body_sha256_query.is_some();
+        let is_covered = by_form || self.signs(&Part::Body) || self.signs(&Part::BodyCrc32);
+        let counts_once = self.signs(&Part::Id) && self.signs(&Part::Timestamp);
+        match (self.unsigned_body, is_covered, counts_once) {
+            (false, true, _) | (true, _, true) => Ok(()),
+            (false, false, _) => Err(Error::BodyNotSigned),
+            (true, _, false) => Err(Error::UnsignedBodyWithoutId),
+        }
+    }
+
+    /// Nothing is said of a signature where there is none.
+    fn check_unsigned(&self, secret: &Secret) -> Result<(), Error> {
+        let is_bare = self.encoding.is_none()
+            && self.signed.is_none()
+            && !self.unsigned_body
+            && self.body_sha256_query.is_none()
+            && self.key_url.is_none()
+            && self.pointer.is_none()
+            && secret.encoding == SecretEncoding::Utf8;
+        let is_plain = self.algorithm == Algorithm::Token || self.form == Form::Whole;
+        if is_bare && is_plain { Ok(()) } else { Err(Error::NothingSigned) }
+    }
+
+    fn check_key_url(&self) -> Result<(), Error> {
+        let Some(url) = &self.key_url else { return Ok(()) };
+        check_header(&url.header)?;
+        let fits = matches!(self.algorithm, Algorithm::RsaSha256 | Algorithm::EcdsaP256Sha256);
+        let some = (1..=HOSTS_MAX).contains(&url.hosts.len());
+        match fits && some && url.hosts.iter().all(|it| check_host(it)) {
+            true => Ok(()),
+            false => Err(Error::BadKeyUrl),
+        }
+    }
+}
+
 impl Form {
     fn check(&self) -> Result<(), Error> {
         match self {
@@ -99,62 +193,13 @@ impl Form {
 }
 
 impl Place {
-    fn check(&self, form: &Form) -> Result<(), Error> {
+    pub(super) fn check(&self, form: &Form) -> Result<(), Error> {
         match (self, form) {
             (Self::Header(name), _) => check_header(name),
             (Self::Pointer(pointer), _) => check_pointer(pointer),
+            (Self::Query(name), _) => check_query(name),
             (Self::SignatureKey(key), Form::Pairs(label)) if key != label => check_label(key),
             (Self::SignatureKey(_), _) => Err(Error::KeyWithoutPairs),
         }
-    }
-}
-
-impl Challenge {
-    fn check(&self) -> Result<(), Error> {
-        check_pointer(&self.when)?;
-        check_text("challenge.equals", &self.equals, EQUALS_CHARS_MAX)?;
-        check_pointer(&self.answer)
-    }
-}
-
-fn check_text(field: &'static str, text: &str, max: usize) -> Result<(), Error> {
-    match (1..=max).contains(&text.chars().count()) && !text.contains(char::is_control) {
-        true => Ok(()),
-        false => Err(Error::BadText { field, max }),
-    }
-}
-
-fn check_header(name: &str) -> Result<(), Error> {
-    match name.len() <= HEADER_CHARS_MAX && HeaderName::from_bytes(name.as_bytes()).is_ok() {
-        true => Ok(()),
-        false => Err(Error::BadHeader(name.to_owned())),
-    }
-}
-
-/// Text in front of a signature or a secret, which may end in `=` or `,`.
-fn check_prefix(prefix: &str) -> Result<(), Error> {
-    let is_printable = prefix.bytes().all(|it| it.is_ascii_graphic());
-    match (1..=LABEL_CHARS_MAX).contains(&prefix.len()) && is_printable {
-        true => Ok(()),
-        false => Err(Error::BadLabel(prefix.to_owned())),
-    }
-}
-
-fn check_label(label: &str) -> Result<(), Error> {
-    check_prefix(label)?;
-    match label.contains([',', '=']) {
-        true => Err(Error::BadLabel(label.to_owned())),
-        false => Ok(()),
-    }
-}
-
-/// RFC 6901, section 3: every token starts with `/`, and `~` is followed by `0` or `1`.
-fn check_pointer(pointer: &str) -> Result<(), Error> {
-    let has_good_escapes =
-        pointer.split('~').skip(1).all(|after| after.starts_with('0') || after.starts_with('1'));
-    let is_short = pointer.len() <= POINTER_CHARS_MAX;
-    match pointer.starts_with('/') && is_short && has_good_escapes {
-        true => Ok(()),
-        false => Err(Error::BadPointer(pointer.to_owned())),
     }
 }

@@ -1,6 +1,6 @@
 //! How the text of a secret becomes the key of a signature.
 
-use data_encoding::BASE64_NOPAD;
+use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,7 +9,8 @@ use super::Error;
 /// Fewest bytes of a key. A shorter one is guessed offline from a single request.
 pub const KEY_BYTES_MIN: usize = 8;
 /// Upper limit of a secret's text, in bytes.
-pub const SECRET_BYTES_MAX: usize = 512;
+/// An RSA key of 4096 bits in PEM has some 800.
+pub const SECRET_BYTES_MAX: usize = 1024;
 
 /// How the text of a secret becomes a key.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -28,12 +29,15 @@ pub struct Secret {
 pub enum SecretEncoding {
     /// The text itself is the key.
     Utf8,
-    /// The text is the key in base64 (RFC 4648, section 4), with or without padding.
+    /// The text is the key in base64 (RFC 4648, section 4), with or without padding, or in PEM
+    /// (RFC 7468), which is base64 between two lines.
     Base64,
+    /// The text is the key in hex (RFC 4648, section 8), in either case.
+    Hex,
 }
 
 impl Secret {
-    /// The key that `text` stands for, 8 to 512 bytes.
+    /// The key that `text` stands for, 8 to 1024 bytes.
     pub fn key(&self, text: &str) -> Result<Vec<u8>, Error> {
         if text.len() > SECRET_BYTES_MAX {
             return Err(Error::SecretTooLong);
@@ -56,8 +60,18 @@ impl SecretEncoding {
         match self {
             Self::Utf8 => Ok(text.as_bytes().to_vec()),
             Self::Base64 => BASE64_NOPAD
-                .decode(text.trim_end_matches('=').as_bytes())
+                .decode(without_armour(text).trim_end_matches('=').as_bytes())
                 .map_err(|_| Error::SecretNotBase64),
+            Self::Hex => {
+                HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| Error::SecretNotHex)
+            }
         }
     }
+}
+
+/// The base64 of a public key in PEM, on one line; other text as it is.
+fn without_armour(text: &str) -> String {
+    text.strip_prefix("-----BEGIN PUBLIC KEY-----")
+        .and_then(|it| it.strip_suffix("-----END PUBLIC KEY-----"))
+        .map_or_else(|| text.to_owned(), |it| it.split_whitespace().collect())
 }

@@ -7,8 +7,8 @@ use super::Error;
 /// Upper limit of a template, in bytes.
 pub const SIGNED_BYTES_MAX: usize = 256;
 
-/// A signed string such as `v0:{timestamp}:{body}`: literals around `{id}`, `{timestamp}` and
-/// `{body}`, each at most once and `{body}` exactly once.
+/// A signed string such as `v0:{timestamp}:{body}`: literals around placeholders, each at most
+/// once.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Template(Vec<Part>);
@@ -18,13 +18,36 @@ pub struct Template(Vec<Part>);
 pub enum Part {
     /// Text that every request of the provider has here.
     Literal(String),
-    /// The id of the message, as its header has it.
+    /// The id of the message, as it was sent.
     Id,
     /// The timestamp, letter for letter as it was sent.
     Timestamp,
     /// The body, byte for byte as it was sent.
     Body,
+    /// The CRC-32 of the body, in decimal.
+    BodyCrc32,
+    /// The method, in capitals.
+    Method,
+    /// The whole address, as the provider called it.
+    Url,
+    /// The fields of a body that is a form, sorted by name: each name, followed by its value.
+    /// Nothing of any other body.
+    Params,
+    /// The text of the source's secret. Only with `key_url`, where it is no key.
+    Secret,
 }
+
+/// The placeholders, by what they stand for.
+const PLACEHOLDERS: [(&str, Part); 8] = [
+    ("{id}", Part::Id),
+    ("{timestamp}", Part::Timestamp),
+    ("{body}", Part::Body),
+    ("{body_crc32}", Part::BodyCrc32),
+    ("{method}", Part::Method),
+    ("{url}", Part::Url),
+    ("{params}", Part::Params),
+    ("{secret}", Part::Secret),
+];
 
 impl Template {
     /// Reads the text of a template.
@@ -46,12 +69,7 @@ impl Template {
             rest = after;
         }
         push_literal(&mut parts, rest)?;
-
-        let template = Self(parts);
-        match template.mentions(&Part::Body) {
-            true => Ok(template),
-            false => Err(Error::BadTemplate("has no {body}, so anyone could change the body")),
-        }
+        Ok(Self(parts))
     }
 
     /// The pieces, in the order in which they are signed.
@@ -83,20 +101,20 @@ impl Part {
     fn as_str(&self) -> &str {
         match self {
             Self::Literal(text) => text,
-            Self::Id => "{id}",
-            Self::Timestamp => "{timestamp}",
-            Self::Body => "{body}",
+            other => PLACEHOLDERS
+                .iter()
+                .find(|(_, part)| part == other)
+                .map_or("", |(written, _)| written),
         }
     }
 }
 
 fn placeholder(name: &str) -> Result<Part, Error> {
-    match name {
-        "id" => Ok(Part::Id),
-        "timestamp" => Ok(Part::Timestamp),
-        "body" => Ok(Part::Body),
-        _ => Err(Error::BadTemplate("knows {id}, {timestamp} and {body} only")),
-    }
+    let written = format!("{{{name}}}");
+    let found = PLACEHOLDERS.iter().find(|(known, _)| *known == written);
+    found.map(|(_, part)| part.clone()).ok_or(Error::BadTemplate(
+        "knows {id}, {timestamp}, {body}, {body_crc32}, {method}, {url}, {params} and {secret} only",
+    ))
 }
 
 fn push_literal(parts: &mut Vec<Part>, literal: &str) -> Result<(), Error> {

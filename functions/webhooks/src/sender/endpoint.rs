@@ -15,7 +15,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
-    health::Condition,
+    health::Standing,
     keys, pump,
     settings::{Auth, Private, Settings, is_word},
     store,
@@ -49,7 +49,7 @@ pub struct Endpoint {
     /// The number of the last delivery: 1, 2, 3 … without a gap.
     pub sequence: i64,
     /// How it fares.
-    pub health: Condition,
+    pub health: Standing,
     /// When it was created.
     pub created_at: Timestamp,
     /// Counts its changes; its ETag.
@@ -226,7 +226,7 @@ pub async fn create(at: &impl Tenant, new: NewEndpoint) -> Result<Response, Prob
         auth: private.auth.kind().to_owned(),
         headers: private.headers.keys().cloned().collect(),
         sequence: 0,
-        health: Condition::default(),
+        health: Standing::default(),
         created_at: at.now(),
         version: 1,
         secrets: seal(at, &secrets).await?,
@@ -299,7 +299,7 @@ pub async fn update(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         headers: private.headers.keys().cloned().collect(),
         private: seal(at, &private).await?,
         // Whoever makes it active again, or moves it, gives it another five days.
-        health: if resumed || moved { Condition::default() } else { endpoint.health },
+        health: if resumed || moved { Standing::default() } else { endpoint.health },
         version: read + 1,
         ..endpoint
     };

@@ -22,7 +22,7 @@ const WARNINGS: [u8; 4] = [50, 70, 90, 100];
 
 /// How an endpoint fares.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize, ToSchema)]
-pub struct Condition {
+pub struct Standing {
     /// Since when nothing has succeeded; absent while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
@@ -62,7 +62,7 @@ pub enum News {
     Recovered,
 }
 
-impl Condition {
+impl Standing {
     /// How long to wait before the next attempt; `None` when there is nothing to wait for.
     pub fn wait(&self, now: Timestamp) -> Option<Duration> {
         let until = self.open_until.filter(|it| *it > now)?;
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_circuit_opens_after_ten_failures_and_longer_after_each_probe() {
-        let mut health = Condition::default();
+        let mut health = Standing::default();
         let news: Vec<_> = (0..10).flat_map(|_| health.failed(after(0), "timeout")).collect();
         assert_eq!(news, [News::Failing]);
         assert_eq!(health.wait(after(0)), Some(Duration::from_secs(30)));
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn five_days_of_failing_are_announced_and_then_end() {
-        let mut health = Condition::default();
+        let mut health = Standing::default();
         let told: Vec<_> = (0..=120)
             .flat_map(|hour| health.failed(after(hour), "status 500"))
             .filter(|it| *it != News::Failing)
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_failure_now_and_then_is_no_stretch() {
-        let mut health = Condition::default();
+        let mut health = Standing::default();
         let told: Vec<_> =
             (0..40).flat_map(|it| health.failed(after(it * 40), "timeout")).collect();
 
@@ -173,7 +173,7 @@ mod tests {
         fn nothing_is_told_twice_between_two_successes(
             steps in proptest::collection::vec((0i64..30 * HOUR, any::<bool>()), 1..400),
         ) {
-            let (mut health, mut now, mut told) = (Condition::default(), 0, Vec::new());
+            let (mut health, mut now, mut told) = (Standing::default(), 0, Vec::new());
             for (gap, good) in steps {
                 now += gap;
                 if good {

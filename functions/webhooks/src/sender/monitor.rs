@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{
     endpoint::{self, Endpoint, EndpointState},
-    health::Condition,
+    health::Standing,
     store,
 };
 
@@ -45,7 +45,7 @@ pub struct EndpointHealth {
     /// In one word: ok, failing, paused, disabled, or new when nothing was sent yet.
     pub verdict: &'static str,
     /// How it fares.
-    pub health: Condition,
+    pub health: Standing,
     /// What waits for it.
     pub backlog: Backlog,
     /// What the attempts of the last day came to.

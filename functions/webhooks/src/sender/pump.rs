@@ -17,7 +17,7 @@ use super::{
     delivery::DeliveryState,
     endpoint::{self, Endpoint, EndpointState},
     event::Event,
-    health::{Condition, News},
+    health::{News, Standing},
     keys, notice,
     settings::{Order, Private},
     store, token,
@@ -288,7 +288,7 @@ async fn settle(at: &impl Tenant, endpoint: &Endpoint, tried: Vec<Tried>) -> Res
 }
 
 /// What an attempt says of the endpoint.
-fn judge(health: &mut Condition, now: Timestamp, tried: &Tried) -> Vec<News> {
+fn judge(health: &mut Standing, now: Timestamp, tried: &Tried) -> Vec<News> {
     match (&tried.outcome, &tried.error) {
         (Some(Outcome::Delivered | Outcome::Skipped), _) => {
             health.succeeded(now).into_iter().collect()
@@ -302,7 +302,7 @@ fn judge(health: &mut Condition, now: Timestamp, tried: &Tried) -> Vec<News> {
 async fn announce(
     at: &impl Tenant,
     endpoint: &Endpoint,
-    health: &Condition,
+    health: &Standing,
     news: News,
 ) -> Result<(Commit, Option<&'static str>), PortError> {
     let data = json!({

@@ -1,5 +1,7 @@
 //! Why a request is not believed, in sentences for the operator of the source.
 
+use crate::recipe::TimeFormat;
+
 /// Why a request is not believed; one variant for each thing an operator can act on.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
@@ -29,8 +31,50 @@ pub enum Refusal {
     #[error("the request does not say when it was signed: check the source's recipe")]
     TimestampMissing,
     /// The request says when it was signed, in words of its own.
-    #[error("the timestamp is not in whole seconds since 1970: check the source's recipe")]
-    TimestampMalformed,
+    #[error("the timestamp is not {}: check the source's recipe", words(*.format))]
+    TimestampMalformed {
+        /// How it should be written.
+        format: TimeFormat,
+    },
+    /// Something that is needed to check the signature is not there.
+    #[error("there is no {place}: check that the sender signs, and the source's recipe")]
+    NotInRequest {
+        /// What, as the end of a sentence.
+        place: String,
+    },
+    /// The id that is signed is no id.
+    #[error("the id that is signed is not 1 to 256 printable characters: check the recipe")]
+    BadId,
+    /// The sender's type of body is not among those of the recipe.
+    #[error("the body is not of a type that the source takes: send {accepted}")]
+    WrongContentType {
+        /// Those of the recipe.
+        accepted: String,
+    },
+    /// The address is signed, and we do not know ours.
+    #[error("the address is signed and ours is not known: say public_url in the overrides")]
+    UrlUnknown,
+    /// The body is neither signed nor hashed.
+    #[error("there is no parameter {name} with the hash of the body: check the source's recipe")]
+    BodyHashMissing {
+        /// The parameter's name.
+        name: String,
+    },
+    /// The certificate is at an address that is not the provider's.
+    #[error("the address in the {name} header is not https on a host that the recipe names")]
+    KeyAddress {
+        /// The header's name.
+        name: String,
+    },
+    /// The certificate could not be fetched.
+    #[error("the provider's certificate could not be fetched: have the provider send it again")]
+    KeyUnavailable,
+    /// What was fetched cannot be used.
+    #[error("the provider's certificate cannot be used: it is none, or not valid at this time")]
+    BadCertificate,
+    /// A handshake that says something else than the recipe does.
+    #[error("the handshake is not as the recipe says: check the secret that the provider has")]
+    BadHandshake,
     /// A replay, a very late delivery, or a clock that is wrong.
     #[error("signed {seconds} seconds ago, which is too long: have the provider send it again")]
     TooOld {
@@ -62,7 +106,16 @@ impl Refusal {
             Self::MalformedHeader { .. } => "malformed-header",
             Self::NoSignature { .. } => "no-signature",
             Self::TimestampMissing => "timestamp-missing",
-            Self::TimestampMalformed => "timestamp-malformed",
+            Self::TimestampMalformed { .. } => "timestamp-malformed",
+            Self::NotInRequest { .. } => "not-in-request",
+            Self::BadId => "bad-id",
+            Self::WrongContentType { .. } => "wrong-content-type",
+            Self::UrlUnknown => "url-unknown",
+            Self::BodyHashMissing { .. } => "body-hash-missing",
+            Self::KeyAddress { .. } => "key-address",
+            Self::KeyUnavailable => "key-unavailable",
+            Self::BadCertificate => "bad-certificate",
+            Self::BadHandshake => "bad-handshake",
             Self::TooOld { .. } => "too-old",
             Self::TooNew { .. } => "too-new",
             Self::NoSecret => "no-secret",
@@ -72,5 +125,13 @@ impl Refusal {
 
     pub(super) fn malformed(name: &str, why: &'static str) -> Self {
         Self::MalformedHeader { name: name.to_owned(), why }
+    }
+}
+
+fn words(format: TimeFormat) -> &'static str {
+    match format {
+        TimeFormat::Seconds => "in whole seconds since 1970",
+        TimeFormat::Milliseconds => "in whole milliseconds since 1970",
+        TimeFormat::Rfc3339 => "a time of RFC 3339",
     }
 }

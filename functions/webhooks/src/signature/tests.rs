@@ -3,6 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::*;
+use crate::recipe::{SignedAt, TimeFormat};
 
 const STRIPE_SECRET: &str = "whsec_test_secret";
 const STRIPE_BODY: &[u8] = br#"{"id":"evt_1","object":"event","type":"charge.succeeded"}"#;
@@ -41,7 +42,12 @@ impl Case<'_> {
     fn verify(&self) -> Result<Verified, Refusal> {
         let recipe = Recipe::named(self.recipe).unwrap();
         let secrets: Vec<_> = self.secrets.iter().map(|it| it.to_string()).collect();
-        verify(&recipe, &secrets, &header_map(self.headers), self.body, self.now_seconds)
+        verify(
+            &recipe,
+            &secrets,
+            &Incoming::post(&header_map(self.headers), self.body),
+            self.now_seconds,
+        )
     }
 }
 
@@ -84,7 +90,7 @@ fn the_sample_of_standard_webhooks_verifies() {
 
     assert_eq!(verified.message, "msg_p5jXN8AQM9LWM0D4loKWxJek");
     assert_eq!(verified.signed_at_seconds, Some(STANDARD_SIGNED_AT));
-    assert_eq!((verified.event_type, verified.challenge), (None, None));
+    assert_eq!((verified.event_type, verified.reply), (None, None));
 }
 
 #[test]
@@ -176,7 +182,7 @@ fn slack_is_answered_when_its_handshake_is_signed() {
     let verified =
         verify("v0=9815b856719f49294457425f6c73f1ccbe3172750a83b6066a7f04c0fdcabec4").unwrap();
     let challenge = "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P";
-    assert_eq!(verified.challenge.as_deref(), Some(challenge));
+    assert_eq!(verified.reply, Some(Reply::Text(challenge.to_owned())));
 
     let refused =
         verify("v0=0815b856719f49294457425f6c73f1ccbe3172750a83b6066a7f04c0fdcabec4").unwrap_err();
@@ -191,13 +197,17 @@ fn the_event_of_slack_has_the_inner_type_and_no_challenge() {
     let headers = sign(&recipe, SLACK_SECRET, "", SLACK_SIGNED_AT, body).unwrap();
     let headers: Vec<_> = headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
 
-    let verified =
-        verify(&recipe, &[SLACK_SECRET.to_owned()], &header_map(&headers), body, SLACK_SIGNED_AT)
-            .unwrap();
+    let verified = verify(
+        &recipe,
+        &[SLACK_SECRET.to_owned()],
+        &Incoming::post(&header_map(&headers), body),
+        SLACK_SIGNED_AT,
+    )
+    .unwrap();
 
     assert_eq!(verified.message, "Ev1");
     assert_eq!(verified.event_type.as_deref(), Some("message"));
-    assert_eq!(verified.challenge, None);
+    assert_eq!(verified.reply, None);
 }
 
 #[test]
@@ -284,7 +294,9 @@ fn a_message_without_a_usable_id_is_known_by_its_body() {
         let headers = sign(&recipe, STRIPE_SECRET, "", 0, body.as_bytes()).unwrap();
         let headers: Vec<_> = headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let secrets = [STRIPE_SECRET.to_owned()];
-        verify(&recipe, &secrets, &header_map(&headers), body.as_bytes(), 0).unwrap().message
+        verify(&recipe, &secrets, &Incoming::post(&header_map(&headers), body.as_bytes()), 0)
+            .unwrap()
+            .message
     };
 
     assert_eq!(message("42"), "42");
@@ -302,8 +314,13 @@ fn a_generic_sender_is_described_by_overrides() {
     let secrets = ["generic-secret".to_owned()];
     let body = br#"{"id":42}"#;
     let plain = "1d0f5ad5c0f2710ba0cb34b7f56511bc0b502a274689857ccee76417199685f6";
-    let verified =
-        verify(&generic, &secrets, &header_map(&[("x-signature", plain)]), body, 0).unwrap();
+    let verified = verify(
+        &generic,
+        &secrets,
+        &Incoming::post(&header_map(&[("x-signature", plain)]), body),
+        0,
+    )
+    .unwrap();
     let hash = "sha256:17b4db064e17f4878e391177e6ca623b798911f34014bc9e78920993d7dd27ad";
     assert_eq!(verified.message, hash);
 
@@ -313,25 +330,34 @@ fn a_generic_sender_is_described_by_overrides() {
     });
     let acme = generic.with(serde_json::from_value(changes).unwrap()).unwrap();
     let headers = [("x-acme", "sha1=77GCFkmiMSZkr0avFLwUVIklo0I="), ("x-time", "1492774577")];
-    assert!(verify(&acme, &secrets, &header_map(&headers), body, STRIPE_SIGNED_AT).is_ok());
+    assert!(
+        verify(&acme, &secrets, &Incoming::post(&header_map(&headers), body), STRIPE_SIGNED_AT)
+            .is_ok()
+    );
 }
 
 #[test]
 fn a_timestamp_in_the_body_counts_too() {
     let mut recipe = Recipe::named("generic-hmac").unwrap();
     let at = Place::Pointer("/sent".to_owned());
-    recipe.timestamp = Some(SignedAt { at, tolerance_seconds: 300 });
+    recipe.timestamp = Some(SignedAt { at, format: TimeFormat::Seconds, tolerance_seconds: 300 });
     let verify = |body: &[u8]| {
         let [(name, value)] = &sign(&recipe, "generic-secret", "", 0, body).unwrap()[..] else {
             return Err(Refusal::NoSecret);
         };
         let headers = header_map(&[(name, value)]);
-        verify(&recipe, &["generic-secret".to_owned()], &headers, body, 1000)
+        verify(&recipe, &["generic-secret".to_owned()], &Incoming::post(&headers, body), 1000)
     };
 
     assert_eq!(verify(br#"{"sent":700}"#).unwrap().signed_at_seconds, Some(700));
     assert_eq!(verify(br#"{"sent":699}"#), Err(Refusal::TooOld { seconds: 301 }));
-    assert_eq!(verify(br#"{"sent":"1000.5"}"#), Err(Refusal::TimestampMalformed));
-    assert_eq!(verify(br#"{"sent":-1}"#), Err(Refusal::TimestampMalformed));
+    assert_eq!(
+        verify(br#"{"sent":"1000.5"}"#),
+        Err(Refusal::TimestampMalformed { format: TimeFormat::Seconds })
+    );
+    assert_eq!(
+        verify(br#"{"sent":-1}"#),
+        Err(Refusal::TimestampMalformed { format: TimeFormat::Seconds })
+    );
     assert_eq!(verify(b"sent=1000"), Err(Refusal::TimestampMissing));
 }

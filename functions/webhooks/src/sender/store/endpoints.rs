@@ -8,7 +8,7 @@ use shared::{
 
 use crate::sender::{
     endpoint::{ENDPOINTS_MAX, Endpoint, EndpointState},
-    health::Condition,
+    health::Standing,
 };
 
 const INSERT: &str = "
@@ -105,7 +105,7 @@ pub fn update_endpoint(it: &Endpoint, read: i64) -> Commit {
     Commit::new().write_one(UPDATE, params)
 }
 
-pub fn update_health(id: &Id, health: &Condition) -> Commit {
+pub fn update_health(id: &Id, health: &Standing) -> Commit {
     Commit::new().write_one(UPDATE_HEALTH, [id.into(), (&json!(health)).into()])
 }
 
