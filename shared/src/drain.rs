@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::{
+    directory,
     domain::{Commit, Timestamp},
     function::Function,
     ingest, log,
@@ -22,6 +23,8 @@ const ROUNDS_MAX: u32 = 64;
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// When a follower that failed is tried again.
 const FOLLOW_AGAIN: Duration = Duration::from_secs(30);
+/// When it is looked again whether a tenant is suspended still. What is due waits until then.
+const SUSPENDED_AGAIN: Duration = Duration::from_secs(5 * 60);
 /// How often a clock that is on its way looks whether another function is done.
 const CLOCK_PERIOD: Duration = Duration::from_secs(1);
 /// How many waiting jobs are looked at to find the next moment. All but the leased ones of them
@@ -57,6 +60,9 @@ pub async fn drain<F: Function, E: Edge, S: Store>(
     tenant: &str,
 ) -> Result<Option<Timestamp>, PortError> {
     let end = edge.now() + TIME_MAX;
+    if directory::tenant(edge, tenant).await?.is_some_and(|it| it.state == "suspended") {
+        return Ok(Some(edge.now() + SUSPENDED_AGAIN));
+    }
     let sandbox = open::is_sandbox(edge, store, tenant).await?;
     let mut again = None;
     for _ in 0..ROUNDS_MAX {

@@ -27,6 +27,7 @@ pub mod idempotency;
 pub mod ingest;
 pub mod last_use;
 pub mod limits;
+pub mod live;
 pub mod log;
 pub mod open;
 pub mod outbound;

@@ -33,6 +33,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0005_stores.sql",
     "tenant/0006_told.sql",
     "tenant/0007_sender.sql",
+    "tenant/0008_receiver.sql",
 ];
 
 const CREATE_VERSIONS: &str = "

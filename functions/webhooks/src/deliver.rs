@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Draft, Failure, Id, Job, NewJob, Retry},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
-    ports::{HttpRequest, HttpResponse, PortError, Tenant},
+    ports::{FetchError, HttpRequest, HttpResponse, PortError, Tenant},
 };
 
 use crate::{
@@ -24,9 +24,10 @@ const ANSWER_BYTES_MAX: usize = 4 * 1024;
 /// The longest wait that a target can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The job that delivers this message, for this reason.
-pub fn job(message: &Id, why: &str) -> NewJob {
-    NewJob::new(DELIVER, format!("{DELIVER}:{message}:{why}"), json!({"id": message}))
+/// The job that delivers this message, for this reason, to its source's target or another.
+pub fn job(message: &Id, why: &str, target: Option<&str>) -> NewJob {
+    let body = json!({"id": message, "target": target});
+    NewJob::new(DELIVER, format!("{DELIVER}:{message}:{why}"), body)
 }
 
 /// Tries to deliver.
@@ -34,10 +35,14 @@ pub async fn deliver(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let Some((message, headers, body)) = store::find_message(at, &job.subject()?).await? else {
         return Ok(Commit::new());
     };
-    let target = store::find_source(at, &message.source).await?.and_then(|it| it.target);
+    let other = job.body.get("target").and_then(Value::as_str);
+    let target = match other {
+        Some(it) => Some(it.to_owned()),
+        None => store::find_source(at, &message.source).await?.and_then(|it| it.target),
+    };
     let Some(url) = target.and_then(|it| it.parse().ok()) else {
         let none = Message { delivery: Delivery::None, ..message };
-        return Ok(store::update_delivery(&none));
+        return Ok(store::update_delivery(&none, 0));
     };
     let request = HttpRequest {
         method: Method::POST,
@@ -47,21 +52,43 @@ pub async fn deliver(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         timeout: TIMEOUT,
         answer_bytes_max: ANSWER_BYTES_MAX,
     };
+    let outcome = at.fetch(request).await;
+    if other.is_some() {
+        return elsewhere(outcome);
+    }
     let tried = Message { attempts: message.attempts + 1, ..message };
-    match at.fetch(request).await {
+    match outcome {
         Ok(answer) if answer.status.is_success() => Ok(delivered(at, tried, &answer)),
         Ok(answer) => Err(refused(tried, &answer, job)),
         Err(err) => Err(failed(tried, None, err.to_string(), Retry::Schedule, job)),
     }
 }
 
+/// What goes elsewhere says nothing of the delivery to the source's own target: the job alone
+/// knows what became of it.
+fn elsewhere(outcome: Result<HttpResponse, FetchError>) -> Result<Commit, Failure> {
+    match outcome {
+        Ok(answer) if answer.status.is_success() => Ok(Commit::new()),
+        Ok(answer) => {
+            let why = format!("the target answered {}", answer.status.as_u16());
+            let retry = retry_after(&answer.headers).map_or(Retry::Schedule, Retry::After);
+            Err(Failure { retry, ..Failure::again(why) })
+        }
+        Err(err) => Err(Failure::again(err)),
+    }
+}
+
 /// Marks the message as failed, whose delivery ended with its worker each time.
 pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
     let Ok(id) = job.subject() else { return Ok(Commit::new()) };
+    if job.body.get("target").is_some_and(Value::is_string) {
+        return Ok(Commit::new());
+    }
     let Some((message, _, _)) = store::find_message(at, &id).await? else {
         return Ok(Commit::new());
     };
     let why = "each try ended without an answer".to_owned();
+    // The try that never ended was counted by nobody else.
     Ok(failed(message, None, why, Retry::Never, job).commit)
 }
 
@@ -93,7 +120,7 @@ fn delivered(at: &impl Tenant, message: Message, answer: &HttpResponse) -> Commi
     };
     let entry = Draft::new("webhook.delivered", &done.id)
         .with(json!({"source": done.source, "attempts": done.attempts}));
-    store::update_delivery(&done).entry(entry)
+    store::update_delivery(&done, 1).entry(entry)
 }
 
 fn refused(message: Message, answer: &HttpResponse, job: &Job) -> Failure {
@@ -106,7 +133,7 @@ fn refused(message: Message, answer: &HttpResponse, job: &Job) -> Failure {
 fn failed(message: Message, status: Option<u16>, why: String, retry: Retry, job: &Job) -> Failure {
     let delivery = if job.is_last() { Delivery::Failed } else { Delivery::Waiting };
     let tried = Message { delivery, last_status: status, last_error: Some(why.clone()), ..message };
-    let mut commit = store::update_delivery(&tried);
+    let mut commit = store::update_delivery(&tried, 1);
     if job.is_last() {
         let data = json!({"source": tried.source, "attempts": tried.attempts, "reason": why});
         commit = commit.entry(Draft::new("webhook.failed", &tried.id).with(data));

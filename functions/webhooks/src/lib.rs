@@ -7,11 +7,13 @@ mod message;
 mod receive;
 pub mod recipe;
 mod refusals;
+mod replay;
 pub mod schema;
 pub mod sender;
 pub mod signature;
 mod source;
 mod store;
+mod tail;
 
 use shared::{
     domain::{Commit, Failure, Job},
@@ -46,6 +48,8 @@ const ROUTES: &[Route] = &[
     Route::new("DELETE", "/v1/webhooks/sources/{id}", "deleteSource", WRITE),
     Route::new("POST", "/v1/webhooks/sources/{id}/rotate", "rotateSource", WRITE),
     Route::new("GET", "/v1/webhooks/sources/{id}/errors", "listSourceErrors", READ),
+    Route::new("GET", "/v1/webhooks/sources/{id}/live", "followSource", READ),
+    Route::new("POST", "/v1/webhooks/sources/{id}/replay", "replaySource", WRITE),
     Route::new("GET", "/v1/webhooks/messages", "listMessages", READ),
     Route::new("GET", "/v1/webhooks/messages/{id}", "getMessage", READ),
     Route::new("GET", "/v1/webhooks/messages/{id}/body", "getMessageBody", READ),
@@ -71,6 +75,8 @@ impl Function for Webhooks {
             "deleteSource" => source::delete(tenant, &call.id("src")?).await,
             "rotateSource" => source::rotate(tenant, &call.id("src")?, call.json()?).await,
             "listSourceErrors" => refusals::list(tenant, &call.id("src")?).await,
+            "followSource" => tail::follow(tenant, call).await,
+            "replaySource" => replay::start(tenant, call).await,
             "listMessages" => message::list(tenant, call).await,
             "getMessage" => message::get(tenant, &call.id("msg")?).await,
             "getMessageBody" => message::body(tenant, &call.id("msg")?).await,
@@ -83,6 +89,7 @@ impl Function for Webhooks {
         match job.kind.as_str() {
             source::SHOW => source::show(tenant, job).await,
             deliver::DELIVER => deliver::deliver(tenant, job).await,
+            replay::REPLAY => replay::go_on(tenant, job).await,
             _ => sender::work(tenant, job).await,
         }
     }

@@ -14,7 +14,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{deliver, source, store};
+use crate::{deliver, replay, store};
 
 /// How many headers are kept with a message.
 pub const HEADERS_MAX: usize = 64;
@@ -170,9 +170,6 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         None => None,
         Some(it) => Some(Id::parse("src", &it).ok_or_else(Problem::not_found)?),
     };
-    if let Some(it) = &source {
-        source::find(at, it).await?;
-    }
     let messages = store::list_messages(at, source.as_ref(), before, limit + 1).await?;
     Ok(json_response(StatusCode::OK, &Page::of(messages, limit, |it| it.id.to_string())))
 }
@@ -204,10 +201,9 @@ pub async fn replay(at: &impl Tenant, id: &Id) -> Result<Response, Problem> {
         return Err(Problem::new(StatusCode::CONFLICT, kind, "The source has no target")
             .detail("set the source's target, then replay the message"));
     }
-    let waiting =
-        Message { delivery: Delivery::Waiting, last_error: None, delivered_at: None, ..message };
-    let job = deliver::job(&waiting.id, at.new_id("job")?.as_str());
-    let commit = store::update_delivery(&waiting)
+    let waiting = replay::waiting(message);
+    let job = deliver::job(&waiting.id, at.new_id("job")?.as_str(), None);
+    let commit = store::update_delivery(&waiting, 0)
         .entry(Draft::new("webhook.replayed", id).with(json!({"source": waiting.source})))
         .job(job);
     let response = json_response(StatusCode::ACCEPTED, &waiting);

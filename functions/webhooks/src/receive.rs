@@ -20,6 +20,11 @@ use crate::{
     certificates, deliver,
     message::{Delivery, Headers, Message},
     refusals,
+    sender::{
+        event::{self, EVENT_BYTES_MAX, Event},
+        prune,
+        settings::WORD_CHARS_MAX,
+    },
     signature::{self, Incoming, Refusal, Reply, Verified},
     source::{self, Source},
     store,
@@ -131,7 +136,9 @@ async fn keep(
         delivered_at: None,
     };
     let headers = Headers::of(call.request.headers()).without(source.recipe.secret_header());
-    match at.commit(received(at, source, &message, &headers, call)).await {
+    let commit = received(at, source, &message, &headers, call);
+    let commit = commit.and(published(at, source, &message, call.request.body()).await?);
+    match at.commit(commit).await {
         Ok(()) => Ok(answer(StatusCode::OK, message.id, ReceivedStatus::Accepted)),
         Err(CommitError::Port(err)) => Err(err.into()),
         Err(CommitError::Conflict) => {
@@ -157,11 +164,43 @@ fn received(
     }));
     let commit = store::claim_dedupe(message, at.now(), at.now() + window)
         .and(store::insert_message(message, headers, call.request.body()))
-        .entry(entry);
+        .entry(entry)
+        .job(prune::job(at.now()))
+        .and(refusals::recovered(source));
     match source.target {
-        Some(_) => commit.job(deliver::job(&message.id, "received")),
+        Some(_) => commit.job(deliver::job(&message.id, "received", None)),
         None => commit,
     }
+}
+
+/// The webhook as an event for endpoints, if its source says so.
+async fn published(
+    at: &impl Tenant,
+    source: &Source,
+    message: &Message,
+    body: &[u8],
+) -> Result<Commit, Problem> {
+    let Some(publish) = &source.publish else { return Ok(Commit::new()) };
+    let data = (body.len() <= EVENT_BYTES_MAX).then(|| serde_json::from_slice(body).ok()).flatten();
+    let event = Event {
+        id: at.new_id("evt")?,
+        kind: kind(&publish.prefix, message.event_type.as_deref()),
+        customer: publish.customer.clone(),
+        channels: Vec::new(),
+        version: None,
+        // What is no JSON, or too large, is asked for.
+        data: data.unwrap_or_else(|| json!({"message": message.id})),
+        timestamp: message.received_at,
+    };
+    Ok(event::published(at, &event).await?.0)
+}
+
+/// The provider's type behind the prefix, in the letters that a type may have.
+fn kind(prefix: &str, provided: Option<&str>) -> String {
+    let plain =
+        |it: char| if it.is_ascii_alphanumeric() || "._-:/".contains(it) { it } else { '_' };
+    let all = prefix.chars().chain(provided.unwrap_or("received").chars().map(plain));
+    all.take(WORD_CHARS_MAX).collect()
 }
 
 fn answer(status: StatusCode, id: Id, what: ReceivedStatus) -> Response {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 use shared::{
-    domain::{Id, Timestamp},
+    domain::{Commit, Draft, Id, Timestamp},
     http::{Request, Response, StatusCode, json as json_response},
     ports::{Admission, CommitError, Rate, Tenant},
     problem::Problem,
@@ -90,10 +91,32 @@ pub async fn count(
         Ok(Admission::Refused(_)) => return problem,
         Err(err) => return problem.caused_by(err),
     }
-    match at.commit(store::count_refusal(&source.id, &error, &body, kept)).await {
+    let counted = store::count_refusal(&source.id, &error, &body, kept);
+    match at.commit(counted.and(alert(at, source, refusal))).await {
         Ok(()) => problem,
         Err(CommitError::Conflict) => problem.caused_by("the refusal was not counted"),
         Err(CommitError::Port(err)) => problem.caused_by(err),
+    }
+}
+
+/// Tells that webhooks of a source are refused, once an hour until one is accepted again.
+fn alert(at: &impl Tenant, source: &Source, refusal: &Refusal) -> Commit {
+    let hour = Duration::from_secs(60 * 60);
+    if source.alerted_at.is_some_and(|it| at.now().since(it) < hour) {
+        return Commit::new();
+    }
+    let data = json!({"code": refusal.code(), "detail": refusal.to_string()});
+    store::alert_source(&source.id, Some(at.now()))
+        .entry(Draft::new("source.refusing", &source.id).with(data))
+}
+
+/// Tells that a webhook of a source was accepted, after somebody was told that some were not.
+pub fn recovered(source: &Source) -> Commit {
+    match source.alerted_at {
+        None => Commit::new(),
+        Some(since) => store::alert_source(&source.id, None).entry(
+            Draft::new("source.recovered", &source.id).with(json!({"refusing_since": since})),
+        ),
     }
 }
 

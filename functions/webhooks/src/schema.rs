@@ -6,6 +6,7 @@ use crate::{
     message::{FullMessage, Message},
     receive::Received,
     refusals::SourceErrors,
+    replay::{SourceReplay, SourceWindow},
     sender::{
         delivery::{EndpointDelivery, FullDelivery, Recovered, Replaying, Window},
         endpoint::{
@@ -139,6 +140,12 @@ fn sources() -> Vec<Operation> {
         operation("rotateSource", "Put a new signing secret in front of the others.")
             .takes::<SecretRotation>()
             .gives::<CreatedSource>(200),
+        operation("followSource", "Follow what a source receives, as server-sent events.")
+            .query("after", "After this message; from now on when left out.")
+            .gives_other("text/event-stream"),
+        operation("replaySource", "Deliver again what a source has received in a window of time.")
+            .takes::<SourceWindow>()
+            .gives::<SourceReplay>(202),
         operation("listSourceErrors", "List what was refused, by reason and hour.")
             .gives::<SourceErrors>(200),
     ]

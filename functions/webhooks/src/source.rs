@@ -21,6 +21,7 @@ pub use self::secrets::secrets;
 use self::secrets::{chosen, seal, shown_once};
 use crate::{
     recipe::{Error, Overrides, Recipe},
+    sender::settings::is_word,
     signature::SECRETS_MAX,
     store,
 };
@@ -34,6 +35,8 @@ pub const SHOW: &str = "webhooks.source";
 pub const NAME_CHARS_MAX: usize = 120;
 /// The longest target, in characters.
 pub const TARGET_CHARS_MAX: usize = 2048;
+/// The longest prefix of the events that a source's webhooks go on as, in characters.
+pub const PREFIX_CHARS_MAX: usize = 32;
 /// How long old secrets can overlap with a new one.
 pub const OVERLAP_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -54,6 +57,9 @@ pub struct Source {
     /// Where what was accepted is delivered; nowhere when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// As which events it goes on to endpoints; as none when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Counts its changes; its ETag.
@@ -62,6 +68,20 @@ pub struct Source {
     /// The secrets, sealed.
     #[serde(skip)]
     pub sealed: String,
+    /// Since when somebody knows that webhooks of it are refused.
+    #[serde(skip)]
+    pub alerted_at: Option<Timestamp>,
+}
+
+/// As which events a source's webhooks go on to endpoints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// What stands before the provider's own type, as `stripe.`: 1 to 32 of A-Z a-z 0-9 . _ - : /
+    pub prefix: String,
+    /// For which of your customers; left out, only your own endpoints hear of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
 }
 
 /// A source with a secret that is shown this once.
@@ -104,6 +124,9 @@ pub struct NewSource {
     /// Where to deliver what was accepted: an http or https address.
     #[serde(default)]
     pub target: Option<String>,
+    /// As which events it goes on to endpoints.
+    #[serde(default)]
+    pub publish: Option<Publish>,
 }
 
 /// What can be changed; what is left out stays.
@@ -116,6 +139,9 @@ pub struct SourceChange {
     /// Where to deliver; empty text for nowhere.
     #[serde(default)]
     pub target: Option<String>,
+    /// As which events it goes on to endpoints; with an empty prefix as none.
+    #[serde(default)]
+    pub publish: Option<Publish>,
 }
 
 /// A new secret.
@@ -199,6 +225,18 @@ pub fn target(text: Option<&str>, field: &str) -> Result<Option<String>, Problem
     }
 }
 
+fn published(given: Option<Publish>) -> Result<Option<Publish>, Problem> {
+    let Some(it) = given.filter(|it| !it.prefix.is_empty()) else { return Ok(None) };
+    if !is_word(&it.prefix) || it.prefix.len() > PREFIX_CHARS_MAX {
+        let why = format!("1 to {PREFIX_CHARS_MAX} of A-Z a-z 0-9 . _ - : /");
+        return Err(Problem::unfitting("publish.prefix", why));
+    }
+    if it.customer.as_deref().is_some_and(|it| !is_word(it)) {
+        return Err(Problem::unfitting("publish.customer", "1 to 128 of A-Z a-z 0-9 . _ - : /"));
+    }
+    Ok(Some(it))
+}
+
 /// The path that a provider posts to.
 pub fn path(id: &Id) -> String {
     format!("/in/{id}")
@@ -216,6 +254,8 @@ pub async fn create(at: &impl Tenant, mut new: NewSource) -> Result<Response, Pr
         warnings: recipe.warnings(),
         recipe,
         target: target(new.target.as_deref(), "target")?,
+        publish: published(new.publish)?,
+        alerted_at: None,
         created_at: at.now(),
         version: 1,
         sealed: seal(at, &secrets).await?,
@@ -268,6 +308,7 @@ pub async fn update(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     let changed = Source {
         name: change.name.map_or(Ok(source.name), |it| name(&it))?,
         target: change.target.map_or(Ok(source.target), |it| target(Some(&it), "target"))?,
+        publish: change.publish.map_or(Ok(source.publish), |it| published(Some(it)))?,
         version: read + 1,
         ..source
     };

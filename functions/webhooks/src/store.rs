@@ -14,17 +14,19 @@ use crate::{
 
 const INSERT_SOURCE: &str = "
     insert into webhook_sources
-      (tenant, id, name, recipe, secrets, target, created_at_ms, version)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+      (tenant, id, name, recipe, secrets, target, created_at_ms, version, publish)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const FIND_SOURCE: &str = "
-    select id, name, recipe, secrets, target, created_at_ms, version from webhook_sources
-    where tenant = ?1 and id = ?2";
+    select id, name, recipe, secrets, target, created_at_ms, version, publish, alerted_at_ms
+    from webhook_sources where tenant = ?1 and id = ?2";
 const LIST_SOURCES: &str = "
-    select id, name, recipe, secrets, target, created_at_ms, version from webhook_sources
-    where tenant = ?1 and id > ?2 order by id limit ?3";
+    select id, name, recipe, secrets, target, created_at_ms, version, publish, alerted_at_ms
+    from webhook_sources where tenant = ?1 and id > ?2 order by id limit ?3";
 const UPDATE_SOURCE: &str = "
-    update webhook_sources set name = ?3, secrets = ?4, target = ?5, version = ?6
+    update webhook_sources set name = ?3, secrets = ?4, target = ?5, version = ?6, publish = ?8
     where tenant = ?1 and id = ?2 and version = ?7";
+const ALERT: &str = "
+    update webhook_sources set alerted_at_ms = ?3 where tenant = ?1 and id = ?2";
 const DELETE_SOURCE: &str = "delete from webhook_sources where tenant = ?1 and id = ?2";
 
 const PRUNE_DEDUPE: &str = "delete from webhook_dedupe where tenant = ?1 and until_ms <= ?2";
@@ -53,9 +55,19 @@ const LIST_MESSAGES_OF: &str = "
       last_error, delivered_at_ms
     from webhook_messages where tenant = ?1 and source = ?4 and id < ?2
     order by id desc limit ?3";
+const MESSAGES_IN: &str = "
+    select id, source, dedupe, event_type, received_at_ms, delivery, attempts, last_status,
+      last_error, delivered_at_ms
+    from webhook_messages
+    where tenant = ?1 and source = ?2 and id > ?3 and received_at_ms >= ?4 and received_at_ms < ?5
+    order by id limit ?6";
+const MESSAGES_AFTER: &str = "
+    select id, source, dedupe, event_type, received_at_ms, delivery, attempts, last_status,
+      last_error, delivered_at_ms, headers, body
+    from webhook_messages where tenant = ?1 and source = ?2 and id > ?3 order by id limit ?4";
 const UPDATE_DELIVERY: &str = "
-    update webhook_messages set delivery = ?3, attempts = ?4, last_status = ?5, last_error = ?6,
-      delivered_at_ms = ?7
+    update webhook_messages set delivery = ?3, attempts = attempts + ?4, last_status = ?5,
+      last_error = ?6, delivered_at_ms = ?7
     where tenant = ?1 and id = ?2";
 
 const PRUNE_REFUSALS: &str = "delete from webhook_refusals where tenant = ?1 and hour_ms <= ?2";
@@ -71,7 +83,7 @@ const LIST_REFUSALS: &str = "
     where tenant = ?1 and source = ?2 order by hour_ms desc, code limit ?3";
 
 pub fn insert_source(it: &Source) -> Commit {
-    let params: [Value; 7] = [
+    let params: [Value; 8] = [
         (&it.id).into(),
         (&it.name).into(),
         (&serde_json::json!(it.recipe)).into(),
@@ -79,6 +91,7 @@ pub fn insert_source(it: &Source) -> Commit {
         it.target.as_deref().into(),
         it.created_at.into(),
         it.version.into(),
+        published(it),
     ];
     Commit::new().write_one(INSERT_SOURCE, params)
 }
@@ -99,15 +112,25 @@ pub async fn list_sources(
 
 /// Writes the source, unless it is no longer the version that was `read`.
 pub fn update_source(it: &Source, read: i64) -> Commit {
-    let params: [Value; 6] = [
+    let params: [Value; 7] = [
         (&it.id).into(),
         (&it.name).into(),
         (&it.sealed).into(),
         it.target.as_deref().into(),
         it.version.into(),
         read.into(),
+        published(it),
     ];
     Commit::new().write_one(UPDATE_SOURCE, params)
+}
+
+fn published(it: &Source) -> Value {
+    it.publish.as_ref().map(|it| serde_json::json!(it).to_string()).into()
+}
+
+/// Remembers since when somebody knows that webhooks of this source are refused.
+pub fn alert_source(id: &Id, at: Option<Timestamp>) -> Commit {
+    Commit::new().write_one(ALERT, [id.into(), at.into()])
 }
 
 pub fn delete_source(id: &Id) -> Commit {
@@ -115,7 +138,8 @@ pub fn delete_source(id: &Id) -> Commit {
 }
 
 fn read_source(row: Row) -> Result<Source, PortError> {
-    let [id, name, recipe, sealed, target, created_at, version] = row.columns()?;
+    let [id, name, recipe, sealed, target, created_at, version, publish, alerted_at] =
+        row.columns()?;
     let id = Id::trusted(id.text()?);
     let recipe: Recipe = recipe.json()?;
     Ok(Source {
@@ -124,9 +148,14 @@ fn read_source(row: Row) -> Result<Source, PortError> {
         warnings: recipe.warnings(),
         recipe,
         target: target.optional_text()?,
+        publish: match publish {
+            Value::Null => None,
+            other => Some(other.json()?),
+        },
         created_at: created_at.timestamp()?,
         version: version.integer()?,
         sealed: sealed.text()?,
+        alerted_at: alerted_at.optional_timestamp()?,
         id,
     })
 }
@@ -167,10 +196,36 @@ pub async fn find_message(
     id: &Id,
 ) -> Result<Option<(Message, Headers, Vec<u8>)>, PortError> {
     let rows = at.query(FIND_MESSAGE, [id.into()]).await?;
-    let Some(Row(mut values)) = rows.into_iter().next() else { return Ok(None) };
+    rows.into_iter().next().map(read_full).transpose()
+}
+
+fn read_full(Row(mut values): Row) -> Result<(Message, Headers, Vec<u8>), PortError> {
     let (body, headers) = (values.pop(), values.pop());
     let (Some(body), Some(headers)) = (body, headers) else { return Err(impossible("a row")) };
-    Ok(Some((read_message(Row(values))?, headers.json()?, body.blob()?)))
+    Ok((read_message(Row(values))?, headers.json()?, body.blob()?))
+}
+
+/// What a source has received after this message, whole.
+pub async fn messages_after(
+    at: &impl Tenant,
+    source: &Id,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<(Message, Headers, Vec<u8>)>, PortError> {
+    let rows = at.query(MESSAGES_AFTER, [source.into(), after.into(), limit.into()]).await?;
+    rows.into_iter().map(read_full).collect()
+}
+
+/// What a source has received in this time, after this message.
+pub async fn messages_in(
+    at: &impl Tenant,
+    source: &Id,
+    (since, until): (Timestamp, Timestamp),
+    after: &str,
+    limit: u32,
+) -> Result<Vec<Message>, PortError> {
+    let params = [source.into(), after.into(), since.into(), until.into(), limit.into()];
+    at.query(MESSAGES_IN, params).await?.into_iter().map(read_message).collect()
 }
 
 pub async fn list_messages(
@@ -187,11 +242,12 @@ pub async fn list_messages(
     rows.into_iter().map(read_message).collect()
 }
 
-pub fn update_delivery(it: &Message) -> Commit {
+/// Writes what became of a delivery, and that there were this many attempts more.
+pub fn update_delivery(it: &Message, attempts: u32) -> Commit {
     let params: [Value; 6] = [
         (&it.id).into(),
         it.delivery.as_str().into(),
-        it.attempts.into(),
+        attempts.into(),
         it.last_status.map(u32::from).into(),
         it.last_error.as_deref().into(),
         it.delivered_at.into(),

@@ -1,0 +1,94 @@
+//! Live feeds as server-sent events (WHATWG HTML, section 9.2): from any place, without a gap.
+//!
+//! A client that loses its connection comes back with `Last-Event-ID` and goes on where it was.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+
+use crate::{
+    http::{Body, HeaderValue, Response, StatusCode, header, respond},
+    ports::{PortError, Tenant},
+};
+
+/// How long one connection lasts.
+const LIFE: Duration = Duration::from_secs(5 * 60);
+/// How often the feed is looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+/// After how many quiet looks a comment shows that the connection lives.
+const HEARTBEAT: u32 = 15;
+/// How many events are sent at once.
+pub const BATCH: u32 = 100;
+
+/// What can be followed.
+pub trait Feed: 'static {
+    /// The next events after this place, at most [`BATCH`] of them, in order.
+    async fn after(&self, tenant: &impl Tenant, place: &str) -> Result<Vec<Sent>, PortError>;
+}
+
+/// One event.
+pub struct Sent {
+    /// Its place in the feed.
+    pub id: String,
+    /// What kind of event it is, one line.
+    pub event: String,
+    /// What it says, one line.
+    pub data: String,
+}
+
+/// How far a connection has come.
+struct Place<T, F> {
+    tenant: T,
+    feed: F,
+    at: String,
+    looks: u32,
+    quiet: u32,
+}
+
+/// Streams what comes after `place`.
+pub fn stream<T: Tenant, F: Feed>(tenant: &T, feed: F, place: String) -> Response {
+    let looks = u32::try_from(LIFE.as_secs() / PERIOD.as_secs()).unwrap_or(1);
+    let start = Place { tenant: tenant.clone(), feed, at: place, looks, quiet: 0 };
+    let chunks = stream::unfold(Some(start), |place| async { next(place?).await });
+    let mut response = respond(StatusCode::OK, "text/event-stream", Bytes::new());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    *response.body_mut() = Body::Stream(Box::pin(chunks));
+    response
+}
+
+/// The next thing to send, and where that leads; nothing when the connection has lasted.
+async fn next<T: Tenant, F: Feed>(mut place: Place<T, F>) -> Option<(Bytes, Option<Place<T, F>>)> {
+    while place.looks > 0 {
+        place.looks -= 1;
+        match place.feed.after(&place.tenant, &place.at).await {
+            Ok(events) if !events.is_empty() => {
+                if let Some(last) = events.last() {
+                    place.at.clone_from(&last.id);
+                }
+                place.quiet = 0;
+                return Some((text(&events), Some(place)));
+            }
+            Ok(_) => place.quiet += 1,
+            Err(err) => {
+                // The client comes back to where it was.
+                place.tenant.note(&format!("live: {err}"));
+                return None;
+            }
+        }
+        place.tenant.sleep(PERIOD).await;
+        if place.quiet % HEARTBEAT == 1 {
+            return Some((Bytes::from_static(b": still here\n\n"), Some(place)));
+        }
+    }
+    None
+}
+
+fn text(events: &[Sent]) -> Bytes {
+    // A line break would begin another field.
+    let line = |it: &str| it.replace(['\r', '\n'], " ");
+    let event = |it: &Sent| {
+        format!("id: {}\nevent: {}\ndata: {}\n\n", line(&it.id), line(&it.event), line(&it.data))
+    };
+    events.iter().map(event).collect::<String>().into()
+}
