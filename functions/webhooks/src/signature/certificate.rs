@@ -56,7 +56,7 @@ fn read(der: &[u8]) -> der::Result<Certificate<'_>> {
 }
 
 fn to_be_signed<'a>(it: &mut SliceReader<'a>) -> der::Result<Certificate<'a>> {
-    if it.peek_tag()?.is_context_specific() {
+    if Tag::peek(it)?.is_context_specific() {
         it.tlv_bytes()?; // The version.
     }
     for _ in ["the serial number", "the algorithm", "the issuer"] {
@@ -70,7 +70,7 @@ fn to_be_signed<'a>(it: &mut SliceReader<'a>) -> der::Result<Certificate<'a>> {
 }
 
 fn time(it: &mut SliceReader) -> der::Result<u64> {
-    let time = match it.peek_tag()? {
+    let time = match Tag::peek(it)? {
         Tag::UtcTime => UtcTime::decode(it)?.to_unix_duration(),
         Tag::GeneralizedTime => GeneralizedTime::decode(it)?.to_unix_duration(),
         _ => return Err(it.error(ErrorKind::DateTime)),
