@@ -298,3 +298,33 @@ fn a_certificate_is_fetched_once_and_from_its_hosts_only() {
         host.ask("GET", &format!("/v1/webhooks/sources/{}/errors", &path[4..]), &key, &Value::Null);
     assert_eq!(errors.json().pointer("/items/0/code"), Some(&json!("key-address")));
 }
+
+#[test]
+fn every_runtime_knows_the_address_that_was_called() {
+    Host::on_each("addresses", |host| {
+        let at = host.sandbox();
+        let new = json!({"name": "calls", "recipe": "twilio", "secret": "secret-of-ours"});
+        let made = host.ask("POST", "/v1/webhooks/sources", &at.key, &new);
+        let path = format!("{}?a=b%20c", made.text("/path"));
+        let recipe = Recipe::named("twilio").expect("it is built in");
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let mut headers: HeaderMap = [(http::header::CONTENT_TYPE, form)].into_iter().collect();
+        let body = b"CallSid=CA1&To=%2B1800";
+        let unsigned = Incoming {
+            base: host.url().map(|it| it.trim_end_matches('/').to_owned()),
+            path_and_query: &path,
+            ..Incoming::post(&headers, body)
+        };
+        let signed = signature::sign_request(&recipe, "secret-of-ours", "", 0, &unsigned);
+        for (name, value) in signed.expect("the secret fits") {
+            let name: HeaderName = name.parse().expect("a recipe names headers");
+            headers.insert(name, value.parse().expect("a signature fits a header"));
+        }
+
+        let mut request = Request::post(path.as_str());
+        *request.headers_mut().expect("it was just begun") = headers.clone();
+        let answer = host.call(request.body(Bytes::from_static(body)).expect("it can be sent"));
+
+        assert_eq!(answer.status, 200, "{answer:?}");
+    });
+}

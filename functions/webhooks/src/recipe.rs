@@ -141,7 +141,9 @@ impl Recipe {
             return Err(Error::TooLarge);
         }
         let unshaped = |err: serde_json::Error| Error::NotARecipe(err.to_string());
-        let mut reader = serde_json::Deserializer::from_slice(json);
+        // As text, as recipes are read from the database, so that there is one reader of them.
+        let text = std::str::from_utf8(json).map_err(|err| Error::NotARecipe(err.to_string()))?;
+        let mut reader = serde_json::Deserializer::from_str(text);
         let recipe = Self::deserialize(&mut reader).map_err(unshaped)?;
         reader.end().map_err(unshaped)?;
         recipe.check()?;

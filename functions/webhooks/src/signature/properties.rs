@@ -83,6 +83,36 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![vec(any::<u8>(), 0..256), almost.prop_map(String::into_bytes)]
 }
 
+/// What somebody might write into a recipe.
+fn field_value() -> impl Strategy<Value = Value> {
+    let words = "[a-z/{}~=;]{0,8}|none|token|basic|hex|whole|secret|hmac-sha512|empty|[^a]{0,4}";
+    prop_oneof![
+        words.prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        proptest::sample::select(vec![Value::Null, serde_json::json!([]), serde_json::json!({})]),
+        words.prop_map(|it| serde_json::json!({ "header": it })),
+        words.prop_map(|it| serde_json::json!([{ "pointer": it }])),
+    ]
+}
+
+/// The pointers to all that is in a value.
+fn collect(value: &Value, at: &str, into: &mut Vec<String>) {
+    into.push(at.to_owned());
+    match value {
+        Value::Array(items) => {
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(it, value)| collect(value, &format!("{at}/{it}"), into));
+        }
+        Value::Object(fields) => {
+            fields.iter().for_each(|(it, value)| collect(value, &format!("{at}/{it}"), into));
+        }
+        _ => {}
+    }
+}
+
 fn incoming<'a>(headers: &'a HeaderMap, path: &'a str, body: &'a [u8]) -> Incoming<'a> {
     let base = Some("https://hooks.example.com".to_owned());
     Incoming { base, path_and_query: path, ..Incoming::post(headers, body) }
@@ -131,6 +161,30 @@ proptest! {
         prop_assert!(verify(&recipe, &secrets, &it, now_seconds).is_err());
         let _ = answer(&recipe, &secrets, &it);
         let _ = key_url(&recipe, &map);
+    }
+
+    #[test]
+    fn no_recipe_makes_us_panic(
+        recipe in any_recipe(),
+        field in any::<prop::sample::Index>(),
+        value in field_value(),
+        body in body(),
+    ) {
+        let secrets = [secrets(&recipe).1];
+        let mut json = serde_json::to_value(&recipe).unwrap();
+        let mut pointers = Vec::new();
+        collect(&json, "", &mut pointers);
+        let pointer: &String = field.get(&pointers);
+        *json.pointer_mut(pointer).unwrap() = value;
+        let Ok(changed) = Recipe::parse(json.to_string().as_bytes()) else { return Ok(()) };
+        let headers = HeaderMap::new();
+        let incoming = incoming(&headers, "/in/src_1?crc_token=a", &body);
+
+        let _ = verify(&changed, &secrets, &incoming, NOW_SECONDS);
+        let _ = answer(&changed, &secrets, &Incoming { method: "GET", ..incoming });
+        let _ = sign(&changed, SECRET, "id", NOW_SECONDS, &body);
+        let stored = serde_json::to_string(&changed).unwrap();
+        prop_assert_eq!(Recipe::parse(stored.as_bytes()), Ok(changed));
     }
 
     #[test]
