@@ -15,6 +15,7 @@ use crate::{
         },
         event::{Event, NewEvent, PublishedEvent},
         event_type::{EventType, EventTypeText},
+        import::{ImportedEventTypes, OpenApiDocument},
         keys::{KeyDirectory, KeyRotation, PublicKey},
         monitor::{EndpointHealth, Overview},
         poll::{Acknowledged, Polled},
@@ -47,6 +48,12 @@ fn events() -> Vec<Operation> {
             .takes::<EventTypeText>()
             .gives::<EventType>(200)
             .conditional(),
+        operation(
+            "importEventTypes",
+            "Put the webhooks of an OpenAPI document into the catalogue.",
+        )
+        .takes::<OpenApiDocument>()
+        .gives::<ImportedEventTypes>(200),
         operation("deleteEventType", "Take a type of events out of the catalogue.").gives_nothing(),
     ]
 }

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod event;
 pub mod event_type;
 pub mod health;
+pub mod import;
 pub mod keys;
 pub mod monitor;
 mod notice;
@@ -43,6 +44,8 @@ pub const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/webhooks/events", "listEvents", EVENTS),
     Route::new("GET", "/v1/webhooks/events/{id}", "getEvent", EVENTS),
     Route::new("GET", "/v1/webhooks/event-types", "listEventTypes", READ),
+    Route::new("POST", "/v1/webhooks/event-types/import", "importEventTypes", TYPES)
+        .body(import::DOCUMENT_BYTES_MAX),
     Route::new("GET", "/v1/webhooks/event-types/{name}", "getEventType", READ),
     Route::new("PUT", "/v1/webhooks/event-types/{name}", "putEventType", TYPES),
     Route::new("DELETE", "/v1/webhooks/event-types/{name}", "deleteEventType", TYPES),
@@ -94,6 +97,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         "listEvents" => event::list(at, call).await,
         "getEvent" => event::get(at, call).await,
         "listEventTypes" => event_type::list(at, call).await,
+        "importEventTypes" => import::import(at, call.json()?).await,
         "getEventType" => event_type::get(at, call).await,
         "putEventType" => event_type::put(at, call).await,
         "deleteEventType" => event_type::delete(at, call).await,
