@@ -1,5 +1,5 @@
-//! The local host is killed again and again while clients post events: what was answered with
-//! 2xx is there, once, and is delivered.
+//! The local host is killed again and again while clients post webhooks and publish events: what
+//! was answered with 2xx is there, once, and is delivered, under one id and one number.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,18 +23,23 @@ use crate::{
     sink::Sink,
 };
 
-/// How many clients post at once.
+/// How many clients post webhooks at once, and how many publish events.
 const CLIENTS: u64 = 20;
+const PUBLISHERS: u64 = 5;
 /// How long the deliveries may take after the last kill: a lease, and then some.
 const SETTLE: Duration = Duration::from_secs(150);
+/// The path of the endpoint that events are sent to.
+const ENDPOINT: &str = "/endpoint";
 const SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What the clients and the killer share.
 struct Shared {
     url: Mutex<String>,
     path: String,
+    key: String,
     stop: AtomicBool,
     accepted: Mutex<BTreeMap<String, String>>,
+    published: Mutex<BTreeSet<String>>,
 }
 
 /// Kills the host this many times, and looks at what is left.
@@ -47,14 +52,20 @@ pub fn check(state: &Path, kills: u32) {
     let sandbox = Host::Url(host.url().to_owned(), OPERATOR_KEY.to_owned()).sandbox();
     let shared = Arc::new(Shared {
         path: source(host.url(), &sandbox, &sink),
+        key: sandbox.key.clone(),
         url: Mutex::new(host.url().to_owned()),
         stop: AtomicBool::new(false),
         accepted: Mutex::default(),
+        published: Mutex::default(),
     });
-    let clients: Vec<_> = (0..CLIENTS)
+    let endpoint = endpoint(host.url(), &sandbox, &sink);
+    let clients: Vec<_> = (0..CLIENTS + PUBLISHERS)
         .map(|client| {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || post(client, &shared))
+            let publishes = client >= CLIENTS;
+            std::thread::spawn(move || {
+                if publishes { publish(client, &shared) } else { post(client, &shared) }
+            })
         })
         .collect();
     let chance = AtomicU64::new(0x2545_f491_4f6c_dd1d);
@@ -73,6 +84,11 @@ pub fn check(state: &Path, kills: u32) {
     stored_once(host.url(), &sandbox, &accepted);
     no_gap(host.url(), &sandbox);
     delivered(&sink, &accepted);
+    let published = shared.published.lock().expect("the clients are done").clone();
+    println!("crash: {} published events answered with 2xx", published.len());
+    assert!(published.len() > PUBLISHERS as usize, "the publishers came through");
+    sent(&sink, &published);
+    numbered(host.url(), &sandbox, &endpoint, &sink, &published);
 }
 
 fn start(state: &Path) -> LocalHost {
@@ -93,6 +109,76 @@ fn source(url: &str, at: &Sandbox, sink: &Sink) -> String {
     });
     let host = Host::Url(url.to_owned(), OPERATOR_KEY.to_owned());
     host.ask("POST", "/v1/webhooks/sources", &at.key, &body).text("/path")
+}
+
+fn endpoint(url: &str, at: &Sandbox, sink: &Sink) -> String {
+    let body = json!({"url": format!("{}{ENDPOINT}", sink.url()), "types": ["crash.*"]});
+    let host = Host::Url(url.to_owned(), OPERATOR_KEY.to_owned());
+    host.ask("POST", "/v1/webhooks/endpoints", &at.key, &body).text("/id")
+}
+
+/// Publishes one event after the other. One whose answer is lost is none that was accepted.
+fn publish(client: u64, shared: &Shared) {
+    let mut number = 0;
+    while !shared.stop.load(Ordering::SeqCst) {
+        number += 1;
+        let body = json!({"type": "crash.sent", "data": {"client": client, "number": number}});
+        let url = shared.url.lock().expect("no thread panics with it").clone();
+        let request = Request::post("/v1/webhooks/events")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", shared.key))
+            .body(body.to_string().into())
+            .expect("the request can be sent");
+        match client::send(&url, request) {
+            Ok(answer) if answer.status.is_success() => {
+                let mut published = shared.published.lock().expect("no thread panics with it");
+                published.insert(answer.text("/id"));
+            }
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Each event that was accepted arrives at least once, under its id.
+fn sent(sink: &Sink, published: &BTreeSet<String>) {
+    let end = Instant::now() + SETTLE;
+    loop {
+        let mut delivered = sink.delivered();
+        // What is sent on to a target has the provider's headers, which may be called the same.
+        delivered.retain(|it| it.path == ENDPOINT);
+        let came: BTreeSet<_> = delivered.iter().filter_map(|it| it.header("webhook-id")).collect();
+        let missing = published.iter().filter(|it| !came.contains(it.as_str())).count();
+        if missing == 0 {
+            let (all, events) = (delivered.len(), came.len());
+            println!("crash: {all} deliveries of {events} events, {} answered", published.len());
+            return;
+        }
+        assert!(Instant::now() < end, "{missing} events were never delivered");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// The numbers of the endpoint have no gap, each event has one of them, and what was sent had it.
+fn numbered(url: &str, at: &Sandbox, endpoint: &str, sink: &Sink, published: &BTreeSet<String>) {
+    let mut numbers = BTreeMap::new();
+    let path = format!("/v1/webhooks/endpoints/{endpoint}/manifest?limit=200");
+    for page in pages(url, at, &path) {
+        for item in page["items"].as_array().into_iter().flatten() {
+            let sequence = item["sequence"].as_u64().unwrap_or(0);
+            assert_eq!(sequence, numbers.len() as u64 + 1, "the numbers have no gap");
+            let event = item["event"].as_str().unwrap_or("").to_owned();
+            assert!(numbers.insert(event, sequence).is_none(), "an event has one number");
+        }
+    }
+    assert!(published.iter().all(|it| numbers.contains_key(it)), "each event has a number");
+    for it in sink.delivered().iter().filter(|it| it.path == ENDPOINT) {
+        let event = it.header("webhook-id").unwrap_or("");
+        let sequence = it.header("webhook-sequence").and_then(|it| it.parse().ok());
+        assert!(
+            sequence.is_some() && numbers.get(event).copied() == sequence,
+            "{event} was sent under its number"
+        );
+    }
 }
 
 /// Posts one event after the other, each until it is answered with 2xx.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tests::{crash, host::Host, isolation, player};
 
 /// How often the crash test kills, unless `CRASH_KILLS` says otherwise.
-const KILLS: u32 = 50;
+const KILLS: u32 = 100;
 
 #[test]
 fn every_story_plays_as_written() {
