@@ -1,8 +1,9 @@
 // Runs the Worker of wrangler.toml on workerd, through Miniflare: for development and for tests.
 //
-//   node infra/workers/harness.mjs [--persist DIR] [--port N] [--migrations DIR] [--var name=value]…
+//   node infra/workers/harness.mjs [--persist DIR] [--port N] [--migrations DIR] [--var name=value]… [--public]
 //
-// Nothing leaves the machine but what the Worker itself fetches. Standard output has one JSON object
+// Nothing leaves the machine but what the Worker itself fetches; with --public it reaches public
+// addresses only, whatever a name resolves to, as on Cloudflare. Standard output has one JSON object
 // per line, first {"event":"ready","url":…} or {"event":"error","error":…}. Each line of standard
 // input is a command, {"id":1,"cmd":"sql","sql":"select 1"}, and gets one line, {"id":1,"ok":…} or
 // {"id":1,"error":…}. When standard input ends, everything stops.
@@ -39,6 +40,7 @@ function options() {
       persist: string,
       port: { ...string, default: "0" },
       migrations: string,
+      public: { type: "boolean", default: false },
       var: { ...string, multiple: true, default: [] },
     },
   });
@@ -53,6 +55,7 @@ function options() {
     persist: path(values.persist),
     port: Number(values.port),
     migrations: path(values.migrations),
+    isPublic: values.public,
     vars: Object.fromEntries(pairs),
   };
 }
@@ -80,7 +83,7 @@ function modules(entry) {
 }
 
 // What wrangler.toml says, as Miniflare wants it.
-function worker({ port, vars }) {
+function worker({ port, vars, isPublic }) {
   if (!existsSync(join(root, "node_modules/wrangler"))) {
     throw new Error("wrangler is missing: npm ci --ignore-scripts");
   }
@@ -93,6 +96,9 @@ function worker({ port, vars }) {
     ...workerOptions,
     name,
     bindings: { ...workerOptions.bindings, ...vars },
+    ...(isPublic && {
+      outboundService: { network: { allow: ["public"], tlsOptions: { trustBrowserCas: true } } },
+    }),
     modulesRoot: resolve(main, ".."),
     modules: modules(main),
     // The Worker's own port. Miniflare's costs half a millisecond more for each request.

@@ -3,7 +3,7 @@
 //! Everything here may be ended at any moment and started again: a follower's effects and its
 //! place in the log are one commit, and a job's lease runs out.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -20,7 +20,9 @@ use crate::{
 /// How many rounds one drain goes before it lets others have their turn.
 const ROUNDS_MAX: u32 = 64;
 /// After how long no new round begins. What runs then ends within its own time-out.
-const TIME_MAX: Duration = Duration::from_secs(10);
+const TIME_MAX: Duration = Duration::from_secs(20);
+/// How long a function rests that has nothing to do while another is busy.
+const TURN_PAUSE: Duration = Duration::from_secs(1);
 /// When a follower that failed is tried again.
 const FOLLOW_AGAIN: Duration = Duration::from_secs(30);
 /// When it is looked again whether a tenant is suspended still. What is due waits until then.
@@ -68,7 +70,9 @@ pub async fn drain<F: Function, E: Edge, S: Store>(
     for _ in 0..ROUNDS_MAX {
         let open = Open::system(edge, store, tenant, sandbox).await?;
         // At the same time, so that a function whose jobs wait for somebody holds up no other.
-        let rounds = join_all(F::names().into_iter().map(|it| round::<F, _, _>(&open, it, end)));
+        let busy = Cell::new(0);
+        let rounds = F::names().into_iter().map(|it| turns::<F, _, _>(&open, it, end, &busy));
+        let rounds = join_all(rounds);
         let mut busy = false;
         for outcome in rounds.await {
             let Round { worked, again: later } = outcome?;
@@ -92,6 +96,30 @@ struct Round {
     worked: bool,
     /// When it wants another one although there is nothing to do.
     again: Option<Timestamp>,
+}
+
+/// The rounds of one function: at least one, and more as long as another function is at its own,
+/// so that what becomes due meanwhile does not wait for that.
+async fn turns<F: Function, E: Edge, S: Store>(
+    open: &Open<E, S>,
+    name: &'static str,
+    end: Timestamp,
+    busy: &Cell<u32>,
+) -> Result<Round, PortError> {
+    let mut all = Round { worked: false, again: None };
+    loop {
+        busy.set(busy.get() + 1);
+        let outcome = round::<F, _, _>(open, name, end).await;
+        busy.set(busy.get() - 1);
+        let Round { worked, again } = outcome?;
+        all = Round { worked: all.worked || worked, again: again.or(all.again) };
+        if busy.get() == 0 || open.edge().now() > end {
+            return Ok(all);
+        }
+        if !worked {
+            open.edge().sleep(TURN_PAUSE).await;
+        }
+    }
 }
 
 async fn round<F: Function, E: Edge, S: Store>(

@@ -7,7 +7,7 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 use crate::{
     contract::{self, Check},
     directory::{self, Projection},
-    domain::{Commit, NewJob, Principal, Timestamp},
+    domain::{Actor, Commit, NewJob, Principal, Timestamp},
     door::Link,
     http::Response,
     idempotency::{self, Key},
@@ -136,7 +136,7 @@ impl<E: Edge, S: Store> Open<E, S> {
             }
         }
         for draft in &commit.entries {
-            batch.push(log::append(draft, &self.0.principal, self.0.now)?);
+            batch.push(log::append(draft, &self.0.principal, self.stamp())?);
         }
         batch.extend(commit.jobs.iter().map(|it| self.insert(it)));
         if let Some(kept) = kept {
@@ -153,6 +153,14 @@ impl<E: Edge, S: Store> Open<E, S> {
         Ok(())
     }
 
+    /// The time that a commit bears: that of the request, or of now where work goes on for long.
+    fn stamp(&self) -> Timestamp {
+        match self.0.principal.actor {
+            Actor::System => self.time(),
+            _ => self.0.now,
+        }
+    }
+
     fn bound(&self, text: &'static str, params: Vec<Value>) -> Statement {
         let mut bound = vec![Value::from(&self.0.principal.tenant)];
         bound.extend(params);
@@ -167,8 +175,8 @@ impl<E: Edge, S: Store> Open<E, S> {
                 job.function().into(),
                 job.kind.as_ref().into(),
                 (&job.body).into(),
-                job.due.unwrap_or(self.0.now).into(),
-                self.0.now.into(),
+                job.due.unwrap_or_else(|| self.stamp()).into(),
+                self.stamp().into(),
             ],
         )
     }
@@ -176,7 +184,7 @@ impl<E: Edge, S: Store> Open<E, S> {
     fn wakes(&self, commit: &Commit) -> Vec<Wake> {
         let now = self.0.edge.now();
         let job = |it: &NewJob| {
-            let at = self.real(it.due.unwrap_or(self.0.now))?;
+            let at = self.real(it.due.unwrap_or_else(|| self.stamp()))?;
             Some(Wake { function: it.function().to_owned(), at })
         };
         let followers = (!commit.entries.is_empty()).then_some(Wake::FOLLOWERS);

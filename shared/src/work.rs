@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 
 use crate::{
     domain::{Commit, Draft, Failure, Id, Job, Principal, Retry, Timestamp},
@@ -14,6 +14,8 @@ use crate::{
 
 /// How long a worker has for a job before another may take it, by the real clock.
 const LEASE: Duration = Duration::from_secs(60);
+/// How often it is looked for more while all that is worked waits.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How many jobs are worked at the same time.
 const BATCH: u32 = 8;
 /// The longest reason that is kept beside a failed job, in characters.
@@ -93,8 +95,29 @@ pub(crate) async fn work_due<F: Function, E: Edge, S: Store>(
     // Leasing is one of the steps that run: each of them goes on while it waits for the database,
     // which one of them may just have locked.
     running.push(step::<F, _, _>(open, name, Step::Lease(BATCH)));
-    while let Some(stepped) = running.next().await {
+    let mut pauses = false;
+    loop {
+        let stepped = match running.next().now_or_never() {
+            Some(stepped) => stepped,
+            None => {
+                // All of them wait: meanwhile others may have become due.
+                if !pauses && open.edge().now() <= end {
+                    pauses = true;
+                    running.push(step::<F, _, _>(open, name, Step::Pause));
+                }
+                running.next().await
+            }
+        };
+        let Some(stepped) = stepped else { break };
+        let free = BATCH.saturating_sub(u32::try_from(running.len()).unwrap_or(BATCH));
+        let goes_on = outcome.is_ok() && free > 0 && open.edge().now() <= end;
         match stepped {
+            Ok(Stepped::Paused) => {
+                pauses = false;
+                if goes_on && !running.is_empty() {
+                    running.push(step::<F, _, _>(open, name, Step::Lease(free)));
+                }
+            }
             Ok(Stepped::Leased(lease, jobs)) => {
                 worked |= !jobs.is_empty();
                 for job in jobs {
@@ -102,8 +125,7 @@ pub(crate) async fn work_due<F: Function, E: Edge, S: Store>(
                 }
             }
             Ok(Stepped::Worked) => {
-                let free = BATCH.saturating_sub(u32::try_from(running.len()).unwrap_or(BATCH));
-                if outcome.is_ok() && free >= BATCH / 2 && open.edge().now() <= end {
+                if goes_on && free >= BATCH / 2 {
                     running.push(step::<F, _, _>(open, name, Step::Lease(free)));
                 }
             }
@@ -119,12 +141,15 @@ enum Step {
     Lease(u32),
     /// Work this one, under this lease.
     Work(Job, String),
+    /// Wait a little, and look again.
+    Pause,
 }
 
 /// What came of it.
 enum Stepped {
     Leased(String, Vec<Job>),
     Worked,
+    Paused,
 }
 
 async fn step<F: Function, E: Edge, S: Store>(
@@ -141,6 +166,10 @@ async fn step<F: Function, E: Edge, S: Store>(
         Step::Work(job, lease) => {
             work::<F, _, _>(open, &job, &lease).await.map(|()| Stepped::Worked)
         }
+        Step::Pause => {
+            open.edge().sleep(PAUSE).await;
+            Ok(Stepped::Paused)
+        }
     }
 }
 
@@ -155,7 +184,7 @@ async fn lease_due<E: Edge, S: Store>(
         name.into(),
         lease.into(),
         (real + LEASE).into(),
-        open.now().into(),
+        open.time().into(),
         real.into(),
         limit.into(),
     ];

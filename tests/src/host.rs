@@ -81,6 +81,20 @@ impl Host {
         }
     }
 
+    /// Starts the host of this name as it serves the internet: nothing private can be called.
+    ///
+    /// # Panics
+    /// When there is no such host, or it does not start.
+    pub fn start_in_production(name: &str, state: &Path) -> Self {
+        let sealing = format!("k1:{}", BASE64.encode(&[7; 32]));
+        let secrets = [("operator_key", OPERATOR_KEY), ("sealing_keys", &*sealing)];
+        match name {
+            "local" => Self::Local(LocalHost::start_as("infra/spin/runtime.toml", state, &secrets)),
+            "workerd" => Self::Workerd(Workerd::start_public(state, &secrets)),
+            other => panic!("{other} has no configuration of its own"),
+        }
+    }
+
     /// The runtimes that this run asks for.
     pub fn asked_for() -> Vec<String> {
         let names = std::env::var(RUNTIMES).unwrap_or_default();

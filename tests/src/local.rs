@@ -27,6 +27,14 @@ impl LocalHost {
     /// # Panics
     /// When it does not start; its log is in the message.
     pub fn start(state: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::start_as("infra/spin/development.toml", state, variables)
+    }
+
+    /// The same with this configuration of the runtime.
+    ///
+    /// # Panics
+    /// When it does not start; its log is in the message.
+    pub fn start_as(configuration: &str, state: &Path, variables: &[(&str, &str)]) -> Self {
         std::fs::create_dir_all(state).expect("the state's folder can be made");
         let log = state.join("host.log");
         let appended = OpenOptions::new().create(true).append(true).open(&log);
@@ -34,7 +42,7 @@ impl LocalHost {
         command
             .current_dir(root())
             .args(["--from", "spin.toml", "--listen", "127.0.0.1:0"])
-            .args(["--runtime-config", "infra/spin/development.toml"])
+            .args(["--runtime-config", configuration])
             .arg("--state-dir")
             .arg(state)
             .args(variables.iter().flat_map(|(k, v)| ["--variable".to_owned(), format!("{k}={v}")]))

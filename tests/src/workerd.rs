@@ -39,13 +39,23 @@ impl Workerd {
     /// # Panics
     /// When it does not start; the end of its log says why.
     pub fn start(state_dir: &Path, vars: &[(&str, &str)]) -> Self {
-        Self::try_start(state_dir, vars).unwrap_or_else(|err| panic!("workerd: {err}"))
+        Self::try_start(state_dir, vars, &[]).unwrap_or_else(|err| panic!("workerd: {err}"))
     }
 
-    fn try_start(state_dir: &Path, vars: &[(&str, &str)]) -> Result<Self, String> {
+    /// The same with public addresses only, as on Cloudflare.
+    ///
+    /// # Panics
+    /// When it does not start; the end of its log says why.
+    pub fn start_public(state_dir: &Path, vars: &[(&str, &str)]) -> Self {
+        Self::try_start(state_dir, vars, &["--public"])
+            .unwrap_or_else(|err| panic!("workerd: {err}"))
+    }
+
+    fn try_start(state_dir: &Path, vars: &[(&str, &str)], more: &[&str]) -> Result<Self, String> {
         fs::create_dir_all(state_dir).map_err(text)?;
         let log = state_dir.join("workerd.log");
         let mut child = command(state_dir, vars)
+            .args(more)
             .stderr(File::create(&log).map_err(text)?)
             .spawn()
             .map_err(|err| format!("starting node: {err}"))?;

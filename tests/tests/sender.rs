@@ -252,11 +252,11 @@ fn what_is_due_in_a_suspended_tenant_waits() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever answers come, in order or not: each event is delivered in the end, its number
+    /// Whatever answers come, as long as they are fewer than the tries, in order or not: each event is delivered in the end, its number
     /// never changes, and an endpoint in order never sees a number before a lower one is done.
     #[test]
     fn each_event_arrives_and_an_endpoint_in_order_sees_them_in_order(
-        answers in proptest::collection::vec(prop_oneof![Just(200u16), Just(500), Just(0)], 0..40),
+        answers in proptest::collection::vec(prop_oneof![Just(200u16), Just(500), Just(0)], 0..10),
         fifo: bool,
         events in 1usize..12,
     ) {
@@ -267,7 +267,7 @@ proptest! {
         endpoint(&host, &at, json!({"url": "http://a.example/x", "order": order}));
         let ids: Vec<_> =
             (0..events).map(|n| publish(&host, &at, "a.b", json!({"n": n}))).collect();
-        for _ in 0..24 * 5 {
+        for _ in 0..24 * 6 {
             pass(&host, HOUR);
         }
 

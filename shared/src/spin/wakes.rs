@@ -20,7 +20,7 @@ use crate::{
 pub(super) const WAKE_PATH: &str = "/_wake/";
 
 /// For how long a wake is taken; after that, whoever took it has died.
-const TAKEN: Duration = Duration::from_secs(40);
+const TAKEN: Duration = Duration::from_secs(60);
 /// How long a component has to say that it was woken.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many tenants are woken at the same time.
