@@ -3,9 +3,15 @@
 //! Everything here may be ended at any moment and started again: a follower's effects and its
 //! place in the log are one commit, and a job's lease runs out.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    pin::pin,
+    task::{Poll, Waker},
+    time::Duration,
+};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select};
 
 use crate::{
     directory,
@@ -70,7 +76,7 @@ pub async fn drain<F: Function, E: Edge, S: Store>(
     for _ in 0..ROUNDS_MAX {
         let open = Open::system(edge, store, tenant, sandbox).await?;
         // At the same time, so that a function whose jobs wait for somebody holds up no other.
-        let busy = Cell::new(0);
+        let busy = Busy::default();
         let rounds = F::names().into_iter().map(|it| turns::<F, _, _>(&open, it, end, &busy));
         let rounds = join_all(rounds);
         let mut busy = false;
@@ -98,26 +104,64 @@ struct Round {
     again: Option<Timestamp>,
 }
 
+/// How many functions are at something, and who waits until none is.
+#[derive(Default)]
+struct Busy {
+    count: Cell<u32>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl Busy {
+    fn enter(&self) {
+        self.count.set(self.count.get() + 1);
+    }
+
+    fn leave(&self) {
+        self.count.set(self.count.get().saturating_sub(1));
+        if self.is_over() {
+            self.waiting.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.count.get() == 0
+    }
+
+    async fn over(&self) {
+        poll_fn(|context| {
+            if self.is_over() {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
 /// The rounds of one function: at least one, and more as long as another function is at its own,
 /// so that what becomes due meanwhile does not wait for that.
 async fn turns<F: Function, E: Edge, S: Store>(
     open: &Open<E, S>,
     name: &'static str,
     end: Timestamp,
-    busy: &Cell<u32>,
+    busy: &Busy,
 ) -> Result<Round, PortError> {
     let mut all = Round { worked: false, again: None };
     loop {
-        busy.set(busy.get() + 1);
+        busy.enter();
         let outcome = round::<F, _, _>(open, name, end).await;
-        busy.set(busy.get() - 1);
+        busy.leave();
         let Round { worked, again } = outcome?;
         all = Round { worked: all.worked || worked, again: again.or(all.again) };
-        if busy.get() == 0 || open.edge().now() > end {
+        if busy.is_over() || open.edge().now() > end {
             return Ok(all);
         }
         if !worked {
-            open.edge().sleep(TURN_PAUSE).await;
+            select(pin!(open.edge().sleep(TURN_PAUSE)), pin!(busy.over())).await;
+            if busy.is_over() {
+                return Ok(all);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The largest body that is read, in bytes.
@@ -23,6 +23,8 @@ pub struct Delivered {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// When it had come.
+    pub at: Instant,
 }
 
 /// The receiver. Its thread ends with the process.
@@ -61,6 +63,14 @@ impl Sink {
     /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How many came so far.
+    ///
+    /// # Panics
+    /// When a connection's thread did.
+    pub fn count(&self) -> usize {
+        self.delivered.lock().expect("no thread panics while it holds this").len()
     }
 
     /// What came so far.
@@ -103,13 +113,14 @@ fn read(reader: &mut impl BufRead) -> Option<Delivered> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut request = Delivered { path, headers, body: Vec::new() };
+    let mut request = Delivered { path, headers, body: Vec::new(), at: Instant::now() };
     request.body = if request.header("transfer-encoding") == Some("chunked") {
         chunked(reader)?
     } else {
         let length = request.header("content-length").and_then(|it| it.parse().ok());
         exactly(reader, length.unwrap_or(0))?
     };
+    request.at = Instant::now();
     Some(request)
 }
 

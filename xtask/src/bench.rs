@@ -2,8 +2,8 @@
 
 use crate::{assets, build, command};
 
-/// Runs the benchmark of this name.
-pub fn run(name: &str) -> anyhow::Result<()> {
+/// Runs the benchmark that these words name.
+pub fn run(words: &[&str]) -> anyhow::Result<()> {
     if !command::is_installed("wrk") {
         // The load generator, from Debian's packages.
         command::run(&mut command::words("apt-get install -y wrk"))?;
@@ -14,5 +14,5 @@ pub fn run(name: &str) -> anyhow::Result<()> {
     build::local()?;
     command::run(&mut command::words("cargo build --workspace --bin bench"))?;
     let mut bench = command::words("target/debug/bench");
-    command::run(bench.arg(name))
+    command::run(bench.args(words))
 }

@@ -26,6 +26,7 @@ Usage: cargo xtask <command>
       --port N                       (default 3000)
       --fresh                        forgets what an earlier run kept
   bench baseline    the receiver against a no-op, on the local host and on workerd
+  bench webhooks    that and the sender; a number after it is the largest backlog, 10000 otherwise
   test [--quick]    all checks and tests, as continuous integration runs them
 ";
 
@@ -48,7 +49,7 @@ fn dispatch() -> anyhow::Result<ExitCode> {
         ["build", "workers"] => build::workers()?,
         ["build", "assets"] => assets::build()?,
         ["up", options @ ..] => up::run(&up::Options::parse(options)?)?,
-        ["bench", name] => bench::run(name)?,
+        ["bench", words @ ..] if !words.is_empty() => bench::run(words)?,
         ["test"] => return test::run(test::Extent::Full),
         ["test", "--quick"] => return test::run(test::Extent::Quick),
         [] | ["help" | "--help" | "-h"] => print!("{HELP}"),

@@ -3,6 +3,7 @@
 //! `bench baseline`: the no-op (`GET /v1/health`) and the receiver (signed events of its own each,
 //! stored, logged, without a target), by wrk with 16 connections. The two take turns, and of each
 //! figure the median of the rounds is printed. Machines are noisy: the ratio is what counts.
+//! `bench webhooks`: that, and the sender; see `tests::bench_webhooks`.
 
 use std::{
     fmt::Write as _,
@@ -13,7 +14,7 @@ use std::{
 };
 
 use serde_json::json;
-use tests::host::Host;
+use tests::{bench_webhooks, host::Host};
 use webhooks::{recipe::Recipe, signature};
 
 const ROUNDS: usize = 3;
@@ -34,10 +35,16 @@ struct Measured {
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();
-    if args != ["baseline"] {
-        eprintln!("usage: bench baseline");
-        return ExitCode::from(2);
-    }
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let largest = match args[..] {
+        ["baseline"] => None,
+        ["webhooks"] => Some(10_000),
+        ["webhooks", largest] if largest.parse::<usize>().is_ok() => largest.parse().ok(),
+        _ => {
+            eprintln!("usage: bench baseline | bench webhooks [largest backlog]");
+            return ExitCode::from(2);
+        }
+    };
     if Command::new("wrk").arg("--version").output().is_err() {
         eprintln!("wrk is not installed: apt-get install wrk");
         return ExitCode::from(2);
@@ -46,6 +53,11 @@ fn main() -> ExitCode {
     println!("|---|---|---|---|---|---|");
     for runtime in ["local", "workerd"] {
         baseline(runtime);
+    }
+    if let Some(largest) = largest {
+        for runtime in ["local", "workerd"] {
+            bench_webhooks::run(runtime, largest);
+        }
     }
     ExitCode::SUCCESS
 }
