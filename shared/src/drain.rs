@@ -68,10 +68,11 @@ pub async fn drain<F: Function, E: Edge, S: Store>(
     tenant: &str,
 ) -> Result<Option<Timestamp>, PortError> {
     let end = edge.now() + TIME_MAX;
-    if directory::tenant(edge, tenant).await?.is_some_and(|it| it.state == "suspended") {
-        return Ok(Some(edge.now() + SUSPENDED_AGAIN));
-    }
-    let sandbox = open::is_sandbox(edge, store, tenant).await?;
+    let sandbox = match directory::tenant(edge, tenant).await? {
+        Some(it) if it.state == "suspended" => return Ok(Some(edge.now() + SUSPENDED_AGAIN)),
+        Some(it) => it.sandbox,
+        None => open::is_sandbox(edge, store, tenant).await?,
+    };
     let mut again = None;
     for _ in 0..ROUNDS_MAX {
         let open = Open::system(edge, store, tenant, sandbox).await?;
