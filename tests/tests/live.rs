@@ -1,4 +1,4 @@
-//! The log as it happens, on the runtimes that `BACKPLANE_RUNTIMES` names.
+//! The log and the tail of a source as they happen, on the runtimes that `BACKPLANE_RUNTIMES` names.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -19,7 +19,7 @@ fn the_log_is_followed_from_a_sequence_without_a_gap() {
         let before = host.ask("GET", "/v1/log", &at.key, &Value::Null).json();
         let before = before["items"].as_array().unwrap().len();
 
-        let mut lines = connect(host, &at, "last-event-id: 0");
+        let mut lines = connect(host, &at, "/v1/log/live", "last-event-id: 0");
         let caught_up = events(&mut lines, before);
         for number in 0..3 {
             let body = json!({"email": format!("m{number}@example.com")});
@@ -33,12 +33,36 @@ fn the_log_is_followed_from_a_sequence_without_a_gap() {
     });
 }
 
-fn connect(host: &Host, at: &Sandbox, header: &str) -> BufReader<TcpStream> {
+#[test]
+fn a_source_is_followed_from_a_message_without_a_gap() {
+    Host::on_each("tail", |host| {
+        let at = host.sandbox();
+        let source = json!({"name": "s", "recipe": "none"});
+        let made = host.ask("POST", "/v1/webhooks/sources", &at.key, &source);
+        let (id, path) = (made.text("/id"), made.text("/path"));
+        let send = |number: usize| {
+            let answer = host.ask("POST", &path, "nobody", &json!({"n": number}));
+            answer.text("/id")
+        };
+        let first = send(0);
+        let second = send(1);
+
+        let after = format!("last-event-id: {first}");
+        let mut lines = connect(host, &at, &format!("/v1/webhooks/sources/{id}/live"), &after);
+        let mut came = events(&mut lines, 1);
+        let third = send(2);
+        came.extend(events(&mut lines, 1));
+
+        assert_eq!(came, [second, third]);
+    });
+}
+
+fn connect(host: &Host, at: &Sandbox, path: &str, header: &str) -> BufReader<TcpStream> {
     let address = host.url().unwrap().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let request = format!(
-        "GET /v1/log/live HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n{header}\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n{header}\r\n\r\n",
         at.key
     );
     stream.write_all(request.as_bytes()).unwrap();
