@@ -24,16 +24,19 @@ const CLOCK: &str = "select now_ms from clocks where tenant = ?1";
 
 // A job that is already queued stays as it is: its id says that it is the same work.
 const INSERT_JOB: &str = "
-    insert into jobs (tenant, id, function, kind, body, due_at_ms, created_at_ms)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    insert into jobs (tenant, id, function, kind, body, due_at_ms, created_at_ms, leased_until_ms)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     on conflict (tenant, id) do nothing";
 
 const INSERT_SOONER: &str = "
-    insert into jobs (tenant, id, function, kind, body, due_at_ms, created_at_ms)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    insert into jobs (tenant, id, function, kind, body, due_at_ms, created_at_ms, leased_until_ms)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     on conflict (tenant, id) do update set
       due_at_ms = min(due_at_ms, excluded.due_at_ms), told = 1
     where state = 'waiting'";
+
+/// How long a drain leaves an eager job to the request that made it.
+const HELD: Duration = Duration::from_secs(5);
 
 const GUARD: &str = "insert into guard (holds) select changes()";
 const UNGUARD: &str = "delete from guard";
@@ -177,8 +180,19 @@ impl<E: Edge, S: Store> Open<E, S> {
                 (&job.body).into(),
                 job.due.unwrap_or_else(|| self.stamp()).into(),
                 self.stamp().into(),
+                self.held_until(job).into(),
             ],
         )
+    }
+
+    /// An eager job is for its own request to try first: else a drain could be at it, and the
+    /// answer would go out before it is done.
+    fn held_until(&self, job: &NewJob) -> Timestamp {
+        match self.0.principal.actor {
+            Actor::System => Timestamp(0),
+            _ if job.eager => self.0.edge.now() + HELD,
+            _ => Timestamp(0),
+        }
     }
 
     fn wakes(&self, commit: &Commit) -> Vec<Wake> {

@@ -84,6 +84,7 @@ fn is_public_v4(it: Ipv4Addr) -> bool {
         || a >= 240
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
         || (a == 198 && (18..20).contains(&b));
     !special
 }
@@ -95,7 +96,9 @@ fn is_public_v6(it: Ipv6Addr) -> bool {
     let [.., high, low] = segments;
     let last = Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     let zeros = |count: usize| segments.iter().take(count).all(|it| *it == 0);
-    let embedded = if it.to_ipv4_mapped().is_some() || zeros(6) || (first, second) == (0x64, 0xff9b)
+    let embedded = if it.to_ipv4_mapped().is_some() || zeros(6)
+        // The well-known prefix only: what a network's own NAT64 reaches is the network's.
+        || segments.starts_with(&[0x64, 0xff9b, 0, 0, 0, 0])
     {
         Some(last)
     } else if first == 0x2002 {
@@ -107,8 +110,14 @@ fn is_public_v6(it: Ipv6Addr) -> bool {
     if let Some(it) = embedded {
         return is_public_v4(it);
     }
-    // Only 2000::/3 is given out for the public internet.
-    first & 0xe000 == 0x2000 && (first, second) != (0x2001, 0xdb8) && (first, second) != (0x2001, 0)
+    // Only 2000::/3 is given out for the public internet, and of that neither the addresses of
+    // protocols, 2001::/23, nor those of documentation, 2001:db8::/32 and 3fff::/20.
+    let reserved = match first {
+        0x2001 => second < 0x200 || second == 0xdb8,
+        0x3fff => second < 0x1000,
+        _ => false,
+    };
+    first & 0xe000 == 0x2000 && !reserved
 }
 
 #[cfg(test)]

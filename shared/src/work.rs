@@ -31,7 +31,7 @@ const LEASE_DUE: &str = "
     returning id, kind, body, due_at_ms, attempts";
 const LEASE_ONE: &str = "
     update jobs set lease = ?3, leased_until_ms = ?4, attempts = attempts + 1, told = 0
-    where tenant = ?1 and id = ?2 and state = 'waiting' and leased_until_ms <= ?5
+    where tenant = ?1 and id = ?2 and state = 'waiting' and lease is null
     returning id, kind, body, due_at_ms, attempts";
 // Who was told of more while it worked goes on. The first statement takes one from `told`, so that
 // exactly one of the others finds the row.
@@ -75,8 +75,7 @@ async fn work_these<F: Function, E: Edge, S: Store>(
     let now = open.edge().now();
     for id in ids {
         let lease = lease(&system)?;
-        let params: [Value; 4] =
-            [id.into(), lease.as_str().into(), (now + LEASE).into(), now.into()];
+        let params: [Value; 3] = [id.into(), lease.as_str().into(), (now + LEASE).into()];
         for row in system.query(LEASE_ONE, params).await? {
             work::<F, _, _>(&system, &job(row)?, &lease).await?;
         }

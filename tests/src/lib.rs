@@ -10,4 +10,5 @@ pub mod local;
 pub mod masks;
 pub mod player;
 pub mod sink;
+pub mod spellings;
 pub mod workerd;
