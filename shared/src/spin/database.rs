@@ -1,6 +1,9 @@
 //! The database of Spin: SQLite in a file, or libSQL by the runtime's configuration.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 
 use spin_sdk::sqlite::{self, Connection};
 
@@ -12,9 +15,12 @@ use crate::{
 /// How many idle connections an instance keeps.
 const IDLE_MAX: usize = 4;
 
-/// How long a connection waits for another's transaction. SQLite itself does the waiting: two
-/// requests of one instance cannot wait for each other in Rust, as no waker crosses their tasks.
-const BUSY: &str = "pragma busy_timeout = 5000";
+/// SQLite's own wait is in ever longer naps: who has waited long is overtaken by who comes new.
+const BUSY: &str = "pragma busy_timeout = 0";
+/// So everybody waits for another's transaction in equal naps …
+const NAP: Duration = Duration::from_millis(3);
+/// … and gives up after some ten seconds.
+const NAPS_MAX: u32 = 3_000;
 /// An answer of 2xx says that it is on the disk, also when the power goes.
 const FULL: &str = "pragma synchronous = full";
 /// Kept by the file: readers and one writer do not wait for each other.
@@ -64,14 +70,14 @@ fn give_back(connection: Connection) {
 impl Sql for Database {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, SqlError> {
         let connection = connect().await?;
-        let rows = run(&connection, statement).await?;
+        let rows = patiently(&connection, statement).await?;
         give_back(connection);
         Ok(rows)
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {
         let connection = connect().await?;
-        run(&connection, Statement::new("begin immediate", [])).await?;
+        patiently(&connection, Statement::new("begin immediate", [])).await?;
         let mut rows = Vec::with_capacity(statements.len());
         for statement in statements {
             // On an error the connection is dropped here, and with it the transaction.
@@ -85,6 +91,19 @@ impl Sql for Database {
 
 /// Reads the rows to the end: Spin keeps the connection locked until then, and only then tells
 /// of an error.
+/// Runs a statement that may have to wait for another's lock: until then it has done nothing.
+async fn patiently(connection: &Connection, statement: Statement) -> Result<Vec<Row>, SqlError> {
+    for _ in 0..NAPS_MAX {
+        match run(connection, statement.clone()).await {
+            Err(err) if err.to_string().contains("database is locked") => {
+                spin_sdk::time::sleep(NAP).await;
+            }
+            other => return other,
+        }
+    }
+    run(connection, statement).await
+}
+
 async fn run(
     connection: &Connection,
     Statement { text, params }: Statement,
