@@ -1,0 +1,47 @@
+//! The gate: who may do how much of what, and how much of it was done.
+
+mod limits;
+pub mod schema;
+pub mod usage;
+
+use shared::{
+    domain::{Commit, Failure, Job},
+    function::Function,
+    http::Response,
+    ports::{Item, PortError, Tenant},
+    problem::Problem,
+    route::{Call, Route},
+};
+
+shared::serve!(Gate);
+
+/// The capability.
+pub struct Gate;
+
+impl Function for Gate {
+    const NAME: &'static str = "gate";
+
+    fn routes() -> impl Iterator<Item = &'static Route> {
+        limits::ROUTES.iter().chain(usage::ROUTES)
+    }
+
+    async fn handle(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+        if usage::ROUTES.iter().any(|it| it.operation == call.operation()) {
+            usage::handle(tenant, call).await
+        } else {
+            limits::handle(tenant, call).await
+        }
+    }
+
+    async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+        if job.kind.starts_with("gate.usage") {
+            usage::work(tenant, job).await
+        } else {
+            limits::work(tenant, job).await
+        }
+    }
+
+    async fn ingest(_: &str, tenant: &impl Tenant, items: &[Item]) -> Result<Commit, PortError> {
+        usage::ingest(tenant, items).await
+    }
+}
