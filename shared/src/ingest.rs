@@ -3,6 +3,8 @@
 //! A batch that fails is not lost: each of its items becomes a job, which is tried again by the
 //! schedule, alone, and ends as a dead letter that people can read.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,6 +25,18 @@ const WAITING: &str = "
 const TAKEN: &str = "
     delete from queue where tenant = ?1 and function = ?2
       and id in (select value from json_each(?3))";
+
+/// How long what the limiter counts may add up before it is taken in.
+pub const FOLD_AFTER: Duration = Duration::from_secs(2);
+
+const COUNTED: &str = "
+    select 1 from tallies where tenant = ?1 and function = ?2 limit 1";
+const FOLD: &str = "
+    insert into queue (tenant, function, id, body)
+    select ?1, ?2, ?3 || ':' || row_number() over (order by label),
+      json_object('label', label, 'counts', json_group_object(field, n))
+    from tallies where tenant = ?1 and function = ?2 group by label";
+const FOLDED: &str = "delete from tallies where tenant = ?1 and function = ?2";
 
 /// Items on their way to a function of a tenant.
 #[derive(Debug, Deserialize, Serialize)]
@@ -51,6 +65,7 @@ pub(crate) async fn take_rows<F: Function, E: Edge, S: Store>(
     open: &Open<E, S>,
     function: &'static str,
 ) -> Result<bool, PortError> {
+    fold(open, function).await?;
     let limit = i64::try_from(ITEMS_MAX).unwrap_or(i64::MAX);
     let rows = open.query(WAITING, [function.into(), limit.into()]).await?;
     let items = rows
@@ -67,6 +82,19 @@ pub(crate) async fn take_rows<F: Function, E: Edge, S: Store>(
     let taken = Commit::new().write(TAKEN, [function.into(), (&ids).into()]);
     take::<F, _, _>(open, function, &items, taken).await?;
     Ok(true)
+}
+
+/// Makes items of what the limiter has counted: all of it or none in one commit, so each count is
+/// in one item.
+async fn fold<E: Edge, S: Store>(open: &Open<E, S>, function: &str) -> Result<(), PortError> {
+    if open.query(COUNTED, [function.into()]).await?.is_empty() {
+        return Ok(());
+    }
+    let id = open.new_id("tly")?;
+    let commit = Commit::new()
+        .write(FOLD, [function.into(), id.as_str().into()])
+        .write(FOLDED, [function.into()]);
+    open.commit(commit).await.map_err(|err| PortError::new("tallies", err))
 }
 
 /// Lets a function take in these items, and commits that together with `taken`.

@@ -26,6 +26,7 @@ pub mod drain;
 pub mod idempotency;
 pub mod ingest;
 pub mod last_use;
+pub mod limit;
 pub mod limits;
 pub mod live;
 pub mod log;

@@ -19,10 +19,12 @@ use crate::{
     drain,
     function::Function,
     http::Response,
-    ingest, migrations,
+    ingest,
+    limit::Standing,
+    limits, migrations,
     ports::{
-        Admission, Assets, Blobs, Edge, Fetch, FetchError, HttpRequest, HttpResponse, Item, Kv,
-        Limiter, PortError, Queue, Rate, Row, Sql, SqlError, Statement, Store, Value, Wake,
+        Assets, Blobs, Edge, Fetch, FetchError, HttpRequest, HttpResponse, Item, Kv, Limiter,
+        PortError, Question, Queue, Row, Sql, SqlError, Statement, Store, Tally, Value, Wake,
         check_items,
     },
     problem::Problem,
@@ -43,7 +45,6 @@ struct Inner {
     chance: Cell<u64>,
     settings: RefCell<BTreeMap<String, String>>,
     kv: RefCell<BTreeMap<String, Vec<u8>>>,
-    limits: RefCell<BTreeMap<String, i64>>,
     notes: RefCell<Vec<String>>,
     network: RefCell<Network>,
     assets: Option<PathBuf>,
@@ -90,7 +91,6 @@ impl Memory {
             chance: Cell::new(1),
             settings: RefCell::new(settings.map(|(k, v)| (k.to_owned(), v)).into()),
             kv: RefCell::default(),
-            limits: RefCell::default(),
             notes: RefCell::default(),
             network: RefCell::new(Box::new(network)),
             assets: None,
@@ -242,16 +242,20 @@ impl Fetch for Memory {
 }
 
 impl Limiter for Memory {
-    async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
-        let mut limits = self.0.limits.borrow_mut();
-        let tat = limits.entry(key.to_owned()).or_default();
-        match rate.decide(*tat, now) {
-            Ok(next) => {
-                *tat = next;
-                Ok(Admission::Admitted)
-            }
-            Err(wait) => Ok(Admission::Refused(wait)),
+    async fn decide(
+        &self,
+        _: &str,
+        questions: &[Question],
+        tally: Option<&Tally>,
+        now: Timestamp,
+    ) -> Result<Vec<Standing>, PortError> {
+        if let Some(it) = tally {
+            let wake = Wake { function: it.function.clone(), at: self.now() + ingest::FOLD_AFTER };
+            self.store(&it.tenant).wake(vec![wake]).await?;
         }
+        let standings = limits::decide(&self.0.sql, questions, now).await?;
+        limits::count(&self.0.sql, tally, &standings).await?;
+        Ok(standings)
     }
 }
 

@@ -21,8 +21,11 @@ macro_rules! migrations {
 }
 
 /// The directory's schema. On Workers it is applied when the app is deployed.
-pub const DIRECTORY: &[Migration] =
-    migrations!["directory/0001_directory.sql", "directory/0002_wakes_taken.sql"];
+pub const DIRECTORY: &[Migration] = migrations![
+    "directory/0001_directory.sql",
+    "directory/0002_wakes_taken.sql",
+    "directory/0003_limits.sql"
+];
 
 /// The schema of a tenant's database. On Spin all tenants share it.
 pub const TENANT: &[Migration] = migrations![
@@ -34,6 +37,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0006_told.sql",
     "tenant/0007_sender.sql",
     "tenant/0008_receiver.sql",
+    "tenant/0011_tallies.sql",
 ];
 
 const CREATE_VERSIONS: &str = "
@@ -81,6 +85,7 @@ pub const ERASE: &[&str] = erasing![
     "webhook_signing_keys",
     "webhook_tokens",
     "webhook_pollers",
+    "tallies",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -21,10 +21,12 @@ use crate::{
     domain::{Timestamp, sha256_hex},
     function::Function,
     http::{Body, Response, empty},
-    ingest, limits, migrations,
+    ingest,
+    limit::Standing,
+    limits, migrations,
     ports::{
-        Admission, Assets, Blobs, Edge, Item, Kv, Limiter, PortError, Queue, Rate, Row, Sql,
-        SqlError, Statement, Store, Wake, check_items,
+        Assets, Blobs, Edge, Item, Kv, Limiter, PortError, Question, Queue, Row, Sql, SqlError,
+        Statement, Store, Tally, Wake, check_items,
     },
     problem::Problem,
     route::{self, Access},
@@ -161,7 +163,7 @@ impl Edge for Spin {
     }
 
     fn directory(&self) -> impl Sql {
-        Database
+        Database::Safe
     }
 
     fn kv(&self) -> impl Kv {
@@ -169,11 +171,11 @@ impl Edge for Spin {
     }
 
     fn blobs(&self, tenant: &str) -> impl Blobs {
-        BlobRows::new(Self, Database, tenant)
+        BlobRows::new(Self, Database::Safe, tenant)
     }
 
     async fn erase(&self, tenant: &str) -> Result<(), PortError> {
-        migrations::erase(&Database, tenant).await?;
+        migrations::erase(&Database::Safe, tenant).await?;
         wakes::forget(tenant).await
     }
 
@@ -194,8 +196,19 @@ impl Assets for Spin {
 }
 
 impl Limiter for Spin {
-    async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
-        limits::admit(&Database, key, rate, now).await
+    async fn decide(
+        &self,
+        _: &str,
+        questions: &[Question],
+        tally: Option<&Tally>,
+        now: Timestamp,
+    ) -> Result<Vec<Standing>, PortError> {
+        if let Some(it) = tally {
+            wakes::for_tallies(it).await?;
+        }
+        let standings = limits::decide(&Database::Quick, questions, now).await?;
+        limits::count(&Database::Quick, tally, &standings).await?;
+        Ok(standings)
     }
 }
 
@@ -210,7 +223,7 @@ impl Queue for Spin {
         let mut batch = ingest::leave(tenant, function, &items);
         let wake = Wake { function: function.to_owned(), at: self.now() };
         batch.push(wakes::ask(tenant, wake));
-        Database.batch(batch).await.map(drop).map_err(PortError::from)
+        Database::Safe.batch(batch).await.map(drop).map_err(PortError::from)
     }
 }
 
@@ -251,11 +264,11 @@ impl SpinStore {
 
 impl Sql for SpinStore {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, SqlError> {
-        Database.query(statement).await
+        Database::Safe.query(statement).await
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {
-        Database.batch(statements).await
+        Database::Safe.batch(statements).await
     }
 }
 
@@ -269,7 +282,7 @@ impl Store for SpinStore {
         let own = statements.len();
         let ours = wakes.iter().any(|it| self.is_ours(it));
         statements.extend(wakes.into_iter().map(|it| wakes::ask(&self.tenant, it)));
-        let mut rows = Database.batch(statements).await?;
+        let mut rows = Database::Safe.batch(statements).await?;
         rows.truncate(own);
         self.woken.set(self.woken.get() || ours);
         Ok(rows)
@@ -277,6 +290,6 @@ impl Store for SpinStore {
 
     async fn wake(&self, wakes: Vec<Wake>) -> Result<(), PortError> {
         let statements = wakes.into_iter().map(|it| wakes::ask(&self.tenant, it)).collect();
-        Database.batch(statements).await.map(drop).map_err(PortError::from)
+        Database::Safe.batch(statements).await.map(drop).map_err(PortError::from)
     }
 }

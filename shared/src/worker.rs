@@ -19,8 +19,9 @@ use worker::{Env, KvStore, console_error};
 
 use crate::{
     domain::Timestamp,
+    limit::Standing,
     ports::{
-        Admission, Assets, Blobs, Edge, Item, Kv, Limiter, PortError, Queue, Rate, Sql, check_items,
+        Assets, Blobs, Edge, Item, Kv, Limiter, PortError, Question, Queue, Sql, Tally, check_items,
     },
 };
 
@@ -107,8 +108,14 @@ impl Assets for Worker {
 }
 
 impl Limiter for Worker {
-    async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
-        limiter::ask(&self.0, key, rate, now).await
+    async fn decide(
+        &self,
+        group: &str,
+        questions: &[Question],
+        tally: Option<&Tally>,
+        now: Timestamp,
+    ) -> Result<Vec<Standing>, PortError> {
+        limiter::ask(&self.0, group, questions, tally, now).await
     }
 }
 

@@ -1,98 +1,105 @@
-//! Admit or refuse, exact per key.
+//! Limits that are exact.
 
 use std::time::Duration;
 
-use super::PortError;
-use crate::domain::Timestamp;
+use serde::{Deserialize, Serialize};
 
-/// Counts what is asked for under a key, by the generic cell rate algorithm.
+use super::PortError;
+use crate::{
+    domain::Timestamp,
+    limit::{Act, Algorithm, Limit, Standing},
+};
+
+/// The most questions that are decided together.
+pub const QUESTIONS_MAX: usize = 100;
+
+/// Takes of limits, and counts.
+///
+/// Questions of one group are decided together and one after the other with all others of the
+/// group: no two askers get the same unit, on any number of instances.
 pub trait Limiter {
-    /// Asks for one more under `key`. Refusals cost nothing. Requests under one key are decided
-    /// one after the other, however many ask at once.
-    async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError>;
+    /// Decides all questions at once: what is asked is taken when all of it fits, and none of it
+    /// otherwise. With it `tally` is counted, if there is one; an empty list of counts is none.
+    ///
+    /// Of a group, all keys are in one place. `now` is the tenant's time.
+    ///
+    /// # Errors
+    /// When the limiter cannot be asked, or so many ask for the same key that it gives up.
+    async fn decide(
+        &self,
+        group: &str,
+        questions: &[Question],
+        tally: Option<&Tally>,
+        now: Timestamp,
+    ) -> Result<Vec<Standing>, PortError>;
+
+    /// Admits one by a rate, or says after how long the next one would be. A refusal costs
+    /// nothing.
+    ///
+    /// # Errors
+    /// As of [`Limiter::decide`].
+    async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
+        let question = Question { key: key.to_owned(), limit: rate.limit()?, act: Act::Take(1) };
+        let standings = self.decide(key, &[question], None, now).await?;
+        let wait = standings.first().filter(|it| !it.admitted).and_then(|it| it.retry_ms);
+        Ok(match wait {
+            Some(it) => {
+                Admission::Refused(Duration::from_millis(u64::try_from(it).unwrap_or_default()))
+            }
+            None => Admission::Admitted,
+        })
+    }
 }
 
-/// How many, in how long.
+/// What is asked of one key.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Question {
+    /// Which key, of all tenants'.
+    pub key: String,
+    /// By which limit.
+    pub limit: Limit,
+    /// What.
+    pub act: Act,
+}
+
+/// What to count, however it is decided. It arrives as an item of the ingest queue, together with
+/// others of the same label, within a minute; exactly once where the queue keeps ids apart.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Tally {
+    /// Whose.
+    pub tenant: String,
+    /// The function that takes it in.
+    pub function: String,
+    /// What the counts are of: what has the same label is added up.
+    pub label: String,
+    /// What is counted by these names when all was admitted …
+    pub admitted: Vec<(String, i64)>,
+    /// … and when something was refused.
+    pub refused: Vec<(String, i64)>,
+}
+
+/// So many in a period, evenly, with a burst of as many.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
-    /// How many are admitted at once, and in each period; at least 1.
+    /// How many.
     pub limit: u32,
-    /// In how long the limit is full again; at least a millisecond for each of them.
+    /// In which period.
     pub period: Duration,
 }
 
-/// What the limiter decided.
+/// The answer of a rate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Admission {
-    /// Go ahead.
+    /// It may go on.
     Admitted,
-    /// Not before this long.
+    /// It may not; the next one may after this long.
     Refused(Duration),
 }
 
 impl Rate {
-    /// The time that one request costs, in milliseconds, at least 1.
-    pub fn interval_ms(self) -> i64 {
+    fn limit(self) -> Result<Limit, PortError> {
         let period = i64::try_from(self.period.as_millis()).unwrap_or(i64::MAX);
-        (period / i64::from(self.limit.max(1))).max(1)
-    }
-
-    /// How far ahead of the clock the theoretical arrival time may run, in milliseconds.
-    pub fn tolerance_ms(self) -> i64 {
-        self.interval_ms().saturating_mul(i64::from(self.limit.max(1)) - 1)
-    }
-
-    /// Decides by the theoretical arrival time `tat_ms` kept so far; `Ok` is the one to keep.
-    ///
-    /// # Errors
-    /// How long to wait, when it is too early.
-    pub fn decide(self, tat_ms: i64, now: Timestamp) -> Result<i64, Duration> {
-        let early = tat_ms.saturating_sub(now.0).saturating_sub(self.tolerance_ms());
-        match u64::try_from(early) {
-            Ok(wait) if wait > 0 => Err(Duration::from_millis(wait)),
-            _ => Ok(tat_ms.max(now.0).saturating_add(self.interval_ms())),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn a_full_burst_passes_and_the_next_waits_one_interval() {
-        let rate = Rate { limit: 3, period: Duration::from_secs(3) };
-        let mut tat = 0;
-        for _ in 0..3 {
-            tat = rate.decide(tat, Timestamp(1000)).unwrap();
-        }
-
-        assert_eq!(rate.decide(tat, Timestamp(1000)), Err(Duration::from_secs(1)));
-        assert!(rate.decide(tat, Timestamp(2000)).is_ok());
-    }
-
-    proptest! {
-        #[test]
-        fn never_more_than_twice_the_limit_in_a_period(
-            limit in 1u32..20,
-            gaps in proptest::collection::vec(0i64..2000, 1..200),
-        ) {
-            let rate = Rate { limit, period: Duration::from_secs(10) };
-            let (mut now, mut tat, mut admitted) = (0, 0, Vec::new());
-            for gap in gaps {
-                now += gap;
-                if let Ok(next) = rate.decide(tat, Timestamp(now)) {
-                    tat = next;
-                    admitted.push(now);
-                }
-            }
-
-            for from in &admitted {
-                let inside = admitted.iter().filter(|it| (*from..from + 10_000).contains(*it));
-                prop_assert!(inside.count() <= 2 * limit as usize);
-            }
-        }
+        Limit::new(Algorithm::Gcra, self.limit.into(), period, None)
+            .map_err(|err| PortError::new("limiter", err))
     }
 }

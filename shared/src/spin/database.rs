@@ -23,60 +23,78 @@ const NAP: Duration = Duration::from_millis(3);
 const NAPS_MAX: u32 = 3_000;
 /// An answer of 2xx says that it is on the disk, also when the power goes.
 const FULL: &str = "pragma synchronous = full";
+/// Enough to survive everything but that: the log of the database is not synced by each commit.
+const NORMAL: &str = "pragma synchronous = normal";
 /// Kept by the file: readers and one writer do not wait for each other.
 const WAL: &str = "pragma journal_mode = wal";
 
 thread_local! {
-    static IDLE: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+    static SAFE: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+    static QUICK: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
     static IS_UP: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The one database.
-#[derive(Clone)]
-pub(super) struct Database;
+#[derive(Clone, Copy)]
+pub(super) enum Database {
+    /// What is written is on the disk.
+    Safe,
+    /// What is written outlives us, but not a power failure: for limits and what is counted.
+    Quick,
+}
 
 /// Brings the database to the current schema, once for each instance.
 pub(super) async fn bring_up() -> Result<(), PortError> {
     if IS_UP.get() {
         return Ok(());
     }
-    Database.query(Statement::new(WAL, [])).await?;
-    migrations::bring_up(&Database, "directory", migrations::DIRECTORY).await?;
-    migrations::bring_up(&Database, "tenant", migrations::TENANT).await?;
+    Database::Safe.query(Statement::new(WAL, [])).await?;
+    migrations::bring_up(&Database::Safe, "directory", migrations::DIRECTORY).await?;
+    migrations::bring_up(&Database::Safe, "tenant", migrations::TENANT).await?;
     IS_UP.set(true);
     Ok(())
 }
 
-/// A connection that nobody else uses. One that is dropped in the middle of a transaction takes
-/// the transaction with it.
-async fn connect() -> Result<Connection, SqlError> {
-    if let Some(idle) = IDLE.with_borrow_mut(Vec::pop) {
-        return Ok(idle);
-    }
-    let connection = Connection::open_default().await.map_err(failed)?;
-    run(&connection, Statement::new(BUSY, [])).await?;
-    run(&connection, Statement::new(FULL, [])).await?;
-    Ok(connection)
-}
-
-fn give_back(connection: Connection) {
-    IDLE.with_borrow_mut(|idle| {
-        if idle.len() < IDLE_MAX {
-            idle.push(connection);
+impl Database {
+    /// A connection that nobody else uses. One that is dropped in the middle of a transaction
+    /// takes the transaction with it.
+    async fn connect(self) -> Result<Connection, SqlError> {
+        if let Some(idle) = self.idle(Vec::pop) {
+            return Ok(idle);
         }
-    });
+        let connection = Connection::open_default().await.map_err(failed)?;
+        run(&connection, Statement::new(BUSY, [])).await?;
+        let synchronous = if matches!(self, Self::Safe) { FULL } else { NORMAL };
+        run(&connection, Statement::new(synchronous, [])).await?;
+        Ok(connection)
+    }
+
+    fn give_back(self, connection: Connection) {
+        self.idle(|idle| {
+            if idle.len() < IDLE_MAX {
+                idle.push(connection);
+            }
+        });
+    }
+
+    fn idle<T>(self, with: impl FnOnce(&mut Vec<Connection>) -> T) -> T {
+        match self {
+            Self::Safe => SAFE.with_borrow_mut(with),
+            Self::Quick => QUICK.with_borrow_mut(with),
+        }
+    }
 }
 
 impl Sql for Database {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, SqlError> {
-        let connection = connect().await?;
+        let connection = self.connect().await?;
         let rows = patiently(&connection, statement).await?;
-        give_back(connection);
+        self.give_back(connection);
         Ok(rows)
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {
-        let connection = connect().await?;
+        let connection = self.connect().await?;
         patiently(&connection, Statement::new("begin immediate", [])).await?;
         let mut rows = Vec::with_capacity(statements.len());
         for statement in statements {
@@ -84,7 +102,7 @@ impl Sql for Database {
             rows.push(run(&connection, statement).await?);
         }
         run(&connection, Statement::new("commit", [])).await?;
-        give_back(connection);
+        self.give_back(connection);
         Ok(rows)
     }
 }

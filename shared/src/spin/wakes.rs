@@ -1,7 +1,7 @@
 //! Wakes on Spin: a row for each tenant and function that has something to do, and the tick that
 //! works them off.
 
-use std::time::Duration;
+use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -12,8 +12,8 @@ use crate::{
     domain::Timestamp,
     drain as draining,
     function::Function,
-    limits,
-    ports::{Edge, HttpRequest, PortError, Sql, Statement, Value, Wake},
+    ingest, limits,
+    ports::{Edge, HttpRequest, PortError, Sql, Statement, Tally, Value, Wake},
 };
 
 /// Where a component is woken, followed by the tenant. It takes the operator's key.
@@ -29,6 +29,14 @@ const CONCURRENT: usize = 8;
 const RUNNING_MAX: u32 = 100;
 /// The query parameter in which the tick says until when it took the wake.
 const TAKEN_UNTIL: &str = "taken_until";
+
+/// How many tenants an instance knows to be woken for what it counts.
+const TALLIES_MAX: usize = 1_000;
+
+thread_local! {
+    /// Until when nobody has to ask again for a wake that takes in what is counted.
+    static TALLIES: RefCell<HashMap<String, Timestamp>> = RefCell::default();
+}
 
 const ASK: &str = "
     insert into wakes (tenant, function, at_ms) values (?1, ?2, ?3)
@@ -62,9 +70,31 @@ pub(super) fn ask(tenant: &str, wake: Wake) -> Statement {
     Statement::new(ASK, [tenant.into(), wake.function.into(), wake.at.into()])
 }
 
+/// Asks for the wake that takes in what is about to be counted. Who counts asks before it counts,
+/// and for a time after it, so that no count is left behind; and not each time.
+pub(super) async fn for_tallies(tally: &Tally) -> Result<(), PortError> {
+    let (now, name) = (Spin.now(), format!("{}:{}", tally.function, tally.tenant));
+    if TALLIES.with_borrow(|it| it.get(&name).is_some_and(|until| now < *until)) {
+        return Ok(());
+    }
+    let wake = Wake { function: tally.function.clone(), at: now + ingest::FOLD_AFTER };
+    Database::Quick.query(ask(&tally.tenant, wake)).await?;
+    TALLIES.with_borrow_mut(|it| {
+        if it.len() >= TALLIES_MAX {
+            it.clear();
+        }
+        it.insert(name, now + ingest::FOLD_AFTER / 2);
+    });
+    Ok(())
+}
+
 /// Removes all wakes of a tenant.
 pub(super) async fn forget(tenant: &str) -> Result<(), PortError> {
-    Database.query(Statement::new(FORGET, [tenant.into()])).await.map(drop).map_err(Into::into)
+    Database::Safe
+        .query(Statement::new(FORGET, [tenant.into()]))
+        .await
+        .map(drop)
+        .map_err(Into::into)
 }
 
 /// Does what is due for `F` in this tenant, and asks for a wake when there is more. `taken` is
@@ -86,7 +116,7 @@ async fn take(tenant: &str, function: &str) -> Result<Option<Timestamp>, PortErr
     let now = Spin.now();
     let params =
         [tenant.into(), function.into(), now.into(), (now + TAKEN).into(), Timestamp::NEVER.into()];
-    let rows = Database.query(Statement::new(TAKE, params)).await?;
+    let rows = Database::Safe.query(Statement::new(TAKE, params)).await?;
     rows.into_iter().next().map(|row| row.columns().and_then(|[at]| at.timestamp())).transpose()
 }
 
@@ -108,7 +138,7 @@ async fn settle(
         (None, Some(at)) => batch.push(ask(tenant, Wake { function: function.to_owned(), at })),
         (None, None) => return Ok(()),
     }
-    Database.batch(batch).await.map(drop).map_err(PortError::from)
+    Database::Safe.batch(batch).await.map(drop).map_err(PortError::from)
 }
 
 /// Wakes what is due, at most `limit` of them and not more than can run, and says how many.
@@ -117,11 +147,11 @@ async fn settle(
 /// holds up neither the tick nor other tenants.
 pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
     let now = Spin.now();
-    limits::prune(&Database, now).await?;
+    limits::prune(&Database::Safe, now).await?;
     spread(now).await?;
     let room = i64::from(RUNNING_MAX) - running(now).await?;
     let limit = i64::from(limit).min(room.max(0));
-    let rows = Database.query(Statement::new(DUE, [now.into(), limit.into()])).await?;
+    let rows = Database::Safe.query(Statement::new(DUE, [now.into(), limit.into()])).await?;
     let due = rows.into_iter().map(|row| {
         let [tenant, function] = row.columns()?;
         Ok((tenant.text()?, function.text()?))
@@ -144,7 +174,7 @@ pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
 
 /// How many wakes are taken: drains that run.
 async fn running(now: Timestamp) -> Result<i64, PortError> {
-    let rows = Database.query(Statement::new(RUNNING, [now.into()])).await?;
+    let rows = Database::Safe.query(Statement::new(RUNNING, [now.into()])).await?;
     rows.into_iter().next().map_or(Ok(0), |row| row.columns().and_then(|[it]| it.integer()))
 }
 
@@ -156,7 +186,7 @@ async fn spread(now: Timestamp) -> Result<(), PortError> {
     let mut batch: Vec<_> =
         names.map(|it| Statement::new(SPREAD, [all.clone(), it.into(), now.into()])).collect();
     batch.push(Statement::new(SPREAD_OUT, [all, now.into()]));
-    Database.batch(batch).await.map(drop).map_err(PortError::from)
+    Database::Safe.batch(batch).await.map(drop).map_err(PortError::from)
 }
 
 async fn wake(tenant: &str, function: &str, key: &str) -> Result<(), PortError> {

@@ -153,16 +153,20 @@ macro_rules! worker_module {
         }
 
         /// A shard of the limiter.
-        #[durable_object(fetch)]
+        #[durable_object(alarm)]
         pub struct Limiter($crate::worker::LimiterState);
 
         impl DurableObject for Limiter {
-            fn new(state: State, _: Env) -> Self {
-                Self($crate::worker::LimiterState::new(&state))
+            fn new(state: State, env: Env) -> Self {
+                Self($crate::worker::LimiterState::new(&state, env))
             }
 
             async fn fetch(&self, request: Request) -> Result<Response> {
                 self.0.fetch(request).await
+            }
+
+            async fn alarm(&self) -> Result<Response> {
+                self.0.alarm().await
             }
         }
     };

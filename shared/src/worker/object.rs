@@ -212,9 +212,7 @@ impl ObjectStore {
             return Ok(());
         }
         self.0.alarm.set(Some(at));
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of this era are exact")]
-        let date = js_sys::Date::new(&JsValue::from_f64(at.0 as f64));
-        let armed = self.0.storage.set_alarm(ScheduledTime::new(date)).await;
+        let armed = self.0.storage.set_alarm(ScheduledTime::new(date(at))).await;
         armed.map_err(|err| {
             self.0.alarm.set(None);
             PortError::new("alarm", err)
@@ -256,6 +254,12 @@ impl Store for ObjectStore {
     }
 }
 
+/// A moment as JavaScript has it.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this era are exact")]
+pub(super) fn date(at: Timestamp) -> js_sys::Date {
+    js_sys::Date::new(&JsValue::from_f64(at.0 as f64))
+}
+
 /// Runs one statement, which the object does at once.
 pub(super) fn run(sql: &SqlStorage, statement: &Statement) -> Result<Vec<Row>, SqlError> {
     let params: Vec<_> = statement.params.iter().map(value::to_js).collect();
@@ -270,7 +274,10 @@ fn arguments(text: &str, params: Vec<JsValue>) -> Array {
 }
 
 /// Runs the statements in one synchronous transaction, which an error undoes.
-fn transaction(storage: &Storage, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {
+pub(super) fn transaction(
+    storage: &Storage,
+    statements: Vec<Statement>,
+) -> Result<Vec<Vec<Row>>, SqlError> {
     let sql = storage.sql();
     let rows = Rc::new(Cell::new(Vec::with_capacity(statements.len())));
     let why = Rc::new(Cell::new(None));
