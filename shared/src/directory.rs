@@ -43,6 +43,17 @@ const PUT_ADDRESS: &str = "
 const DELETE_ADDRESS: &str = "
     delete from directory_addresses where kind = ?1 and name = ?2 and tenant = ?3";
 
+const FIND_DOCUMENT: &str = "
+    select version, body from directory_documents where tenant = ?1 and name = ?2";
+const PUT_DOCUMENT: &str = "
+    insert into directory_documents (tenant, name, version, body) values (?1, ?2, ?3, ?4)
+    on conflict (tenant, name) do update set version = excluded.version, body = excluded.body
+      where directory_documents.version < excluded.version";
+const DELETE_TENANT_DOCUMENTS: &str = "delete from directory_documents where tenant = ?1";
+
+/// The document in which a sandbox shows what its clock shows, as `now_ms`.
+pub const CLOCK: &str = "clock";
+
 /// What the directory knows of a tenant.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct TenantRecord {
@@ -115,6 +126,29 @@ pub async fn address(
         find(edge, FIND_ADDRESS, params, |row| row.columns().and_then(|[tenant]| tenant.text()))
     })
     .await
+}
+
+/// What a function of this tenant shows to the edge by this name, and which version of it.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub async fn document(
+    edge: &impl Edge,
+    tenant: &str,
+    name: &str,
+) -> Result<Option<(i64, serde_json::Value)>, PortError> {
+    let params = [Value::from(tenant), name.into()];
+    through_cache(edge, &document_key(tenant, name), || {
+        find(edge, FIND_DOCUMENT, params, |row| {
+            let [version, body] = row.columns()?;
+            Ok((version.integer()?, body.json()?))
+        })
+    })
+    .await
+}
+
+fn document_key(tenant: &str, name: &str) -> String {
+    format!("document:{tenant}:{name}")
 }
 
 fn tenant_key(id: &str) -> String {
@@ -223,6 +257,20 @@ impl<E: Edge> Projection<E> {
         self.write(PUT_KEY, params, &key_key(hash)).await.map(drop)
     }
 
+    /// Shows this version of a document to the edge, unless a later one is shown.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub async fn show_document(
+        &self,
+        name: &str,
+        version: i64,
+        body: &serde_json::Value,
+    ) -> Result<(), PortError> {
+        let params = [Value::from(&self.tenant), name.into(), version.into(), body.into()];
+        self.write(PUT_DOCUMENT, params, &document_key(&self.tenant, name)).await.map(drop)
+    }
+
     /// Claims an inbound address, a host name or a provider's account. Says whether it is this
     /// tenant's now: the first to claim it keeps it.
     ///
@@ -280,8 +328,9 @@ impl<E: Edge> Projection<E> {
     pub async fn erase_tenant(&self, id: &str) -> Result<(), PortError> {
         self.operator_only()?;
         self.edge.erase(id).await?;
-        let statements = [DELETE_TENANT_KEYS, DELETE_TENANT_ADDRESSES, DELETE_TENANT]
-            .map(|text| Statement::new(text, [id.into()]));
+        let statements =
+            [DELETE_TENANT_KEYS, DELETE_TENANT_ADDRESSES, DELETE_TENANT_DOCUMENTS, DELETE_TENANT]
+                .map(|text| Statement::new(text, [id.into()]));
         self.edge.directory().batch(statements.into()).await?;
         self.edge.kv().delete(&tenant_key(id)).await
     }

@@ -3,7 +3,7 @@
 //! The tenant comes from a verified credential, a host name or an inbound address, never from a
 //! body. What is not known and what belongs to somebody else is answered alike.
 
-use std::time::Duration;
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -24,6 +24,16 @@ use crate::{
 
 /// How many bad credentials one client address may show.
 const BAD_CREDENTIALS: Rate = Rate { limit: 120, period: Duration::from_secs(60) };
+
+/// For how long an instance knows a credential that asks at the edge …
+const KNOWN_FOR: Duration = Duration::from_secs(1);
+/// … and how many of them.
+const KNOWN_MAX: usize = 10_000;
+
+thread_local! {
+    /// By the hash of what is shown, so that no secret stays in memory.
+    static KNOWN: RefCell<BTreeMap<String, (Timestamp, Principal)>> = RefCell::default();
+}
 
 /// The header in which the operator names the tenant to act for.
 pub const TENANT_HEADER: &str = "backplane-tenant";
@@ -48,7 +58,7 @@ pub async fn admit<E: Edge>(
         Access::OperatorTenant => {
             operator(edge, headers).await.map(|()| Some(operator_of(OPERATOR, false)))
         }
-        Access::Scope(scope) => credential(edge, uri, headers).await.and_then(|it| {
+        Access::Scope(scope) => known(edge, route, uri, headers).await.and_then(|it| {
             // Whoever acts for a customer is let in only where the function knows of customers.
             let allowed = it.customer.is_none() && it.scopes.allow(scope);
             if allowed { Ok(Some(it)) } else { Err(Problem::forbidden(scope)) }
@@ -127,6 +137,33 @@ async fn addressed(
     let record = open_record(edge, &tenant).await?;
     let (actor, scopes) = (Actor::Address(name), Scopes::default());
     Ok(Principal { tenant, sandbox: record.sandbox, actor, scopes, customer: None })
+}
+
+/// The principal of a credential. Where the route is answered at the edge, it is remembered for a
+/// moment, so that a caller's many requests are not as many looks into the directory.
+async fn known(
+    edge: &impl Edge,
+    route: &Route,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Principal, Problem> {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+    let (true, Some(shown), None) = (route.at_edge, shown, headers.get(TENANT_HEADER)) else {
+        return credential(edge, uri, headers).await;
+    };
+    let (hash, now) = (sha256_hex(shown.as_bytes()), edge.now());
+    let found = KNOWN.with_borrow(|it| it.get(&hash).filter(|it| now < it.0).cloned());
+    if let Some((_, principal)) = found {
+        return Ok(principal);
+    }
+    let principal = credential(edge, uri, headers).await?;
+    KNOWN.with_borrow_mut(|it| {
+        if it.len() >= KNOWN_MAX {
+            it.clear();
+        }
+        it.insert(hash, (now + KNOWN_FOR, principal.clone()));
+    });
+    Ok(principal)
 }
 
 async fn credential(

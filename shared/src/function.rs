@@ -1,7 +1,7 @@
 //! What a capability is to the rest: its routes, the jobs it works, the log entries it follows.
 
 use crate::{
-    domain::{Commit, Entry, Failure, Job},
+    domain::{Commit, Entry, Failure, Job, Principal},
     http::Response,
     ports::{Edge, Item, PortError, Tenant},
     problem::Problem,
@@ -28,6 +28,17 @@ pub trait Function: 'static {
 
     /// Answers a call on one of its routes, in the tenant that the door opened.
     async fn handle(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem>;
+
+    /// Answers a call for a tenant that is not opened for it: where each call would be too much
+    /// for the tenant's object.
+    async fn at_edge(
+        edge: &impl Edge,
+        principal: &Principal,
+        call: &Call,
+    ) -> Result<Response, Problem> {
+        let _ = (edge, principal, call);
+        Err(Problem::not_found())
+    }
 
     /// Answers a call on a route that needs no tenant.
     async fn edge(edge: &impl Edge, call: &Call) -> Result<Response, Problem> {
@@ -103,6 +114,20 @@ macro_rules! mount {
             ) -> Result<$crate::http::Response, $crate::problem::Problem> {
                 $(if $crate::function::owns::<$function>(call) {
                     return <$function as $crate::function::Function>::handle(tenant, call).await;
+                })*
+                Err($crate::problem::Problem::not_found())
+            }
+
+            async fn at_edge(
+                edge: &impl $crate::ports::Edge,
+                principal: &$crate::domain::Principal,
+                call: &$crate::route::Call,
+            ) -> Result<$crate::http::Response, $crate::problem::Problem> {
+                $(if $crate::function::owns::<$function>(call) {
+                    return <$function as $crate::function::Function>::at_edge(
+                        edge, principal, call,
+                    )
+                    .await;
                 })*
                 Err($crate::problem::Problem::not_found())
             }

@@ -8,6 +8,8 @@ mod gcra;
 mod lease;
 mod window;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
@@ -24,6 +26,7 @@ const LEVEL_MAX: i64 = 1 << 52;
 /// How a limit counts.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = LimitAlgorithm)]
 pub enum Algorithm {
     /// The generic cell rate algorithm: a bucket that leaks evenly. The burst is its size.
     Gcra,
@@ -137,9 +140,24 @@ impl Limit {
         Ok(Self { algorithm, limit, period_ms, burst })
     }
 
+    /// Its period, in milliseconds.
+    pub fn period_ms(self) -> i64 {
+        self.period_ms
+    }
+
+    /// Its period.
+    pub fn period(self) -> Duration {
+        Duration::from_millis(self.period_ms.unsigned_abs())
+    }
+
     /// How it counts.
     pub fn algorithm(self) -> Algorithm {
         self.algorithm
+    }
+
+    /// Units in a period, or at the same time.
+    pub fn units(self) -> i64 {
+        self.limit
     }
 
     /// The most units that can be taken at once.

@@ -141,6 +141,7 @@ impl Memory {
         let call = serve::call(admitted.route, parts, http_body_util::Full::new(body)).await?;
         match admitted.principal {
             None => F::edge(self, &call).await,
+            Some(principal) if call.route.at_edge => F::at_edge(self, &principal, &call).await,
             Some(principal) => {
                 let store = self.store(&principal.tenant);
                 serve::run::<F, _, _>(self, &store, principal, &call).await

@@ -24,7 +24,8 @@ macro_rules! migrations {
 pub const DIRECTORY: &[Migration] = migrations![
     "directory/0001_directory.sql",
     "directory/0002_wakes_taken.sql",
-    "directory/0003_limits.sql"
+    "directory/0003_limits.sql",
+    "directory/0004_documents.sql"
 ];
 
 /// The schema of a tenant's database. On Spin all tenants share it.
@@ -38,6 +39,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0007_sender.sql",
     "tenant/0008_receiver.sql",
     "tenant/0011_tallies.sql",
+    "tenant/0013_policies.sql",
 ];
 
 const CREATE_VERSIONS: &str = "
@@ -86,6 +88,7 @@ pub const ERASE: &[&str] = erasing![
     "webhook_tokens",
     "webhook_pollers",
     "tallies",
+    "gate_policies",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -25,6 +25,8 @@ pub struct Route {
     pub access: Access,
     /// How many bytes of body are read.
     pub body_bytes_max: usize,
+    /// Whether it is answered without opening the tenant.
+    pub at_edge: bool,
 }
 
 /// Who may ask, and how the tenant is found.
@@ -56,7 +58,14 @@ impl Route {
         operation: &'static str,
         access: Access,
     ) -> Self {
-        Self { method, path, operation, access, body_bytes_max: BODY_BYTES_MAX }
+        let body_bytes_max = BODY_BYTES_MAX;
+        Self { method, path, operation, access, body_bytes_max, at_edge: false }
+    }
+
+    /// The same, answered where the request arrives: [`crate::function::Function::at_edge`]. Who
+    /// may ask is remembered for a second.
+    pub const fn at_edge(self) -> Self {
+        Self { at_edge: true, ..self }
     }
 
     /// The same with another limit for its body.

@@ -77,6 +77,9 @@ async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
     let body = http_body_util::BodyExt::map_err(body, |err| err.to_string());
     let call = serving::call(admitted.route, parts, body).await?;
     let Some(principal) = admitted.principal else { return F::edge(&Spin, &call).await };
+    if call.route.at_edge {
+        return F::at_edge(&Spin, &principal, &call).await;
+    }
     let store = SpinStore::new::<F>(&principal.tenant);
     let outcome = serving::run::<F, _, _>(&Spin, &store, principal, &call).await;
     if store.woken.get() {

@@ -49,10 +49,14 @@ impl Masks {
                 self.name(&format!("link_{number}"), token);
             }
         }
-        for token in text.split("\"token\":\"").skip(1).filter_map(|it| it.split('"').next()) {
-            let number = self.0.iter().filter(|(it, _)| it.starts_with("{{token_")).count() + 1;
-            if !self.0.iter().any(|(_, real)| real == token) {
-                self.name(&format!("token_{number}"), token);
+        for name in ["token", "receipt"] {
+            let field = format!("\"{name}\":\"");
+            for found in text.split(&field).skip(1).filter_map(|it| it.split('"').next()) {
+                let of_it = |it: &&(String, String)| it.0.starts_with(&format!("{{{{{name}_"));
+                let number = self.0.iter().filter(of_it).count() + 1;
+                if !self.0.iter().any(|(_, real)| real == found) {
+                    self.name(&format!("{name}_{number}"), found);
+                }
             }
         }
         for found in words(text) {

@@ -43,16 +43,21 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 /// The headers of an answer that are part of the story.
-pub const SHOWN: [&str; 9] = [
+pub const SHOWN: [&str; 14] = [
     "allow",
     "content-disposition",
     "etag",
     "idempotency-replayed",
+    "ratelimit",
+    "ratelimit-policy",
     "retry-after",
     "webhook-allowed-origin",
     "webhook-allowed-rate",
     "www-authenticate",
     "x-content-type-options",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
 ];
 
 /// The headers of a delivery that are part of the story, besides ours and signatures.

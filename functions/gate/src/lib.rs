@@ -1,14 +1,14 @@
 //! The gate: who may do how much of what, and how much of it was done.
 
-mod limits;
+pub mod limits;
 pub mod schema;
 pub mod usage;
 
 use shared::{
-    domain::{Commit, Failure, Job},
+    domain::{Commit, Failure, Job, Principal},
     function::Function,
     http::Response,
-    ports::{Item, PortError, Tenant},
+    ports::{Edge, Item, PortError, Tenant},
     problem::Problem,
     route::{Call, Route},
 };
@@ -31,6 +31,14 @@ impl Function for Gate {
         } else {
             limits::handle(tenant, call).await
         }
+    }
+
+    async fn at_edge(
+        edge: &impl Edge,
+        principal: &Principal,
+        call: &Call,
+    ) -> Result<Response, Problem> {
+        limits::at_edge(edge, principal, call).await
     }
 
     async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {

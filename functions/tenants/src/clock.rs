@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Draft, Id, Timestamp},
+    directory,
+    domain::{Commit, Draft, Failure, Id, Job, NewJob, Timestamp},
     http::{Response, StatusCode, json as json_response},
     ports,
     problem::Problem,
@@ -11,6 +12,9 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::store;
+
+/// Shows the clock to the edge.
+pub const SHOW: &str = "tenants.clock";
 
 /// How far a clock moves in one go, in milliseconds: ten years.
 const ADVANCE_MS_MAX: i64 = 10 * 366 * 24 * 60 * 60 * 1000;
@@ -98,8 +102,19 @@ pub async fn advance(at: &impl ports::Tenant, advance: Advance) -> Result<Respon
     let entry = Draft::new("test-clock.advanced", &Id::trusted(at.principal().tenant.clone()))
         .with(json!({"to": advance.to}));
     // The drain is what moves it.
+    let show = NewJob::new(SHOW, format!("{SHOW}:{}", at.new_id("job")?), json!({}));
     let commit = store::put_clock(now, shows, advance.to).entry(entry).wake("tenants");
+    let commit = commit.job(show.eager());
     at.answer(commit, json_response(StatusCode::OK, &clock), busy).await
+}
+
+/// Shows the edge what the clock is about to show.
+pub async fn show(at: &impl ports::Tenant, _: &Job) -> Result<Commit, Failure> {
+    if let Some(Hands { target, .. }) = store::find_clock(at).await? {
+        let body = json!({"now_ms": target.0});
+        at.projection().show_document(directory::CLOCK, target.0, &body).await?;
+    }
+    Ok(Commit::new())
 }
 
 fn busy() -> Problem {

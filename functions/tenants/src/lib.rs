@@ -114,6 +114,7 @@ impl Function for Tenants {
             tenant::ERASE => tenant::erase(tenant, job).await,
             tenant::WIPE => tenant::wipe(tenant, job).await,
             key::SHOW => key::show(tenant, job).await,
+            clock::SHOW => clock::show(tenant, job).await,
             address::SHOW => address::show(tenant, job).await,
             other => Err(Failure::dead(format!("tenants works no {other}"))),
         }

@@ -1,7 +1,7 @@
 //! Wakes on Spin: a row for each tenant and function that has something to do, and the tick that
 //! works them off.
 
-use std::{cell::RefCell, collections::HashMap, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -35,7 +35,7 @@ const TALLIES_MAX: usize = 1_000;
 
 thread_local! {
     /// Until when nobody has to ask again for a wake that takes in what is counted.
-    static TALLIES: RefCell<HashMap<String, Timestamp>> = RefCell::default();
+    static TALLIES: RefCell<BTreeMap<String, Timestamp>> = RefCell::default();
 }
 
 const ASK: &str = "

@@ -48,6 +48,10 @@ async fn answer<F: Function>(edge: &Worker, request: HttpRequest) -> Result<Outc
         let call = serve::call(admitted.route, parts, body).await?;
         return F::edge(edge, &call).await.map(Outcome::Ours);
     };
+    if admitted.route.at_edge {
+        let call = serve::call(admitted.route, parts, body).await?;
+        return F::at_edge(edge, &principal, &call).await.map(Outcome::Ours);
+    }
     let body = door::read_body(&parts.headers, body, admitted.route.body_bytes_max).await?;
     let broken = |err: &dyn std::fmt::Display| Problem::unavailable().caused_by(err);
     let errand = object::errand(&principal)?;

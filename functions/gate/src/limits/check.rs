@@ -1,0 +1,434 @@
+//! A check: whether a request may go on, by all policies that count for it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::{
+    domain::{Id, Principal, Timestamp, sha256_hex},
+    http::{Response, StatusCode, json as json_response},
+    limit::{Act, Algorithm, Limit, Standing, UNITS_MAX},
+    ports::{Edge, PortError, Question, Tally},
+    problem::Problem,
+    route::Call,
+};
+use utoipa::ToSchema;
+
+use super::{
+    answer, key, local, pattern,
+    policy::{Mode, OnError, Policy, Refusal},
+    receipt::Receipt,
+    set::{self, Rule},
+};
+
+/// How many checks are in one batch.
+pub const CHECKS_MAX: usize = 100;
+/// The longest text of a field of a check, in characters.
+const FIELD_CHARS_MAX: usize = 256;
+/// How many headers or attributes a check has.
+const FIELDS_MAX: usize = 32;
+/// What is counted for a quarter of an hour together.
+const SLOT_MS: i64 = 15 * 60 * 1000;
+
+/// What is to be let in: what the caller knows of a request.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Asked {
+    /// For which app; `default` when left out.
+    #[serde(default = "default_app")]
+    pub app: String,
+    /// The id of the API key that was shown.
+    pub api_key: Option<String>,
+    /// Who asks.
+    pub user: Option<String>,
+    /// Which of the tenant's customers it counts for.
+    pub subject: Option<String>,
+    /// The client's address.
+    pub ip: Option<String>,
+    /// The method.
+    pub method: Option<String>,
+    /// The route, best without what differs from request to request: `/v1/orders/{id}`.
+    pub route: Option<String>,
+    /// Headers that policies look at.
+    #[schema(value_type = Object)]
+    pub headers: BTreeMap<String, Value>,
+    /// Whatever else policies look at.
+    #[schema(value_type = Object)]
+    pub attributes: BTreeMap<String, Value>,
+    /// Units, 0 to 1,000,000,000; 0 looks and takes nothing. By the policies when left out.
+    pub cost: Option<i64>,
+    /// The name of the lease of policies with `concurrency`; made up when left out.
+    pub lease: Option<String>,
+    /// Whether the answer has a receipt, by which it can be settled.
+    pub receipt: bool,
+    /// Whether the answer has the X-RateLimit headers as well.
+    pub legacy_headers: bool,
+}
+
+/// Several checks, each for itself, one after the other.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Checks {
+    /// 1 to 100.
+    pub checks: Vec<Asked>,
+}
+
+/// How a check came out.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Checked {
+    /// Whether the request may go on.
+    pub allowed: bool,
+    /// How the key of each policy that counts stands now.
+    pub policies: Vec<PolicyStanding>,
+    /// After how many seconds the request would be allowed; absent when it is, or never will be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<i64>,
+    /// The lease that it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<String>,
+    /// What settles it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// Whether it was let through because it could not be decided.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub failed_open: bool,
+}
+
+/// The outcomes of several checks, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CheckedAll {
+    /// One for each.
+    pub items: Vec<Checked>,
+}
+
+/// How a key stands with a policy.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PolicyStanding {
+    /// The policy.
+    pub policy: String,
+    /// Whether the request fits.
+    pub allowed: bool,
+    /// Whether the policy only says what it would do.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
+    /// Whether the key is on the policy's list of those that are always refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub banned: bool,
+    /// Units in a period, or at the same time.
+    pub limit: i64,
+    /// The period; absent with `concurrency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period_seconds: Option<i64>,
+    /// Units that are left.
+    pub remaining: i64,
+    /// Until all of them are there again, in seconds.
+    pub reset_seconds: i64,
+    /// Until the request would fit, in seconds; absent when it does, or never will.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<i64>,
+    /// The key, as a hash.
+    pub key: String,
+    /// What a refusal says.
+    #[serde(skip)]
+    pub refusal: Refusal,
+}
+
+/// A policy that counts for a request.
+struct Asks<'a> {
+    policy: &'a Policy,
+    question: Question,
+    banned: bool,
+}
+
+fn default_app() -> String {
+    "default".to_owned()
+}
+
+/// Answers one check: 200, or 429 with the problem.
+pub async fn check(
+    edge: &impl Edge,
+    principal: &Principal,
+    call: &Call,
+) -> Result<Response, Problem> {
+    let asked: Asked = call.json()?;
+    let checked = decide(edge, principal, &asked).await?;
+    Ok(answer::of(&checked, asked.legacy_headers))
+}
+
+/// Answers several, each for itself.
+pub async fn check_all(
+    edge: &impl Edge,
+    principal: &Principal,
+    call: &Call,
+) -> Result<Response, Problem> {
+    let Checks { checks } = call.json()?;
+    if !(1..=CHECKS_MAX).contains(&checks.len()) {
+        return Err(Problem::unfitting("checks", format!("1 to {CHECKS_MAX}")));
+    }
+    for it in &checks {
+        fit(it)?; // All of them, before any of them takes.
+    }
+    let mut items = Vec::with_capacity(checks.len());
+    for it in &checks {
+        items.push(decide(edge, principal, it).await?);
+    }
+    Ok(json_response(StatusCode::OK, &CheckedAll { items }))
+}
+
+/// Decides whether a request may go on. What is refused has taken nothing.
+///
+/// # Errors
+/// 422 when the check does not fit; 503 when a policy cannot be decided and refuses then.
+pub async fn decide(
+    edge: &impl Edge,
+    principal: &Principal,
+    asked: &Asked,
+) -> Result<Checked, Problem> {
+    fit(asked)?;
+    let set = set::load(edge, principal).await?;
+    let now = set::now(edge, principal).await?;
+    let lease = lease(edge, asked, &set)?;
+    let asks = asks(&set, principal, asked, lease.as_deref(), now)?;
+    let tally = tally(principal, asked, &asks, now);
+    let (shadow, real): (Vec<_>, Vec<_>) = asks.into_iter().partition(|it| it.policy.shadow);
+    let group = group(principal, asked);
+
+    let mut checked = Checked {
+        allowed: true,
+        policies: vec![],
+        retry_after_seconds: None,
+        lease: None,
+        receipt: None,
+        failed_open: false,
+    };
+    match take(edge, &group, &real, tally, now).await {
+        Ok(policies) => checked.policies = policies,
+        Err(err) if real.iter().all(|it| it.policy.on_error == OnError::Admit) => {
+            edge.note(&format!("gate: let through, as it cannot be decided: {err}"));
+            checked.failed_open = true;
+        }
+        Err(err) => return Err(err.into()),
+    }
+    checked.allowed = checked.policies.iter().all(|it| it.allowed);
+    if checked.allowed {
+        checked.lease = lease;
+        if asked.receipt {
+            let receipt = Receipt::new(principal, asked, &group, &checked, now);
+            let questions = real.iter().map(|it| (&it.question.key, it.question.limit));
+            checked.receipt = Some(receipt.of(questions).token(edge).await?);
+        }
+    } else {
+        let refused = checked.policies.iter().filter(|it| !it.allowed);
+        let waits = refused.map(|it| it.retry_after_seconds);
+        checked.retry_after_seconds = waits.collect::<Option<Vec<_>>>().into_iter().flatten().max();
+    }
+    for it in &shadow {
+        // Each for itself: it may refuse nothing.
+        if let Ok(standing) = take(edge, &group, std::slice::from_ref(it), None, now).await {
+            checked.policies.extend(standing);
+        }
+    }
+    Ok(checked)
+}
+
+/// Where the limits of a check are decided together.
+pub fn group(principal: &Principal, asked: &Asked) -> String {
+    format!("{}:{}", principal.tenant, asked.app)
+}
+
+fn fit(asked: &Asked) -> Result<(), Problem> {
+    if asked.cost.is_some_and(|it| !(0..=UNITS_MAX).contains(&it)) {
+        return Err(Problem::unfitting("cost", format!("0 to {UNITS_MAX}")));
+    }
+    for (name, text) in [
+        ("app", Some(&asked.app)),
+        ("api_key", asked.api_key.as_ref()),
+        ("user", asked.user.as_ref()),
+        ("subject", asked.subject.as_ref()),
+        ("ip", asked.ip.as_ref()),
+        ("method", asked.method.as_ref()),
+        ("route", asked.route.as_ref()),
+        ("lease", asked.lease.as_ref()),
+    ] {
+        if text.is_some_and(|it| it.len() > FIELD_CHARS_MAX) {
+            return Err(Problem::unfitting(name, format!("at most {FIELD_CHARS_MAX} characters")));
+        }
+    }
+    for (name, fields) in [("headers", &asked.headers), ("attributes", &asked.attributes)] {
+        if fields.len() > FIELDS_MAX {
+            return Err(Problem::unfitting(name, format!("at most {FIELDS_MAX}")));
+        }
+    }
+    Ok(())
+}
+
+fn lease(edge: &impl Edge, asked: &Asked, set: &[Rule]) -> Result<Option<String>, PortError> {
+    let leases =
+        |it: &Rule| it.policy.algorithm == Algorithm::Concurrency && it.policy.app == asked.app;
+    if !set.iter().any(leases) {
+        return Ok(None);
+    }
+    if let Some(it) = &asked.lease {
+        return Ok(Some(it.clone()));
+    }
+    let mut random = [0; 10];
+    edge.random(&mut random)?;
+    Ok(Some(Id::new("lea", edge.now(), &random).to_string()))
+}
+
+/// The policies that count for a request, and what is asked of each.
+fn asks<'a>(
+    set: &'a [Rule],
+    principal: &Principal,
+    asked: &Asked,
+    lease: Option<&str>,
+    now: Timestamp,
+) -> Result<Vec<Asks<'a>>, Problem> {
+    let mut all = Vec::new();
+    for Rule { policy, when } in set.iter().filter(|it| it.policy.app == asked.app) {
+        let route = asked.route.as_deref().unwrap_or("");
+        let named = asked.method.as_ref().map(|it| format!("{it} {route}"));
+        let cost = asked.cost.unwrap_or_else(|| policy.cost_of(named.as_deref().unwrap_or(route)));
+        if let Some(it) = when
+            && !holds(it, policy, asked, cost)?
+        {
+            continue;
+        }
+        let Some(key) = key::fill(&policy.key, asked) else { continue };
+        let banned = policy.ban.iter().any(|it| pattern::fits(it, &key));
+        if !banned && policy.allow.iter().any(|it| pattern::fits(it, &key)) {
+            continue;
+        }
+        let limit = policy.limit_of(&key).map_err(|err| Problem::internal().caused_by(err))?;
+        let act = match (policy.algorithm, lease) {
+            (Algorithm::Concurrency, Some(lease)) if cost > 0 => {
+                Act::Lease(cost, lease.to_owned(), now + limit.period())
+            }
+            _ => Act::Take(cost),
+        };
+        let key = hashed(principal, policy, limit, &key);
+        all.push(Asks { policy, question: Question { key, limit, act }, banned });
+    }
+    Ok(all)
+}
+
+fn holds(
+    when: &shared::expression::Expression,
+    policy: &Policy,
+    asked: &Asked,
+    cost: i64,
+) -> Result<bool, Problem> {
+    // What is not there is an empty text: a condition can compare it like any other.
+    let text = |it: &Option<String>| Value::from(it.as_deref().unwrap_or(""));
+    let (api_key, app, ip) = (text(&asked.api_key), json!(asked.app), text(&asked.ip));
+    let (method, route, user) = (text(&asked.method), text(&asked.route), text(&asked.user));
+    let (attributes, cost, headers) = (json!(asked.attributes), json!(cost), json!(asked.headers));
+    let bindings = [
+        ("api_key", &api_key),
+        ("app", &app),
+        ("attributes", &attributes),
+        ("cost", &cost),
+        ("headers", &headers),
+        ("ip", &ip),
+        ("method", &method),
+        ("route", &route),
+        ("user", &user),
+    ];
+    match when.holds(&bindings) {
+        Ok(it) => Ok(it),
+        Err(_) if policy.on_error == OnError::Admit => Ok(false),
+        Err(why) => {
+            let why = format!("the condition of {}: {why}", policy.name);
+            Err(Problem::unfitting("attributes", why))
+        }
+    }
+}
+
+/// The key by which the limiter knows it. Another limit is another key: a state is only of use to
+/// the limit that made it.
+fn hashed(principal: &Principal, policy: &Policy, limit: Limit, key: &str) -> String {
+    let limit = serde_json::to_string(&limit).unwrap_or_default();
+    let hash = sha256_hex(format!("{}\n{limit}\n{key}", policy.name).as_bytes());
+    format!("{}:{}", principal.tenant, hash.get(..32).unwrap_or(&hash))
+}
+
+/// What is counted of a request that takes something.
+fn tally(principal: &Principal, asked: &Asked, asks: &[Asks], now: Timestamp) -> Option<Tally> {
+    let units = asks.iter().filter_map(|it| match it.question.act {
+        Act::Take(units) | Act::Lease(units, ..) => Some(units),
+        _ => None,
+    });
+    let units = asked.cost.or(units.max()).unwrap_or(1);
+    if units == 0 {
+        return None;
+    }
+    let counts = |what: &str| vec![(what.to_owned(), 1), (format!("{what}_units"), units)];
+    Some(Tally {
+        tenant: principal.tenant.clone(),
+        function: "gate".to_owned(),
+        label: label(asked, now),
+        admitted: counts("passed"),
+        refused: counts("blocked"),
+    })
+}
+
+/// What the counts of a request are of.
+pub fn label(asked: &Asked, now: Timestamp) -> String {
+    let at_ms = now.0 - now.0.rem_euclid(SLOT_MS);
+    json!({
+        "app": asked.app, "key": asked.api_key, "route": asked.route, "subject": asked.subject,
+        "at_ms": at_ms,
+    })
+    .to_string()
+}
+
+/// Takes what is asked of all of them, or nothing.
+async fn take(
+    edge: &impl Edge,
+    group: &str,
+    asks: &[Asks<'_>],
+    tally: Option<Tally>,
+    now: Timestamp,
+) -> Result<Vec<PolicyStanding>, PortError> {
+    let banned = asks.iter().any(|it| it.banned);
+    // Somebody who is banned takes nothing, and is counted.
+    let look = |it: &Asks| match banned {
+        true => Question { act: Act::Take(0), ..it.question.clone() },
+        false => it.question.clone(),
+    };
+    let questions: Vec<_> = asks.iter().map(look).collect();
+    let tally = tally.map(|it| match banned {
+        true => Tally { admitted: it.refused.clone(), ..it },
+        false => it,
+    });
+    let eventual = asks.iter().all(|it| it.policy.mode == Mode::Eventual) && !asks.is_empty();
+    let standings = if eventual && !banned {
+        local::decide(edge, group, &questions, tally, now).await?
+    } else {
+        edge.decide(group, &questions, tally.as_ref(), now).await?
+    };
+    Ok(asks.iter().zip(standings).map(|(it, standing)| stands(it, standing)).collect())
+}
+
+fn stands(ask: &Asks, it: Standing) -> PolicyStanding {
+    let Asks { policy, question, banned } = ask;
+    let seconds = |ms: i64| (ms + 999) / 1000;
+    let concurrency = policy.algorithm == Algorithm::Concurrency;
+    let key = question.key.rsplit(':').next().unwrap_or("").to_owned();
+    PolicyStanding {
+        policy: policy.name.clone(),
+        allowed: it.admitted && !banned,
+        shadow: policy.shadow,
+        banned: *banned,
+        limit: question.limit.units(),
+        period_seconds: (!concurrency).then(|| seconds(question.limit.period_ms())),
+        remaining: if *banned { 0 } else { it.remaining },
+        reset_seconds: seconds(it.reset_ms),
+        retry_after_seconds: match (it.admitted, *banned) {
+            (false, false) => it.retry_ms.map(|it| seconds(it).max(1)),
+            _ => None,
+        },
+        key,
+        refusal: if *banned { Refusal::AbnormalUsageDetected } else { policy.problem },
+    }
+}

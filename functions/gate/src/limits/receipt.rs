@@ -1,0 +1,142 @@
+//! A receipt: what a check has taken, so that it can be settled when it is known what it was.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize};
+use shared::{
+    domain::{Principal, Timestamp},
+    http::{Response, StatusCode, empty},
+    limit::{Act, Algorithm, Limit, UNITS_MAX},
+    ports::{Edge, Question, Tally},
+    problem::Problem,
+    route::Call,
+    seal::Keys,
+};
+use utoipa::ToSchema;
+
+use super::{
+    check::{self, Asked, Checked},
+    set,
+};
+
+const PURPOSE: &str = "limit receipt";
+/// The longest answer that is counted, in milliseconds: a day.
+const LATENCY_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
+/// What was taken. Whoever has the token cannot change it.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Receipt {
+    tenant: String,
+    group: String,
+    label: String,
+    lease: Option<String>,
+    at_ms: i64,
+    taken: Vec<(String, Limit)>,
+}
+
+/// What became of a request that was let in.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settlement {
+    /// The receipt of the check.
+    pub receipt: String,
+    /// Units that it cost beside what was taken; less than 0 gives back.
+    #[serde(default)]
+    pub cost: i64,
+    /// The status of the answer.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// How long the answer took, in milliseconds.
+    #[serde(default)]
+    pub latency_ms: Option<u64>,
+}
+
+impl Receipt {
+    /// The receipt of a check.
+    pub fn new(
+        principal: &Principal,
+        asked: &Asked,
+        group: &str,
+        checked: &Checked,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            tenant: principal.tenant.clone(),
+            group: group.to_owned(),
+            label: check::label(asked, now),
+            lease: checked.lease.clone(),
+            at_ms: now.0,
+            taken: vec![],
+        }
+    }
+
+    /// With what was taken of.
+    pub fn of<'a>(self, taken: impl Iterator<Item = (&'a String, Limit)>) -> Self {
+        Self { taken: taken.map(|(key, limit)| (key.clone(), limit)).collect(), ..self }
+    }
+
+    /// The token that stands for it.
+    ///
+    /// # Errors
+    /// When the deployment has no sealing key.
+    pub async fn token(&self, edge: &impl Edge) -> Result<String, Problem> {
+        let text = serde_json::to_vec(self).map_err(|it| Problem::internal().caused_by(it))?;
+        let text = BASE64URL_NOPAD.encode(&text);
+        let signature = Keys::load(edge).await?.sign(PURPOSE, &text);
+        Ok(format!("{text}.{}", BASE64URL_NOPAD.encode(&signature)))
+    }
+
+    async fn read(edge: &impl Edge, principal: &Principal, token: &str) -> Result<Self, Problem> {
+        let keys = Keys::load(edge).await?;
+        let read = || {
+            let (text, signature) = token.split_once('.')?;
+            let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?;
+            if !keys.verify(PURPOSE, text, &signature) {
+                return None;
+            }
+            serde_json::from_slice(&BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()
+        };
+        let receipt = read().filter(|it: &Self| it.tenant == principal.tenant);
+        receipt.ok_or_else(|| Problem::unfitting("receipt", "not one that a check has given"))
+    }
+}
+
+/// Settles a check: adds or gives back units, ends its leases, and counts how it went.
+pub async fn settle(
+    edge: &impl Edge,
+    principal: &Principal,
+    call: &Call,
+) -> Result<Response, Problem> {
+    let settlement: Settlement = call.json()?;
+    if !(-UNITS_MAX..=UNITS_MAX).contains(&settlement.cost) {
+        return Err(Problem::unfitting("cost", format!("{} to {UNITS_MAX}", -UNITS_MAX)));
+    }
+    if settlement.latency_ms.is_some_and(|it| it > LATENCY_MS_MAX) {
+        return Err(Problem::unfitting("latency_ms", format!("at most {LATENCY_MS_MAX}")));
+    }
+    let receipt = Receipt::read(edge, principal, &settlement.receipt).await?;
+    let now = set::now(edge, principal).await?;
+    let question = |(key, limit): &(String, Limit)| {
+        let act = match (limit.algorithm(), &receipt.lease) {
+            (Algorithm::Concurrency, Some(lease)) => Act::Release(lease.clone()),
+            _ => Act::Settle(settlement.cost, Timestamp(receipt.at_ms)),
+        };
+        Question { key: key.clone(), limit: *limit, act }
+    };
+    let questions: Vec<_> = receipt.taken.iter().map(question).collect();
+    let tally = Tally {
+        tenant: receipt.tenant.clone(),
+        function: "gate".to_owned(),
+        label: receipt.label.clone(),
+        admitted: counts(&settlement),
+        refused: vec![],
+    };
+    edge.decide(&receipt.group, &questions, Some(&tally), now).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+fn counts(it: &Settlement) -> Vec<(String, i64)> {
+    let units = (it.cost != 0).then(|| ("passed_units".to_owned(), it.cost));
+    let status = it.status.map(|it| (format!("status:{}xx", it / 100), 1));
+    let latency = it.latency_ms.map(|it| (format!("latency_ms:{it}"), 1));
+    [units, status, latency].into_iter().flatten().collect()
+}

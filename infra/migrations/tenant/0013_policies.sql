@@ -1,0 +1,8 @@
+-- Policies of limits: data of the tenant's.
+create table gate_policies (
+  tenant text not null,
+  name text not null,
+  version integer not null,
+  body text not null,
+  primary key (tenant, name)
+) strict, without rowid;
