@@ -211,7 +211,9 @@ pub async fn decide(
     }
     checked.allowed = checked.policies.iter().all(|it| it.allowed);
     if checked.allowed {
-        checked.lease = lease;
+        // The name of what is held, when something is.
+        let holds = |it: &Asks| matches!(it.question.act, Act::Lease(..));
+        checked.lease = lease.filter(|_| real.iter().any(holds));
         if asked.receipt {
             let receipt = Receipt::new(principal, asked, &group, &checked, now);
             let questions = real.iter().map(|it| (&it.question.key, it.question.limit));
