@@ -69,6 +69,7 @@ impl Masks {
         }
         let text = hide(&hide(&hide_times(&text), "leaf"), "prefix");
         let text = hide_after(&hide_after(&text, "v1,"), "v1a,");
+        let text = hide_after(&hide_after(&text, "sig1=:"), "sig2=:");
         let text = hide_number(&text, "latency_ms");
         HIDDEN.iter().fold(text, |text, field| hide(&text, field))
     }

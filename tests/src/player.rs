@@ -56,7 +56,7 @@ pub const SHOWN: [&str; 9] = [
 ];
 
 /// The headers of a delivery that are part of the story, besides ours and signatures.
-const SHOWN_SENT: [&str; 2] = ["authorization", "x-own"];
+const SHOWN_SENT: [&str; 4] = ["authorization", "content-digest", "signature-input", "x-own"];
 
 /// The stories, in the order of their paths.
 ///

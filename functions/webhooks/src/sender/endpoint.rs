@@ -16,8 +16,10 @@ use utoipa::ToSchema;
 
 use super::{
     health::Standing,
-    keys, pump,
-    settings::{Auth, Private, Settings, is_word},
+    keys,
+    private::{Auth, Private},
+    pump,
+    settings::{Settings, is_word},
     store,
 };
 use crate::source::{OVERLAP_MAX, Secret};

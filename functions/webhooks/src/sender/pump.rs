@@ -19,7 +19,8 @@ use super::{
     event::Event,
     health::{News, Standing},
     keys, notice,
-    settings::{Order, Private},
+    private::Private,
+    settings::Order,
     store, token,
 };
 
@@ -63,7 +64,7 @@ struct Sender {
     url: url::Url,
     private: Private,
     secrets: Vec<String>,
-    keys: Vec<[u8; 32]>,
+    keys: Vec<keys::Seed>,
     token: Option<String>,
 }
 
@@ -190,12 +191,14 @@ async fn deliver(
     };
     let number = due.attempts + 1;
     let letter = Letter {
+        endpoint: &endpoint.id,
         event: &event.id,
         sequence: due.sequence,
         number,
         body: &body,
         secrets: &sender.secrets,
         keys: &sender.keys,
+        signatures: &endpoint.settings.signatures,
     };
     let token = sender.token.as_deref();
     let url = sender.url.clone();
