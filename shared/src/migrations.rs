@@ -34,6 +34,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0006_told.sql",
     "tenant/0007_sender.sql",
     "tenant/0008_receiver.sql",
+    "tenant/0009_handshake.sql",
 ];
 
 const CREATE_VERSIONS: &str = "

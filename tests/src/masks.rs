@@ -9,7 +9,7 @@ const PREFIXES: [&str; 14] = [
     "whpk",
 ];
 /// Fields that depend on chance or jitter.
-const HIDDEN: [&str; 8] = [
+const HIDDEN: [&str; 9] = [
     "delivered_at",
     "due_at",
     "ended_at",
@@ -17,6 +17,7 @@ const HIDDEN: [&str; 8] = [
     "last_failure_at",
     "last_success_at",
     "open_until",
+    "origin",
     "x",
 ];
 /// The shortest thing after a prefix that is taken for an id or a secret.

@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod endpoint;
 pub mod event;
 pub mod event_type;
+mod handshake;
 pub mod health;
 mod http_message;
 pub mod import;
@@ -103,7 +104,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         "getEventType" => event_type::get(at, call).await,
         "putEventType" => event_type::put(at, call).await,
         "deleteEventType" => event_type::delete(at, call).await,
-        "createEndpoint" => endpoint::create(at, call.json()?).await,
+        "createEndpoint" => endpoint::create(at, call).await,
         "listEndpoints" => endpoint::list(at, call).await,
         "getEndpoint" => endpoint::get(at, call).await,
         "updateEndpoint" => endpoint::update(at, call).await,
@@ -134,6 +135,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 /// Why it is not done.
 pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     match job.kind.as_str() {
+        handshake::HANDSHAKE => handshake::shake(at, job).await,
         pump::PUMP => pump::pump(at, job).await,
         delivery::REPLAY => delivery::replay_some(at, job).await,
         keys::SHOW => keys::show(at, job).await,

@@ -219,7 +219,7 @@ fn outcome(answer: &HttpResponse) -> Outcome {
 }
 
 /// The class of an error, by which they are counted.
-fn class(err: &FetchError) -> &'static str {
+pub fn class(err: &FetchError) -> &'static str {
     match err {
         FetchError::Refused => "the address is not allowed",
         FetchError::Timeout(_) => "timeout",

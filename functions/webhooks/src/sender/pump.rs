@@ -82,6 +82,9 @@ pub async fn pump(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         if endpoint.state != EndpointState::Active || endpoint.settings.url.is_none() {
             return Ok(Commit::new()); // Who makes it active again queues the pump.
         }
+        if endpoint.handshake.as_ref().is_some_and(|it| !it.is_granted()) {
+            return Ok(Commit::new()); // The handshake queues the pump.
+        }
         if let Some(wait) = endpoint.health.wait(at.time()) {
             return Err(Failure::postponed(wait, Commit::new()));
         }
@@ -120,8 +123,7 @@ async fn take(at: &impl Tenant, endpoint: &Endpoint) -> Result<Taken, PortError>
         return Ok(Taken::Later(first.at.since(now)));
     }
     due.retain(|it| it.at <= now);
-    let Some(limit) = endpoint.settings.rate_per_second else { return Ok(Taken::Some(due)) };
-    let rate = Rate { limit, period: Duration::from_secs(1) };
+    let Some(rate) = rate(endpoint) else { return Ok(Taken::Some(due)) };
     let (mut admitted, mut wait) = (Vec::new(), Duration::ZERO);
     for it in due {
         match at.admit(&format!("endpoint:{id}"), rate).await? {
@@ -133,6 +135,13 @@ async fn take(at: &impl Tenant, endpoint: &Endpoint) -> Result<Taken, PortError>
         }
     }
     if admitted.is_empty() { Ok(Taken::Later(wait)) } else { Ok(Taken::Some(admitted)) }
+}
+
+/// The most that may be sent: by the endpoint's settings, or less by its handshake.
+fn rate(endpoint: &Endpoint) -> Option<Rate> {
+    let ours = endpoint.settings.rate_per_second;
+    let allowed = endpoint.handshake.as_ref().and_then(|it| it.rate(ours));
+    allowed.or(ours.map(|limit| Rate { limit, period: Duration::from_secs(1) }))
 }
 
 /// Tries these, and commits what came of all of them.

@@ -8,7 +8,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{event::Event, http_message::Signatures};
+use super::{event::Event, handshake::HandshakeKind, http_message::Signatures};
 use crate::source;
 
 /// The longest description, in characters.
@@ -55,6 +55,9 @@ pub struct Settings {
     /// How its deliveries are signed: `standard`, `http_message` or both; `standard` when left out.
     #[serde(skip_serializing_if = "Signatures::is_default")]
     pub signatures: Signatures,
+    /// The handshake that it wants before anything is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<HandshakeKind>,
 }
 
 /// How much of an event is sent.
