@@ -4,6 +4,8 @@
 //! with the endpoint's next number. The endpoint's pump works the deliveries off.
 
 pub mod attempt;
+pub mod batch;
+mod courier;
 pub mod delivery;
 pub mod endpoint;
 pub mod event;

@@ -72,10 +72,10 @@ pub enum Outcome {
 pub struct Letter<'a> {
     /// The endpoint's id.
     pub endpoint: &'a Id,
-    /// The event's id.
-    pub event: &'a Id,
-    /// The delivery's number.
-    pub sequence: i64,
+    /// The event's id, or that of the batch.
+    pub id: &'a Id,
+    /// The delivery's number, or those of the batch.
+    pub sequence: &'a str,
     /// Which attempt this is.
     pub number: u32,
     /// The body.
@@ -97,7 +97,7 @@ pub fn request(
     now: Timestamp,
 ) -> HttpRequest {
     let body = letter.body.to_string();
-    let id = letter.event.as_str();
+    let id = letter.id.as_str();
     let mut headers = HeaderMap::new();
     let mut set = |name: &str, value: &str| {
         let name = HeaderName::from_bytes(name.as_bytes());
@@ -119,7 +119,7 @@ pub fn request(
     for (name, value) in signed(&url, letter, now, body.as_bytes()) {
         set(name, &value);
     }
-    set("webhook-sequence", &letter.sequence.to_string());
+    set("webhook-sequence", letter.sequence);
     set("webhook-attempt", &letter.number.to_string());
     HttpRequest {
         method: Method::POST,
@@ -138,7 +138,7 @@ fn signed(
     now: Timestamp,
     body: &[u8],
 ) -> Vec<(&'static str, String)> {
-    let (id, now) = (letter.event.as_str(), now.seconds());
+    let (id, now) = (letter.id.as_str(), now.seconds());
     let mut headers = Vec::new();
     if letter.signatures.has(SignatureKind::Standard) {
         let signature = standard::sign(letter.secrets, letter.keys, id, now, body);
@@ -270,8 +270,8 @@ mod tests {
         let event = Id::trusted("evt_1".to_owned());
         let letter = Letter {
             endpoint: &Id::trusted("end_1".to_owned()),
-            event: &event,
-            sequence: 3,
+            id: &event,
+            sequence: "3",
             number: 2,
             body: &serde_json::json!({}),
             secrets: &[],

@@ -8,7 +8,12 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{event::Event, handshake::HandshakeKind, http_message::Signatures};
+use super::{
+    batch::{self, Batch},
+    event::Event,
+    handshake::HandshakeKind,
+    http_message::Signatures,
+};
 use crate::source;
 
 /// The longest description, in characters.
@@ -55,6 +60,9 @@ pub struct Settings {
     /// How its deliveries are signed: `standard`, `http_message` or both; `standard` when left out.
     #[serde(skip_serializing_if = "Signatures::is_default")]
     pub signatures: Signatures,
+    /// That it takes several events in one request, as a JSON array; only where the order is fifo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
     /// The handshake that it wants before anything is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handshake: Option<HandshakeKind>,
@@ -110,6 +118,7 @@ impl Settings {
         check_expression("filter", self.filter.as_deref())?;
         check_expression("transform", self.transform.as_deref())?;
         self.signatures.check()?;
+        batch::check(&self)?;
         if self.rate_per_second.is_some_and(|it| !(1..=RATE_MAX).contains(&it)) {
             return Err(Problem::unfitting("rate_per_second", format!("1 to {RATE_MAX}")));
         }
