@@ -38,6 +38,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0006_told.sql",
     "tenant/0007_sender.sql",
     "tenant/0008_receiver.sql",
+    "tenant/0009_handshake.sql",
     "tenant/0011_tallies.sql",
     "tenant/0013_policies.sql",
 ];

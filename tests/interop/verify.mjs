@@ -1,20 +1,49 @@
 // Checks what we sent with somebody else's code: the library of Standard Webhooks for v1, node's own
-// Ed25519 for v1a. Standard input is a JSON list of {kind, key, headers, body}; standard output is
-// a JSON list with "ok", or why not, for each.
+// Ed25519 for v1a, http-message-signatures for RFC 9421. Standard input is a JSON list of
+// {kind, key, path, headers, body}; standard output is a JSON list with "ok", or why not, for each.
 
-import { createPublicKey, verify } from "node:crypto";
+import { createHash, createPublicKey, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createVerifier, httpbis } from "http-message-signatures";
 import { Webhook } from "standardwebhooks";
 
-function check({ kind, key, headers, body }) {
+const COVERED = [
+  "@method",
+  "@target-uri",
+  "content-digest",
+  "content-type",
+  "webhook-id",
+  "webhook-timestamp",
+];
+
+function publicKeyOf(x) {
+  return createPublicKey({ format: "jwk", key: { kty: "OKP", crv: "Ed25519", x } });
+}
+
+// The key is the tenant's directory: each signature says by its keyid which one made it.
+async function checkMessage({ key, path, headers, body }) {
+  const digest = createHash("sha256").update(body).digest("base64");
+  if (headers["content-digest"] !== `sha-256=:${digest}:`) return "the digest does not fit";
+  const keyLookup = async ({ keyid }) => {
+    const found = JSON.parse(key).keys.find((it) => it.kid === keyid);
+    if (!found) return null;
+    const verify = createVerifier(publicKeyOf(found.x), "ed25519");
+    return { id: keyid, algs: ["ed25519"], verify };
+  };
+  const request = { method: "POST", url: `http://${headers.host}${path}`, headers };
+  const config = { keyLookup, requiredFields: COVERED, requiredParams: ["created"], all: true };
+  const fits = await httpbis.verifyMessage(config, request);
+  return fits ? "ok" : "no signature fits";
+}
+
+async function check(it) {
+  const { kind, key, headers, body } = it;
+  if (kind === "http_message") return checkMessage(it);
   if (kind === "v1") {
     new Webhook(key).verify(body, headers);
     return "ok";
   }
-  const publicKey = createPublicKey({
-    format: "jwk",
-    key: { kty: "OKP", crv: "Ed25519", x: key },
-  });
+  const publicKey = publicKeyOf(key);
   const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
   const signatures = headers["webhook-signature"].split(" ").filter((it) => it.startsWith("v1a,"));
   const fits = (it) =>
@@ -23,11 +52,5 @@ function check({ kind, key, headers, body }) {
 }
 
 const cases = JSON.parse(readFileSync(0, "utf8"));
-const results = cases.map((it) => {
-  try {
-    return check(it);
-  } catch (error) {
-    return String(error.message);
-  }
-});
-process.stdout.write(JSON.stringify(results));
+const results = cases.map((it) => check(it).catch((error) => String(error.message)));
+process.stdout.write(JSON.stringify(await Promise.all(results)));

@@ -4,12 +4,12 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 14] = [
+const PREFIXES: [&str; 15] = [
     "ten", "key", "src", "msg", "mem", "run", "job", "bpk", "whsec", "lnk", "end", "evt", "wsk",
-    "whpk",
+    "whpk", "bat",
 ];
 /// Fields that depend on chance or jitter.
-const HIDDEN: [&str; 8] = [
+const HIDDEN: [&str; 9] = [
     "delivered_at",
     "due_at",
     "ended_at",
@@ -17,6 +17,7 @@ const HIDDEN: [&str; 8] = [
     "last_failure_at",
     "last_success_at",
     "open_until",
+    "origin",
     "x",
 ];
 /// The shortest thing after a prefix that is taken for an id or a secret.
@@ -73,6 +74,7 @@ impl Masks {
         }
         let text = hide(&hide(&hide_times(&text), "leaf"), "prefix");
         let text = hide_after(&hide_after(&text, "v1,"), "v1a,");
+        let text = hide_after(&hide_after(&text, "sig1=:"), "sig2=:");
         let text = hide_number(&text, "latency_ms");
         HIDDEN.iter().fold(text, |text, field| hide(&text, field))
     }

@@ -61,7 +61,9 @@ pub const SHOWN: [&str; 14] = [
 ];
 
 /// The headers of a delivery that are part of the story, besides ours and signatures.
-const SHOWN_SENT: [&str; 2] = ["authorization", "x-own"];
+const SHOWN_SENT: [&str; 4] = ["authorization", "content-digest", "signature-input", "x-own"];
+/// Those of ours that differ from run to run, or from runtime to runtime.
+const HIDDEN_SENT: [&str; 2] = ["webhook-timestamp", "webhook-request-origin"];
 
 /// The stories, in the order of their paths.
 ///
@@ -228,13 +230,13 @@ impl Player<'_> {
         let number = |it: &Delivered, name| it.header(name).and_then(|it| it.parse::<u64>().ok());
         delivered.sort_by_key(|it| (number(it, "webhook-sequence"), number(it, "webhook-attempt")));
         for it in delivered {
-            out.push_str(&format!("< POST {}\n", it.path));
+            out.push_str(&format!("< {} {}\n", it.method, it.path));
             // Headers are in no order that anybody keeps.
             let mut headers = it.headers.clone();
             headers.sort();
             for (name, value) in &headers {
                 let shown = name.starts_with("backplane-") || name.starts_with("webhook-");
-                let shown = shown && name != "webhook-timestamp";
+                let shown = shown && !HIDDEN_SENT.contains(&name.as_str());
                 if shown || name.ends_with("signature") || SHOWN_SENT.contains(&name.as_str()) {
                     let line = format!("< {name}: {value}\n");
                     out.push_str(&self.masks.cover(&line));

@@ -1,6 +1,7 @@
 //! A receiver of deliveries on loopback: it remembers what came, and answers by the path.
 //!
-//! `/fail` is answered with 500, `/flaky` with 500 the first time, anything else with 200.
+//! `/fail` is answered with 500, `/flaky` with 500 the first time, anything else with 200. An
+//! `OPTIONS` of `/welcome` is answered as somebody does who takes 30 CloudEvents a minute.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -17,6 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// What came.
 #[derive(Clone, Debug)]
 pub struct Delivered {
+    /// The method.
+    pub method: String,
     /// The path.
     pub path: String,
     /// The headers, names in lower case.
@@ -93,9 +96,13 @@ fn serve(stream: &TcpStream, delivered: &Mutex<Vec<Delivered>>) {
             "/flaky" if !seen => "500 Internal Server Error",
             _ => "200 OK",
         };
+        let allowed = match (request.method.as_str(), request.path.as_str()) {
+            ("OPTIONS", "/welcome") => "webhook-allowed-origin: *\r\nwebhook-allowed-rate: 30\r\n",
+            _ => "",
+        };
         all.push(request);
         drop(all);
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok");
+        let answer = format!("HTTP/1.1 {status}\r\n{allowed}content-length: 2\r\n\r\nok");
         if (&mut &*stream).write_all(answer.as_bytes()).is_err() {
             return;
         }
@@ -105,7 +112,8 @@ fn serve(stream: &TcpStream, delivered: &Mutex<Vec<Delivered>>) {
 fn read(reader: &mut impl BufRead) -> Option<Delivered> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|it| *it > 0)?;
-    let path = line.split(' ').nth(1)?.to_owned();
+    let mut words = line.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -113,7 +121,7 @@ fn read(reader: &mut impl BufRead) -> Option<Delivered> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut request = Delivered { path, headers, body: Vec::new(), at: Instant::now() };
+    let mut request = Delivered { method, path, headers, body: Vec::new(), at: Instant::now() };
     request.body = if request.header("transfer-encoding") == Some("chunked") {
         chunked(reader)?
     } else {

@@ -35,7 +35,7 @@ fn verified(cases: &[Value]) -> Vec<String> {
 fn case(kind: &str, key: &str, it: &Delivered) -> Value {
     let headers: BTreeMap<_, _> = it.headers.iter().cloned().collect();
     let body = String::from_utf8(it.body.clone()).unwrap();
-    json!({"kind": kind, "key": key, "headers": headers, "body": body})
+    json!({"kind": kind, "key": key, "path": it.path, "headers": headers, "body": body})
 }
 
 /// The newest delivery, once there are this many.
@@ -51,9 +51,13 @@ fn delivery(sink: &Sink, count: usize) -> Delivered {
     }
 }
 
-fn public_keys(host: &Host, at: &Sandbox) -> Vec<String> {
+fn key_directory(host: &Host, at: &Sandbox) -> Value {
     let path = format!("/.well-known/webhook-keys/{}", at.tenant);
-    let keys = host.ask("GET", &path, "none", &Value::Null).json();
+    host.ask("GET", &path, "none", &Value::Null).json()
+}
+
+fn public_keys(host: &Host, at: &Sandbox) -> Vec<String> {
+    let keys = key_directory(host, at);
     keys["keys"].as_array().unwrap().iter().map(|it| it["x"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -73,10 +77,19 @@ fn tenant(host: &Host) -> Sandbox {
     Sandbox { tenant, key_id: made.text("/id"), key: made.text("/secret") }
 }
 
+fn has_the_libraries() -> bool {
+    let there = ["standardwebhooks", "http-message-signatures"]
+        .iter()
+        .all(|it| root().join("node_modules").join(it).exists());
+    if !there {
+        println!("skipped: npm ci has not been run");
+    }
+    there
+}
+
 #[test]
 fn both_signatures_are_believed_and_nothing_that_was_changed() {
-    if !root().join("node_modules/standardwebhooks").exists() {
-        println!("skipped: npm ci has not been run");
+    if !has_the_libraries() {
         return;
     }
     Host::on_each("signed", |host| {
@@ -116,5 +129,45 @@ fn both_signatures_are_believed_and_nothing_that_was_changed() {
         let mut all = vec![case("v1", &secret, &sent), case("v1", &new, &sent)];
         all.extend(public_keys(host, &at).iter().map(|it| case("v1a", it, &sent)));
         assert_eq!(verified(&all), ["ok"; 4]);
+    });
+}
+
+#[test]
+fn a_signed_http_message_is_believed_and_nothing_that_was_changed() {
+    if !has_the_libraries() {
+        return;
+    }
+    Host::on_each("signed", |host| {
+        let (at, sink) = (tenant(host), Sink::start());
+        let url = format!("{}/signed?a=%20b", sink.url());
+        let settings = json!({"url": url, "signatures": ["http_message"]});
+        host.ask("POST", "/v1/webhooks/endpoints", &at.key, &settings);
+        publish(host, &at);
+        let sent = delivery(&sink, 1);
+        let good = case("http_message", &key_directory(host, &at).to_string(), &sent);
+        assert_eq!(verified(std::slice::from_ref(&good)), ["ok"]);
+        assert_eq!(sent.header("webhook-signature"), None);
+
+        let changed = |pointer: &str, value: &str| {
+            let mut it = good.clone();
+            *it.pointer_mut(pointer).unwrap() = value.into();
+            it
+        };
+        let bad = [
+            changed("/body", "{}"),
+            changed("/path", "/elsewhere"),
+            changed("/headers/content-type", "text/plain"),
+            changed("/headers/webhook-id", "evt_other"),
+            changed("/headers/webhook-timestamp", "5"),
+            changed("/key", "{\"keys\":[]}"),
+        ];
+        assert!(verified(&bad).iter().all(|it| it != "ok"), "{:?}", verified(&bad));
+
+        host.ask("POST", "/v1/webhooks/signing-keys/rotate", &at.key, &json!({}));
+        publish(host, &at);
+        let keys = key_directory(host, &at).to_string();
+        let sent = delivery(&sink, 2);
+        assert!(sent.header("signature").is_some_and(|it| it.contains("sig2=:")));
+        assert_eq!(verified(&[case("http_message", &keys, &sent)]), ["ok"]);
     });
 }

@@ -4,17 +4,22 @@
 //! with the endpoint's next number. The endpoint's pump works the deliveries off.
 
 pub mod attempt;
+pub mod batch;
+mod courier;
 pub mod delivery;
 pub mod endpoint;
 pub mod event;
 pub mod event_type;
+mod handshake;
 pub mod health;
+mod http_message;
 pub mod import;
 pub mod keys;
 pub mod monitor;
 mod notice;
 pub mod poll;
 pub mod portal;
+pub mod private;
 pub mod prune;
 pub mod pump;
 pub mod settings;
@@ -101,7 +106,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         "getEventType" => event_type::get(at, call).await,
         "putEventType" => event_type::put(at, call).await,
         "deleteEventType" => event_type::delete(at, call).await,
-        "createEndpoint" => endpoint::create(at, call.json()?).await,
+        "createEndpoint" => endpoint::create(at, call).await,
         "listEndpoints" => endpoint::list(at, call).await,
         "getEndpoint" => endpoint::get(at, call).await,
         "updateEndpoint" => endpoint::update(at, call).await,
@@ -132,6 +137,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 /// Why it is not done.
 pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     match job.kind.as_str() {
+        handshake::HANDSHAKE => handshake::shake(at, job).await,
         pump::PUMP => pump::pump(at, job).await,
         delivery::REPLAY => delivery::replay_some(at, job).await,
         keys::SHOW => keys::show(at, job).await,

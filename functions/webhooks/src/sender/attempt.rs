@@ -13,7 +13,9 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
-    settings::{Auth, Private},
+    http_message::{self, SignatureKind, Signatures},
+    keys::Seed,
+    private::{Auth, Private},
     standard,
 };
 use crate::{deliver::retry_after, message::Headers};
@@ -26,6 +28,8 @@ pub const ANSWER_BYTES_MAX: usize = 4 * 1024;
 pub const KEPT_CHARS_MAX: usize = 1024;
 /// How many of the answer's headers are kept.
 pub const KEPT_HEADERS_MAX: usize = 30;
+/// What a body is.
+const CONTENT_TYPE: &str = "application/json";
 /// The header by which an endpoint says what to do with the delivery, or with itself.
 const VERDICT: &str = "webhook-delivery";
 
@@ -66,10 +70,12 @@ pub enum Outcome {
 
 /// What is sent, apart from whom it is sent to.
 pub struct Letter<'a> {
-    /// The event's id.
-    pub event: &'a Id,
-    /// The delivery's number.
-    pub sequence: i64,
+    /// The endpoint's id.
+    pub endpoint: &'a Id,
+    /// The event's id, or that of the batch.
+    pub id: &'a Id,
+    /// The delivery's number, or those of the batch.
+    pub sequence: &'a str,
     /// Which attempt this is.
     pub number: u32,
     /// The body.
@@ -77,7 +83,9 @@ pub struct Letter<'a> {
     /// The signing secrets of the endpoint.
     pub secrets: &'a [String],
     /// The signing keys of the tenant.
-    pub keys: &'a [[u8; 32]],
+    pub keys: &'a [Seed],
+    /// How it is signed.
+    pub signatures: &'a Signatures,
 }
 
 /// The request that delivers a letter. `token` is the access token, where one is needed.
@@ -89,8 +97,7 @@ pub fn request(
     now: Timestamp,
 ) -> HttpRequest {
     let body = letter.body.to_string();
-    let id = letter.event.as_str();
-    let signature = standard::sign(letter.secrets, letter.keys, id, now.seconds(), body.as_bytes());
+    let id = letter.id.as_str();
     let mut headers = HeaderMap::new();
     let mut set = |name: &str, value: &str| {
         let name = HeaderName::from_bytes(name.as_bytes());
@@ -100,7 +107,7 @@ pub fn request(
         }
     };
     set("user-agent", concat!("Backplane/", env!("CARGO_PKG_VERSION")));
-    set("content-type", "application/json");
+    set("content-type", CONTENT_TYPE);
     for (name, value) in &private.headers {
         set(name, value);
     }
@@ -109,8 +116,10 @@ pub fn request(
     }
     set("webhook-id", id);
     set("webhook-timestamp", &now.seconds().to_string());
-    set("webhook-signature", &signature);
-    set("webhook-sequence", &letter.sequence.to_string());
+    for (name, value) in signed(&url, letter, now, body.as_bytes()) {
+        set(name, &value);
+    }
+    set("webhook-sequence", letter.sequence);
     set("webhook-attempt", &letter.number.to_string());
     HttpRequest {
         method: Method::POST,
@@ -120,6 +129,39 @@ pub fn request(
         timeout: TIMEOUT,
         answer_bytes_max: ANSWER_BYTES_MAX,
     }
+}
+
+/// The headers that sign it, in each way that the endpoint wants.
+fn signed(
+    url: &url::Url,
+    letter: &Letter,
+    now: Timestamp,
+    body: &[u8],
+) -> Vec<(&'static str, String)> {
+    let (id, now) = (letter.id.as_str(), now.seconds());
+    let mut headers = Vec::new();
+    if letter.signatures.has(SignatureKind::Standard) {
+        let signature = standard::sign(letter.secrets, letter.keys, id, now, body);
+        headers.push(("webhook-signature", signature));
+    }
+    if letter.signatures.has(SignatureKind::HttpMessage) {
+        let mut target = url.clone();
+        // It is not sent, so it is not part of what the receiver sees.
+        target.set_fragment(None);
+        let message = http_message::Message {
+            target_uri: target.as_str(),
+            content_type: CONTENT_TYPE,
+            id,
+            timestamp_seconds: now,
+            body,
+        };
+        let keys = http_message::keys(letter.keys, letter.secrets, letter.endpoint.as_str());
+        let it = http_message::sign(&message, &keys);
+        headers.push(("content-digest", it.content_digest));
+        headers.push(("signature-input", it.signature_input));
+        headers.push(("signature", it.signature));
+    }
+    headers
 }
 
 fn authorization(auth: &Auth, token: Option<&str>) -> Option<String> {
@@ -177,7 +219,7 @@ fn outcome(answer: &HttpResponse) -> Outcome {
 }
 
 /// The class of an error, by which they are counted.
-fn class(err: &FetchError) -> &'static str {
+pub fn class(err: &FetchError) -> &'static str {
     match err {
         FetchError::Refused => "the address is not allowed",
         FetchError::Timeout(_) => "timeout",
@@ -227,12 +269,14 @@ mod tests {
         };
         let event = Id::trusted("evt_1".to_owned());
         let letter = Letter {
-            event: &event,
-            sequence: 3,
+            endpoint: &Id::trusted("end_1".to_owned()),
+            id: &event,
+            sequence: "3",
             number: 2,
             body: &serde_json::json!({}),
             secrets: &[],
             keys: &[],
+            signatures: &Signatures::default(),
         };
 
         let url = "https://example.com/".parse().unwrap();

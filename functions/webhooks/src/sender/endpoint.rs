@@ -15,9 +15,12 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
+    handshake::{self, Handshake},
     health::Standing,
-    keys, pump,
-    settings::{Auth, Private, Settings, is_word},
+    keys,
+    private::{Auth, Private},
+    pump,
+    settings::{Settings, is_word},
     store,
 };
 use crate::source::{OVERLAP_MAX, Secret};
@@ -50,6 +53,9 @@ pub struct Endpoint {
     pub sequence: i64,
     /// How it fares.
     pub health: Standing,
+    /// How far the handshake is, where it wants one.
+    #[serde(rename = "handshake_state", skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<Handshake>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Counts its changes; its ETag.
@@ -208,7 +214,8 @@ async fn seal(at: &impl Tenant, what: &impl Serialize) -> Result<String, Problem
 }
 
 /// Creates an endpoint.
-pub async fn create(at: &impl Tenant, new: NewEndpoint) -> Result<Response, Problem> {
+pub async fn create(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let new: NewEndpoint = call.json()?;
     let customer = customer(at, new.customer)?;
     let secret = checked_secret(at, new.secret)?;
     let private = Private { auth: new.auth, headers: new.headers }.checked()?;
@@ -218,7 +225,7 @@ pub async fn create(at: &impl Tenant, new: NewEndpoint) -> Result<Response, Prob
             .detail(format!("at most {ENDPOINTS_MAX}: delete one that is not used")));
     }
     let secrets = [Secret { text: secret.clone(), until: None }];
-    let endpoint = Endpoint {
+    let mut endpoint = Endpoint {
         id: at.new_id("end")?,
         customer,
         state: EndpointState::Active,
@@ -227,14 +234,19 @@ pub async fn create(at: &impl Tenant, new: NewEndpoint) -> Result<Response, Prob
         headers: private.headers.keys().cloned().collect(),
         sequence: 0,
         health: Standing::default(),
+        handshake: None,
         created_at: at.now(),
         version: 1,
         secrets: seal(at, &secrets).await?,
         private: seal(at, &private).await?,
     };
+    endpoint.handshake = handshake::after(&call.request, None, &endpoint);
     let entry = Draft::new("endpoint.created", &endpoint.id)
         .with(json!({"customer": endpoint.customer, "url": endpoint.settings.url}));
-    let commit = store::insert_endpoint(&endpoint).entry(entry).and(keys::first(at).await?);
+    let commit = store::insert_endpoint(&endpoint)
+        .and(handshake::begun(&endpoint))
+        .entry(entry)
+        .and(keys::first(at).await?);
     let version = endpoint.version;
     let created = CreatedEndpoint { endpoint, secret };
     let response = json_response(StatusCode::CREATED, &created);
@@ -292,21 +304,23 @@ pub async fn update(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     let settings = merged(&endpoint.settings, change.settings)?;
     let resumed = state == EndpointState::Active && endpoint.state != EndpointState::Active;
     let moved = settings.url != endpoint.settings.url;
-    let changed = Endpoint {
+    let mut changed = Endpoint {
         state,
         settings,
         auth: private.auth.kind().to_owned(),
         headers: private.headers.keys().cloned().collect(),
         private: seal(at, &private).await?,
         // Whoever makes it active again, or moves it, gives it another five days.
-        health: if resumed || moved { Standing::default() } else { endpoint.health },
+        health: if resumed || moved { Standing::default() } else { endpoint.health.clone() },
         version: read + 1,
-        ..endpoint
+        ..endpoint.clone()
     };
+    changed.handshake = handshake::after(&call.request, Some(&endpoint), &changed);
     let entry = Draft::new("endpoint.updated", &changed.id)
         .with(json!({"state": changed.state, "url": changed.settings.url}));
     let commit = store::update_endpoint(&changed, read)
         .and(store::forget_token(&changed.id))
+        .and(handshake::begun(&changed))
         .entry(entry)
         .job(pump::job(&changed.id));
     at.answer(commit, answer(&changed), Problem::changed_meanwhile).await

@@ -40,6 +40,15 @@ pub struct Key {
     pub until: Option<Timestamp>,
 }
 
+/// What signs: the seed of an Ed25519 key (RFC 8032).
+#[derive(Clone)]
+pub struct Seed {
+    /// The key's id.
+    pub id: Id,
+    /// The seed.
+    pub bytes: [u8; 32],
+}
+
 /// The public keys of a tenant: a JWK set (RFC 7517).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeyDirectory {
@@ -113,11 +122,12 @@ fn shown(at: &impl Tenant) -> NewJob {
 ///
 /// # Errors
 /// When they cannot be read or opened.
-pub async fn seeds(at: &impl Tenant) -> Result<Vec<[u8; 32]>, PortError> {
+pub async fn seeds(at: &impl Tenant) -> Result<Vec<Seed>, PortError> {
     let mut seeds = Vec::new();
     for key in store::list_keys(at, at.now()).await?.into_iter().take(KEYS_MAX) {
         let seed = at.unseal(&key.sealed).await?;
-        seeds.push(seed.try_into().map_err(|_| PortError::new("keys", "a seed is 32 bytes"))?);
+        let bytes = seed.try_into().map_err(|_| PortError::new("keys", "a seed is 32 bytes"))?;
+        seeds.push(Seed { id: key.id, bytes });
     }
     Ok(seeds)
 }

@@ -13,14 +13,15 @@ use shared::{
 };
 
 use super::{
-    attempt::{self, Attempt, Letter, Outcome},
+    attempt::Outcome,
+    batch,
+    courier::{Courier, Due, Tried, alike, not_sent},
     delivery::DeliveryState,
     endpoint::{self, Endpoint, EndpointState},
-    event::Event,
     health::{News, Standing},
-    keys, notice,
-    settings::{Order, Private},
-    store, token,
+    notice,
+    settings::Order,
+    store,
 };
 
 /// Works off what waits for an endpoint.
@@ -29,43 +30,6 @@ pub const PUMP: &str = "webhooks.pump";
 const CONCURRENT: u32 = 8;
 /// After how long the pump lets others have their turn.
 const TURN: Duration = Duration::from_secs(10);
-
-/// A delivery that is due.
-pub struct Due {
-    /// Its number.
-    pub sequence: i64,
-    /// How many attempts there were.
-    pub attempts: u32,
-    /// When it is due.
-    pub at: Timestamp,
-    /// What to deliver; `None` when it is no longer kept.
-    pub event: Option<Event>,
-}
-
-/// What came of a delivery this time.
-pub struct Tried {
-    /// Its number.
-    pub sequence: i64,
-    /// What became of it.
-    pub state: DeliveryState,
-    /// The attempt, if one was made.
-    pub attempt: Option<Attempt>,
-    /// When to try again, while it waits.
-    pub due: Timestamp,
-    /// Why it failed or is held.
-    pub error: Option<String>,
-    /// What follows for the endpoint.
-    outcome: Option<Outcome>,
-}
-
-/// What signs and carries a delivery.
-struct Sender {
-    url: url::Url,
-    private: Private,
-    secrets: Vec<String>,
-    keys: Vec<[u8; 32]>,
-    token: Option<String>,
-}
 
 /// The job that works off what waits for this endpoint.
 pub fn job(endpoint: &Id) -> NewJob {
@@ -80,6 +44,9 @@ pub async fn pump(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         let Some(endpoint) = store::find_endpoint(at, &id).await? else { return Ok(Commit::new()) };
         if endpoint.state != EndpointState::Active || endpoint.settings.url.is_none() {
             return Ok(Commit::new()); // Who makes it active again queues the pump.
+        }
+        if endpoint.handshake.as_ref().is_some_and(|it| !it.is_granted()) {
+            return Ok(Commit::new()); // The handshake queues the pump.
         }
         if let Some(wait) = endpoint.health.wait(at.time()) {
             return Err(Failure::postponed(wait, Commit::new()));
@@ -111,7 +78,7 @@ async fn take(at: &impl Tenant, endpoint: &Endpoint) -> Result<Taken, PortError>
     let (id, now) = (&endpoint.id, at.time());
     let one_only = endpoint.health.is_probing();
     let mut due = match endpoint.settings.order {
-        Order::Fifo => store::first_waiting(at, id).await?,
+        Order::Fifo => first(at, endpoint).await?,
         Order::Parallel => store::due(at, id, if one_only { 1 } else { CONCURRENT }).await?,
     };
     let Some(first) = due.first() else { return Ok(Taken::None) };
@@ -119,8 +86,14 @@ async fn take(at: &impl Tenant, endpoint: &Endpoint) -> Result<Taken, PortError>
         return Ok(Taken::Later(first.at.since(now)));
     }
     due.retain(|it| it.at <= now);
-    let Some(limit) = endpoint.settings.rate_per_second else { return Ok(Taken::Some(due)) };
-    let rate = Rate { limit, period: Duration::from_secs(1) };
+    let Some(rate) = rate(endpoint) else { return Ok(Taken::Some(due)) };
+    if endpoint.settings.batch.is_some() {
+        // It is one request.
+        return Ok(match at.admit(&format!("endpoint:{id}"), rate).await? {
+            Admission::Admitted => Taken::Some(due),
+            Admission::Refused(wait) => Taken::Later(wait),
+        });
+    }
     let (mut admitted, mut wait) = (Vec::new(), Duration::ZERO);
     for it in due {
         match at.admit(&format!("endpoint:{id}"), rate).await? {
@@ -134,116 +107,44 @@ async fn take(at: &impl Tenant, endpoint: &Endpoint) -> Result<Taken, PortError>
     if admitted.is_empty() { Ok(Taken::Later(wait)) } else { Ok(Taken::Some(admitted)) }
 }
 
+/// The first that waits, with those that go together with it.
+async fn first(at: &impl Tenant, endpoint: &Endpoint) -> Result<Vec<Due>, PortError> {
+    let most = endpoint.settings.batch.map_or(1, |it| it.most);
+    let mut due = store::first_waiting(at, &endpoint.id, most).await?;
+    batch::together(&mut due);
+    Ok(due)
+}
+
+/// The most that may be sent: by the endpoint's settings, or less by its handshake.
+fn rate(endpoint: &Endpoint) -> Option<Rate> {
+    let ours = endpoint.settings.rate_per_second;
+    let allowed = endpoint.handshake.as_ref().and_then(|it| it.rate(ours));
+    allowed.or(ours.map(|limit| Rate { limit, period: Duration::from_secs(1) }))
+}
+
 /// Tries these, and commits what came of all of them.
 async fn work(at: &impl Tenant, endpoint: &Endpoint, due: Vec<Due>) -> Result<(), Failure> {
-    let sender = match sender(at, endpoint).await? {
-        Ok(sender) => sender,
+    let courier = match Courier::of(at, endpoint).await? {
+        Ok(courier) => courier,
         Err(why) => {
             // Without a token nothing can be sent: all of it counts as an attempt that failed.
-            let tried =
-                due.into_iter().map(|it| not_sent(at, &it, &why)).collect::<Result<_, _>>()?;
+            let tried = match (endpoint.settings.batch, due.as_slice()) {
+                (Some(_), [first, rest @ ..]) => alike(not_sent(at, first, &why)?, rest.iter()),
+                (_, all) => {
+                    all.iter().map(|it| not_sent(at, it, &why)).collect::<Result<_, _>>()?
+                }
+            };
             return settle(at, endpoint, tried).await;
         }
     };
-    let tried = join_all(due.iter().map(|it| deliver(at, endpoint, &sender, it))).await;
-    let tried = tried.into_iter().collect::<Result<Vec<_>, PortError>>()?;
+    let tried = match endpoint.settings.batch {
+        Some(_) => courier.deliver_together(at, &due).await?,
+        None => {
+            let tried = join_all(due.iter().map(|it| courier.deliver(at, it))).await;
+            tried.into_iter().collect::<Result<_, PortError>>()?
+        }
+    };
     settle(at, endpoint, tried).await
-}
-
-/// What signs and carries; or why there is nothing to carry with.
-async fn sender(at: &impl Tenant, endpoint: &Endpoint) -> Result<Result<Sender, String>, Failure> {
-    let problem = |err: shared::problem::Problem| Failure::again(err.cause().unwrap_or("sealed"));
-    let private = endpoint.private(at).await.map_err(problem)?;
-    let secrets = endpoint.secrets(at).await.map_err(problem)?;
-    let Some(url) = endpoint.settings.url.as_ref().and_then(|it| it.parse().ok()) else {
-        return Ok(Err("the endpoint has no address".to_owned()));
-    };
-    let token = match token::token(at, &endpoint.id, &private.auth).await? {
-        Ok(token) => token,
-        Err(why) => return Ok(Err(why)),
-    };
-    let secrets = secrets.into_iter().map(|it| it.text).collect();
-    Ok(Ok(Sender { url, private, secrets, keys: keys::seeds(at).await?, token }))
-}
-
-async fn deliver(
-    at: &impl Tenant,
-    endpoint: &Endpoint,
-    sender: &Sender,
-    due: &Due,
-) -> Result<Tried, PortError> {
-    let ended = |state, error: &str| Tried {
-        sequence: due.sequence,
-        state,
-        attempt: None,
-        due: due.at,
-        error: Some(error.to_owned()),
-        outcome: None,
-    };
-    let Some(event) = &due.event else {
-        return Ok(ended(DeliveryState::Failed, "the event is no longer kept"));
-    };
-    let body = match endpoint.settings.body(event) {
-        Ok(body) => body,
-        // Held and shown: whoever mends the transform sends it again.
-        Err(why) => return Ok(ended(DeliveryState::Held, &why)),
-    };
-    let number = due.attempts + 1;
-    let letter = Letter {
-        event: &event.id,
-        sequence: due.sequence,
-        number,
-        body: &body,
-        secrets: &sender.secrets,
-        keys: &sender.keys,
-    };
-    let token = sender.token.as_deref();
-    let url = sender.url.clone();
-    let request = attempt::request(url, &letter, &sender.private, token, at.time());
-    let (attempt, outcome) = attempt::send(at, request, number).await;
-    tried(at, due, attempt, outcome)
-}
-
-fn tried(
-    at: &impl Tenant,
-    due: &Due,
-    attempt: Attempt,
-    outcome: Outcome,
-) -> Result<Tried, PortError> {
-    let mut chance = [0; 1];
-    at.random(&mut chance)?;
-    let next = Job::backoff_after(attempt.number, chance[0]);
-    let (state, wait) = match (&outcome, next) {
-        (Outcome::Delivered, _) => (DeliveryState::Delivered, Duration::ZERO),
-        (Outcome::Skipped, _) => (DeliveryState::Skipped, Duration::ZERO),
-        (Outcome::Gone(_), _) | (Outcome::Again(_), None) => {
-            (DeliveryState::Failed, Duration::ZERO)
-        }
-        (Outcome::Again(asked), Some(wait)) => {
-            (DeliveryState::Waiting, wait.max(asked.unwrap_or_default()))
-        }
-    };
-    Ok(Tried {
-        sequence: due.sequence,
-        state,
-        error: attempt.error.clone(),
-        due: at.time() + wait,
-        attempt: Some(attempt),
-        outcome: Some(outcome),
-    })
-}
-
-fn not_sent(at: &impl Tenant, due: &Due, why: &str) -> Result<Tried, PortError> {
-    let attempt = Attempt {
-        number: due.attempts + 1,
-        at: at.time(),
-        latency_ms: 0,
-        status: None,
-        error: Some(why.to_owned()),
-        headers: crate::message::Headers::default(),
-        body: String::new(),
-    };
-    tried(at, due, attempt, Outcome::Again(None))
 }
 
 /// Commits what came of the deliveries, and what follows for the endpoint.

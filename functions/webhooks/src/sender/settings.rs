@@ -1,17 +1,19 @@
 //! What an endpoint wants: which events, in which shape, how fast. Pure.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
     expression::{Expression, Trouble},
-    http::{HeaderName, HeaderValue},
     problem::Problem,
 };
 use utoipa::ToSchema;
 
-use super::event::Event;
+use super::{
+    batch::{self, Batch},
+    event::Event,
+    handshake::HandshakeKind,
+    http_message::Signatures,
+};
 use crate::source;
 
 /// The longest description, in characters.
@@ -20,10 +22,6 @@ pub const DESCRIPTION_CHARS_MAX: usize = 256;
 pub const WORDS_MAX: usize = 100;
 /// The longest of them, in characters.
 pub const WORD_CHARS_MAX: usize = 128;
-/// How many headers of its own an endpoint has.
-pub const HEADERS_MAX: usize = 20;
-/// The longest value of one, in characters.
-pub const HEADER_CHARS_MAX: usize = 1024;
 /// The highest rate, in attempts a second.
 pub const RATE_MAX: u32 = 1000;
 
@@ -59,6 +57,15 @@ pub struct Settings {
     /// At most this many attempts a second, 1 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_per_second: Option<u32>,
+    /// How its deliveries are signed: `standard`, `http_message` or both; `standard` when left out.
+    #[serde(skip_serializing_if = "Signatures::is_default")]
+    pub signatures: Signatures,
+    /// That it takes several events in one request, as a JSON array; only where the order is fifo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
+    /// The handshake that it wants before anything is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<HandshakeKind>,
 }
 
 /// How much of an event is sent.
@@ -81,48 +88,6 @@ pub enum Order {
     Parallel,
     /// One after the other, by their numbers; one that fails holds up those after it.
     Fifo,
-}
-
-/// How we show an endpoint who we are. It is sealed, and never shown again.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Auth {
-    /// By the signature alone.
-    #[default]
-    None,
-    /// RFC 7617.
-    Basic {
-        /// The name.
-        username: String,
-        /// The password.
-        password: String,
-    },
-    /// RFC 6750.
-    Bearer {
-        /// The token.
-        token: String,
-    },
-    /// The client credentials of RFC 6749, section 4.4.
-    ClientCredentials {
-        /// Where tokens are had.
-        token_url: String,
-        /// The client.
-        client_id: String,
-        /// Its secret.
-        client_secret: String,
-        /// What to ask for, if anything.
-        #[serde(default)]
-        scope: Option<String>,
-    },
-}
-
-/// What of an endpoint is sealed.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub struct Private {
-    /// How we show who we are.
-    pub auth: Auth,
-    /// Headers of its own.
-    pub headers: BTreeMap<String, String>,
 }
 
 /// Whether an event is for an endpoint.
@@ -152,6 +117,8 @@ impl Settings {
         check_words("versions", &self.versions, is_word)?;
         check_expression("filter", self.filter.as_deref())?;
         check_expression("transform", self.transform.as_deref())?;
+        self.signatures.check()?;
+        batch::check(&self)?;
         if self.rate_per_second.is_some_and(|it| !(1..=RATE_MAX).contains(&it)) {
             return Err(Problem::unfitting("rate_per_second", format!("1 to {RATE_MAX}")));
         }
@@ -197,50 +164,6 @@ impl Settings {
 /// An expression that was checked when it was written.
 fn expression(text: &str) -> Result<Expression, Trouble> {
     Expression::parse(text).map_err(|err| Trouble::Failed(err.to_string()))
-}
-
-impl Private {
-    /// What is sealed of an endpoint, if all of it makes sense.
-    ///
-    /// # Errors
-    /// 422 with the field and what it has to be.
-    pub fn checked(self) -> Result<Self, Problem> {
-        if self.headers.len() > HEADERS_MAX {
-            return Err(Problem::unfitting("headers", format!("at most {HEADERS_MAX}")));
-        }
-        for (name, value) in &self.headers {
-            let known = HeaderName::from_bytes(name.as_bytes()).ok();
-            let ours = known.as_ref().is_none_or(|it| is_ours(it.as_str()));
-            let fits = value.len() <= HEADER_CHARS_MAX && HeaderValue::from_str(value).is_ok();
-            if ours || !fits {
-                let why = "a header is a name that is not ours and up to 1024 plain characters";
-                return Err(Problem::unfitting(&format!("headers.{name}"), why));
-            }
-        }
-        if let Auth::ClientCredentials { token_url, .. } = &self.auth {
-            source::target(Some(token_url), "auth.token_url")?;
-        }
-        Ok(self)
-    }
-}
-
-impl Auth {
-    /// Its word in answers.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Basic { .. } => "basic",
-            Self::Bearer { .. } => "bearer",
-            Self::ClientCredentials { .. } => "client_credentials",
-        }
-    }
-}
-
-/// Headers that we write, or that are about the connection.
-fn is_ours(name: &str) -> bool {
-    const CONNECTION: [&str; 6] =
-        ["host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade"];
-    name.starts_with("webhook-") || CONNECTION.contains(&name)
 }
 
 /// Whether the event's type is the pattern, or begins as it does.
@@ -341,6 +264,8 @@ mod tests {
             (json!({"filter": "event.data."}), "filter"),
             (json!({"transform": "{"}), "transform"),
             (json!({"rate_per_second": 0}), "rate_per_second"),
+            (json!({"signatures": []}), "signatures"),
+            (json!({"signatures": ["standard", "standard"]}), "signatures"),
         ] {
             let settings = serde_json::from_value::<Settings>(bad.clone()).unwrap();
             let problem = settings.checked().unwrap_err();

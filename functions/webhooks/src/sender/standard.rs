@@ -6,7 +6,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::endpoint::SECRET_PREFIX;
+use super::{endpoint::SECRET_PREFIX, keys::Seed};
 
 /// What the text of a public key starts with.
 pub const PUBLIC_PREFIX: &str = "whpk_";
@@ -14,11 +14,11 @@ pub const PUBLIC_PREFIX: &str = "whpk_";
 /// The text of the `webhook-signature` header: one signature for each secret and each key, the
 /// newest first, separated by spaces.
 ///
-/// `secrets` are `whsec_` and base64; one that is not signs nothing. `keys` are the seeds of
-/// Ed25519 keys (RFC 8032).
+/// `secrets` are `whsec_` and base64; one that is not signs nothing. `keys` are the
+/// tenant's.
 pub fn sign(
     secrets: &[String],
-    keys: &[[u8; 32]],
+    keys: &[Seed],
     id: &str,
     timestamp_seconds: i64,
     body: &[u8],
@@ -26,17 +26,22 @@ pub fn sign(
     let start = format!("{id}.{timestamp_seconds}.");
     let message = [start.as_bytes(), body].concat();
     let secrets = secrets.iter().filter_map(|it| {
-        let key = BASE64.decode(it.strip_prefix(SECRET_PREFIX)?.as_bytes()).ok()?;
-        Some(format!("v1,{}", BASE64.encode(&hmac(&key, &message))))
+        Some(format!("v1,{}", BASE64.encode(&hmac(&secret_bytes(it)?, &message))))
     });
-    let keys = keys.iter().map(|seed| {
-        let signature = SigningKey::from_bytes(seed).sign(&message);
+    let keys = keys.iter().map(|it| {
+        let signature = SigningKey::from_bytes(&it.bytes).sign(&message);
         format!("v1a,{}", BASE64.encode(&signature.to_bytes()))
     });
     secrets.chain(keys).collect::<Vec<_>>().join(" ")
 }
 
-fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+/// What a secret's text stands for, if it is one.
+pub fn secret_bytes(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text.strip_prefix(SECRET_PREFIX)?.as_bytes()).ok()
+}
+
+/// HMAC-SHA256 (RFC 2104).
+pub fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(message);
     mac.finalize().into_bytes().to_vec()
@@ -50,6 +55,8 @@ pub fn public(seed: &[u8; 32]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shared::domain::Id;
+
     use super::*;
 
     #[test]
@@ -66,8 +73,9 @@ mod tests {
     #[test]
     fn both_kinds_stand_side_by_side_and_a_bad_secret_signs_nothing() {
         let secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(), "nonsense".to_owned()];
+        let key = Seed { id: Id::trusted("wsk_1".to_owned()), bytes: [7; 32] };
 
-        let signed = sign(&secrets, &[[7; 32]], "evt_1", 0, b"{}");
+        let signed = sign(&secrets, &[key], "evt_1", 0, b"{}");
 
         let kinds: Vec<_> = signed.split(' ').filter_map(|it| it.split(',').next()).collect();
         assert_eq!(kinds, ["v1", "v1a"]);

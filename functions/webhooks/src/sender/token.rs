@@ -10,7 +10,7 @@ use shared::{
     ports::{CommitError, HttpRequest, PortError, Tenant},
 };
 
-use super::{settings::Auth, store};
+use super::{private::Auth, store};
 
 /// How long the token's server has to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,9 +9,10 @@ use shared::{
 use super::events;
 use crate::sender::{
     attempt::Attempt,
+    courier::{Due, Tried},
     delivery::{DeliveryState, EndpointDelivery},
+    event::EVENT_BYTES_MAX,
     poll::PolledEvent,
-    pump::{Due, Tried},
 };
 
 const COUNT_ON: &str = "
@@ -29,13 +30,22 @@ const DUE: &str = "
     left join webhook_events e on e.tenant = ?1 and e.id = d.event
     where d.tenant = ?1 and d.endpoint = ?2 and d.state = 'waiting'
     order by d.due_at_ms, d.sequence limit ?3";
+// Little more is read than one body takes: the data before a row has fewer characters than that.
 const FIRST_WAITING: &str = "
-    select d.sequence, d.attempts, d.due_at_ms,
-      e.id, e.type, e.customer, e.channels, e.version, e.data, e.happened_at_ms
-    from webhook_deliveries d
-    left join webhook_events e on e.tenant = ?1 and e.id = d.event
-    where d.tenant = ?1 and d.endpoint = ?2 and d.state = 'waiting'
-    order by d.sequence limit 1";
+    select sequence, attempts, due_at_ms,
+      id, type, customer, channels, version, data, happened_at_ms
+    from (
+      select d.sequence, d.attempts, d.due_at_ms,
+        e.id, e.type, e.customer, e.channels, e.version, e.data, e.happened_at_ms,
+        sum(length(e.data)) over (
+          order by d.sequence rows between unbounded preceding and 1 preceding) as bytes_before
+      from (
+        select sequence, attempts, due_at_ms, event from webhook_deliveries
+        where tenant = ?1 and endpoint = ?2 and state = 'waiting'
+        order by sequence limit ?3) d
+      left join webhook_events e on e.tenant = ?1 and e.id = d.event)
+    where coalesce(bytes_before, 0) < ?4
+    order by sequence";
 const TRIED: &str = "
     update webhook_deliveries set state = ?4, attempts = attempts + ?5, due_at_ms = ?6,
       last_status = ?7, last_error = ?8, ended_at_ms = ?9
@@ -111,9 +121,14 @@ pub async fn due(at: &impl Tenant, endpoint: &Id, limit: u32) -> Result<Vec<Due>
     rows.into_iter().map(read_due).collect()
 }
 
-/// The one with the lowest number that waits for this endpoint.
-pub async fn first_waiting(at: &impl Tenant, endpoint: &Id) -> Result<Vec<Due>, PortError> {
-    let rows = at.query(FIRST_WAITING, [endpoint.into()]).await?;
+/// Those with the lowest numbers that wait for this endpoint, as many as may fit into one body.
+pub async fn first_waiting(
+    at: &impl Tenant,
+    endpoint: &Id,
+    limit: u32,
+) -> Result<Vec<Due>, PortError> {
+    let bytes = i64::try_from(EVENT_BYTES_MAX).unwrap_or(i64::MAX);
+    let rows = at.query(FIRST_WAITING, [endpoint.into(), limit.into(), bytes.into()]).await?;
     rows.into_iter().map(read_due).collect()
 }
 

@@ -8,6 +8,7 @@ use shared::{
 
 use crate::sender::{
     endpoint::{ENDPOINTS_MAX, Endpoint, EndpointState},
+    handshake::Handshake,
     health::Standing,
 };
 
@@ -18,15 +19,15 @@ const INSERT: &str = "
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const FIND: &str = "
     select id, customer, state, settings, secrets, private, auth, headers, sequence, health,
-      created_at_ms, version
+      handshake, created_at_ms, version
     from webhook_endpoints where tenant = ?1 and id = ?2";
 const LIST: &str = "
     select id, customer, state, settings, secrets, private, auth, headers, sequence, health,
-      created_at_ms, version
+      handshake, created_at_ms, version
     from webhook_endpoints where tenant = ?1 and id > ?2 order by id limit ?3";
 const LIST_OF: &str = "
     select id, customer, state, settings, secrets, private, auth, headers, sequence, health,
-      created_at_ms, version
+      handshake, created_at_ms, version
     from webhook_endpoints where tenant = ?1 and customer = ?4 and id > ?2 order by id limit ?3";
 const UPDATE: &str = "
     update webhook_endpoints set state = ?3, settings = ?4, secrets = ?5, private = ?6, auth = ?7,
@@ -34,6 +35,9 @@ const UPDATE: &str = "
     where tenant = ?1 and id = ?2 and version = ?11";
 const UPDATE_HEALTH: &str = "
     update webhook_endpoints set health = ?3 where tenant = ?1 and id = ?2";
+const UPDATE_HANDSHAKE: &str = "
+    update webhook_endpoints set handshake = ?3
+    where tenant = ?1 and id = ?2 and version = ?4";
 const DISABLE: &str = "
     update webhook_endpoints set state = 'disabled', version = version + 1
     where tenant = ?1 and id = ?2";
@@ -109,6 +113,13 @@ pub fn update_health(id: &Id, health: &Standing) -> Commit {
     Commit::new().write_one(UPDATE_HEALTH, [id.into(), (&json!(health)).into()])
 }
 
+/// Writes how far the handshake is, unless the endpoint is no longer this version.
+pub fn update_handshake(it: &Endpoint, handshake: Option<&Handshake>) -> Commit {
+    let handshake = handshake.map(|it| json!(it).to_string());
+    let params: [Value; 3] = [(&it.id).into(), handshake.as_deref().into(), it.version.into()];
+    Commit::new().write_one(UPDATE_HANDSHAKE, params)
+}
+
 pub fn disable_endpoint(id: &Id) -> Commit {
     Commit::new().write_one(DISABLE, [id.into()])
 }
@@ -143,6 +154,7 @@ fn read(row: Row) -> Result<Endpoint, PortError> {
         headers,
         sequence,
         health,
+        handshake,
         created_at,
         version,
     ] = row.columns()?;
@@ -161,6 +173,10 @@ fn read(row: Row) -> Result<Endpoint, PortError> {
         headers: headers.json()?,
         sequence: sequence.integer()?,
         health: health.json()?,
+        handshake: match handshake {
+            Value::Null => None,
+            other => Some(other.json()?),
+        },
         created_at: created_at.timestamp()?,
         version: version.integer()?,
     })
