@@ -69,7 +69,8 @@ fn publish(host: &Host, at: &Sandbox, count: usize) {
     });
 }
 
-fn tenant(host: &Host) -> Sandbox {
+/// A tenant whose clock is the real one, with a key for everything.
+pub(crate) fn tenant(host: &Host) -> Sandbox {
     let operator = OPERATOR_KEY;
     let tenant = host.ask("POST", "/v1/tenants", operator, &json!({"name": "T"})).text("/id");
     let bearer = format!("Bearer {operator}");

@@ -1,6 +1,7 @@
 //! The kits of the tests: the runtimes, a client, a receiver of deliveries, and the player of
 //! stories.
 
+pub mod bench_gate;
 pub mod bench_webhooks;
 pub mod client;
 pub mod crash;
@@ -12,3 +13,4 @@ pub mod player;
 pub mod sink;
 pub mod spellings;
 pub mod workerd;
+pub mod wrk;

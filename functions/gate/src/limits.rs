@@ -1,6 +1,7 @@
 //! Limits: policies, and the decisions by them.
 
 pub mod answer;
+pub mod asked;
 pub mod check;
 mod key;
 mod local;

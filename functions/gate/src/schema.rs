@@ -3,7 +3,8 @@
 use shared::openapi::{Operation, operation};
 
 use crate::limits::{
-    check::{Asked, Checked, CheckedAll, Checks},
+    asked::{Asked, Checks},
+    check::{Checked, CheckedAll},
     policy::Policy,
     receipt::Settlement,
 };

@@ -4,34 +4,29 @@
 //! stored, logged, without a target), by wrk with 16 connections. The two take turns, and of each
 //! figure the median of the rounds is printed. Machines are noisy: the ratio is what counts.
 //! `bench webhooks`: that, and the sender; see `tests::bench_webhooks`.
+//! `bench gate`: decisions beside the no-op, and their cost with many keys; see
+//! `tests::bench_gate`.
 
 use std::{
     fmt::Write as _,
     fs,
     path::Path,
-    process::{Command, ExitCode},
+    process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::json;
-use tests::{bench_webhooks, host::Host};
+use tests::{
+    bench_gate, bench_webhooks,
+    host::Host,
+    wrk::{self, median, print},
+};
 use webhooks::{recipe::Recipe, signature};
 
 const ROUNDS: usize = 3;
-const SECONDS: u32 = 6;
-const CONNECTIONS: u32 = 16;
 /// More events than a round can post, so that none is sent twice.
 const EVENTS: usize = 40_000;
 const SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-/// What wrk measured.
-#[derive(Clone, Copy, Debug)]
-struct Measured {
-    per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    failed: u64,
-}
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();
@@ -39,13 +34,19 @@ fn main() -> ExitCode {
     let largest = match args[..] {
         ["baseline"] => None,
         ["webhooks"] => Some(10_000),
+        ["gate"] => return gate(10_000),
+        ["gate", most] if most.parse::<usize>().is_ok() => {
+            return gate(most.parse().unwrap_or(10_000));
+        }
         ["webhooks", largest] if largest.parse::<usize>().is_ok() => largest.parse().ok(),
         _ => {
-            eprintln!("usage: bench baseline | bench webhooks [largest backlog]");
+            eprintln!(
+                "usage: bench baseline | bench webhooks [largest backlog] | bench gate [most keys]"
+            );
             return ExitCode::from(2);
         }
     };
-    if Command::new("wrk").arg("--version").output().is_err() {
+    if !wrk::is_installed() {
         eprintln!("wrk is not installed: apt-get install wrk");
         return ExitCode::from(2);
     }
@@ -62,6 +63,22 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+fn gate(most: usize) -> ExitCode {
+    if !wrk::is_installed() {
+        eprintln!("wrk is not installed: apt-get install wrk");
+        return ExitCode::from(2);
+    }
+    println!("| runtime | what | req/s | p50 ms | p99 ms | ratio to the no-op |");
+    println!("|---|---|---|---|---|---|");
+    for runtime in ["local", "workerd"] {
+        bench_gate::throughput(runtime);
+    }
+    for runtime in ["local", "workerd"] {
+        bench_gate::many_keys(runtime, most);
+    }
+    ExitCode::SUCCESS
+}
+
 fn baseline(runtime: &str) {
     let state = tempfile::tempdir().expect("there is room for the state");
     let host = Host::start(runtime, state.path());
@@ -71,24 +88,13 @@ fn baseline(runtime: &str) {
     let path = host.ask("POST", "/v1/webhooks/sources", &at.key, &body).text("/path");
     let (mut idle, mut receiver) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        idle.push(wrk(&format!("{url}/v1/health"), None));
+        idle.push(wrk::ask(&format!("{url}/v1/health"), None));
         let script = script(state.path(), round, &path);
-        receiver.push(wrk(&format!("{url}{path}"), Some(&script)));
+        receiver.push(wrk::ask(&format!("{url}{path}"), Some(&script)));
     }
     let (idle, receiver) = (median(&idle), median(&receiver));
     print(runtime, "no-op", idle, idle);
     print(runtime, "receiver", receiver, idle);
-}
-
-fn print(runtime: &str, what: &str, it: Measured, idle: Measured) {
-    println!(
-        "| {runtime} | {what} | {:.0} | {:.2} | {:.2} | {:.3} |",
-        it.per_second,
-        it.p50_ms,
-        it.p99_ms,
-        it.per_second / idle.per_second
-    );
-    assert_eq!(it.failed, 0, "every answer is 2xx");
 }
 
 /// A script for wrk that posts events of this round, each once.
@@ -126,51 +132,4 @@ end
     let file = folder.join(format!("post-{round}.lua"));
     fs::write(&file, script).expect("there is room for the script");
     file.display().to_string()
-}
-
-fn wrk(url: &str, script: Option<&str>) -> Measured {
-    let mut command = Command::new("wrk");
-    command
-        .args(["-t1", "--latency"])
-        .arg(format!("-c{CONNECTIONS}"))
-        .arg(format!("-d{SECONDS}s"))
-        .args(script.iter().flat_map(|it| ["-s", it]))
-        .arg(url);
-    let out = command.output().expect("wrk starts, as it did before");
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let figure = |name: &str| {
-        let line = text.lines().find(|it| it.trim_start().starts_with(name));
-        line.and_then(|it| it.split_whitespace().nth(1)).unwrap_or("0").to_owned()
-    };
-    let failed = text.lines().find_map(|it| it.trim().strip_prefix("Non-2xx or 3xx responses: "));
-    Measured {
-        per_second: figure("Requests/sec:").parse().unwrap_or(0.0),
-        p50_ms: millis(&figure("50%")),
-        p99_ms: millis(&figure("99%")),
-        failed: failed.and_then(|it| it.parse().ok()).unwrap_or(0),
-    }
-}
-
-/// Reads wrk's `930.00us`, `1.20ms` or `1.01s`.
-fn millis(text: &str) -> f64 {
-    let (number, factor) = match text {
-        it if it.ends_with("us") => (it.trim_end_matches("us"), 0.001),
-        it if it.ends_with("ms") => (it.trim_end_matches("ms"), 1.0),
-        it => (it.trim_end_matches('s'), 1000.0),
-    };
-    number.parse::<f64>().unwrap_or(0.0) * factor
-}
-
-fn median(of: &[Measured]) -> Measured {
-    let middle = |figure: fn(&Measured) -> f64| {
-        let mut all: Vec<_> = of.iter().map(figure).collect();
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    };
-    Measured {
-        per_second: middle(|it| it.per_second),
-        p50_ms: middle(|it| it.p50_ms),
-        p99_ms: middle(|it| it.p99_ms),
-        failed: of.iter().map(|it| it.failed).sum(),
-    }
 }

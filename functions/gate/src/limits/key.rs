@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use shared::problem::Problem;
 
-use super::check::Asked;
+use super::asked::Asked;
 
 /// The longest template, and the longest key of one, in characters.
 pub const KEY_CHARS_MAX: usize = 512;

@@ -14,7 +14,8 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
-    check::{self, Asked, Checked},
+    asked::{self, Asked},
+    check::Checked,
     set,
 };
 
@@ -62,7 +63,7 @@ impl Receipt {
         Self {
             tenant: principal.tenant.clone(),
             group: group.to_owned(),
-            label: check::label(asked, now),
+            label: asked::label(asked, now),
             lease: checked.lease.clone(),
             at_ms: now.0,
             taken: vec![],
