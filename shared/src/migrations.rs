@@ -41,6 +41,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0009_handshake.sql",
     "tenant/0011_tallies.sql",
     "tenant/0013_policies.sql",
+    "tenant/0014_live.sql",
 ];
 
 const CREATE_VERSIONS: &str = "
@@ -90,6 +91,7 @@ pub const ERASE: &[&str] = erasing![
     "webhook_pollers",
     "tallies",
     "gate_policies",
+    "live_leases",
 ];
 
 /// Removes a tenant from a database that it shares with others.
