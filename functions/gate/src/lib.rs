@@ -1,6 +1,7 @@
 //! The gate: who may do how much of what, and how much of it was done.
 
 mod limits;
+pub mod quota;
 pub mod schema;
 pub mod usage;
 

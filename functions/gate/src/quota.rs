@@ -1,0 +1,3 @@
+//! Quotas by tier.
+
+pub mod window;
