@@ -34,6 +34,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0006_told.sql",
     "tenant/0007_sender.sql",
     "tenant/0008_receiver.sql",
+    "tenant/0012_quotas.sql",
 ];
 
 const CREATE_VERSIONS: &str = "
@@ -81,6 +82,14 @@ pub const ERASE: &[&str] = erasing![
     "webhook_signing_keys",
     "webhook_tokens",
     "webhook_pollers",
+    "gate_plans",
+    "gate_subjects",
+    "gate_subject_changes",
+    "gate_quota_marks",
+    "gate_quota_windows",
+    "gate_reports",
+    "gate_report_lines",
+    "gate_report_schedules",
 ];
 
 /// Removes a tenant from a database that it shares with others.
