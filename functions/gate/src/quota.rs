@@ -17,6 +17,8 @@ pub mod standing;
 mod store;
 pub mod subject;
 mod terms;
+#[cfg(test)]
+mod tests;
 pub mod window;
 
 use shared::{
