@@ -99,6 +99,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     match job.kind.as_str() {
         look::LOOK => look::look(at, job).await,
+        look::SPREAD => look::spread(at, job).await,
         report::MAKE => report::make(at, job).await,
         report::FORGET => report::forget(at, job).await,
         schedule::TICK => schedule::tick(at, job).await,

@@ -18,6 +18,10 @@ use super::{
 
 /// Looks at the quotas of a subject.
 pub const LOOK: &str = "gate.quota";
+/// Looks at the quotas of all who have a plan, after it was changed.
+pub const SPREAD: &str = "gate.quota.plan";
+/// How many of them at once.
+const SUBJECTS: u32 = 100;
 /// How long after a change it is looked, so that many of them are one look.
 const DELAY: Duration = Duration::from_secs(5);
 /// How long after a look that found a change the next one is.
@@ -38,6 +42,25 @@ pub struct Seen {
 pub fn job(subject: &str, now: Timestamp) -> NewJob {
     let id = format!("{LOOK}:{subject}");
     NewJob::new(LOOK, id, json!({"id": subject})).at(now + DELAY).sooner()
+}
+
+/// The job that has all looked at who have this version of a plan.
+pub fn spread_job(plan: &UsagePlan) -> NewJob {
+    let id = format!("{SPREAD}:{}:{}", plan.name, plan.version);
+    NewJob::new(SPREAD, id, json!({"id": plan.name, "after": ""}))
+}
+
+/// Queues looks at the next of those who have a plan.
+pub async fn spread(at: &impl Tenant, job_: &Job) -> Result<Commit, Failure> {
+    let plan = job_.subject()?;
+    let after = job_.body.get("after").and_then(|it| it.as_str()).unwrap_or("");
+    let subjects = store::subjects_of(at, plan.as_str(), after, SUBJECTS).await?;
+    let Some(last) = subjects.last() else { return Ok(Commit::new()) };
+    // The same work from another place on is another job.
+    let id = format!("{SPREAD}:{plan}:{}:{last}", job_.due);
+    let rest = NewJob::new(SPREAD, id, json!({"id": plan.as_str(), "after": last}));
+    let looks = subjects.iter().map(|it| job(it, at.time()));
+    Ok(looks.fold(Commit::new(), Commit::job).job(rest))
 }
 
 /// What to commit along with usage of this subject: a look, if it has a plan.

@@ -13,7 +13,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{store, window::QuotaWindow};
+use super::{look, store, window::QuotaWindow};
 
 /// How many plans a tenant has at most.
 pub const PLANS_MAX: usize = 50;
@@ -215,7 +215,7 @@ pub async fn put(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let plan = UsagePlan { name, quotas, updated_at: at.now(), version };
     let entry = Draft::new("plan.put", &Id::trusted(plan.name.clone()))
         .with(json!({"quotas": plan.quotas, "version": version}));
-    let commit = store::put_plan(&plan, before).entry(entry);
+    let commit = store::put_plan(&plan, before).entry(entry).job(look::spread_job(&plan));
     at.answer(commit, answer(&plan), Problem::changed_meanwhile).await
 }
 

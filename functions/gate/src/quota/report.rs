@@ -269,12 +269,12 @@ pub async fn download(at: &impl Tenant, call: &Call) -> Result<Response, Problem
             .detail(format!("{} of {} lines are counted", report.lines_done, report.lines)));
     }
     let bytes = read_file(at, &report.id).await?.ok_or_else(Problem::not_found)?;
-    let (kind, extension) = match report.about.format {
-        ReportFormat::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
-        ReportFormat::Json => ("application/json", "json"),
+    let (kind, name) = match report.about.format {
+        ReportFormat::Csv => ("text/csv; charset=utf-8; header=present", "usage.csv"),
+        ReportFormat::Json => ("application/json", "usage.json"),
     };
     let response = respond(StatusCode::OK, kind, bytes);
-    let name = format!("attachment; filename=\"{}.{extension}\"", report.id);
+    let name = format!("attachment; filename=\"{name}\"");
     let response = with_header(response, header::CONTENT_DISPOSITION, &name);
     Ok(with_header(response, header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }

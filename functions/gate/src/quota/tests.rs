@@ -212,6 +212,20 @@ fn a_plan_that_changes_in_a_window_follows_its_word() {
 }
 
 #[test]
+fn a_plan_that_is_changed_is_looked_at_by_all_who_have_it() {
+    let place = Place::new();
+    place.plan("pro", json!({"limit": 1000, "thresholds": [100]}));
+    place.subject("pro", "keep");
+    place.uses("ann", 500);
+    assert!(place.told().is_empty());
+
+    place.plan("pro", json!({"limit": 500, "thresholds": [100]}));
+    place.pass(10);
+
+    assert_eq!(place.told(), ["2026-01 quota.reached 100"]);
+}
+
+#[test]
 fn a_hard_quota_is_shared_and_each_member_has_its_part() {
     let place = Place::new();
     place.plan("team", json!({"limit": 100, "hard": true, "member_limit": 40}));

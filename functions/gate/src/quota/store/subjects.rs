@@ -26,6 +26,9 @@ const UPDATE: &str = "
     update gate_subjects set plan = ?3, anchor_ms = ?4, zone = ?5, on_change = ?6, version = ?7
     where tenant = ?1 and name = ?2 and version = ?8 and exists (
       select 1 from gate_plans p where p.tenant = ?1 and p.name = ?3)";
+const OF_PLAN: &str = "
+    select name from gate_subjects
+    where tenant = ?1 and plan = ?2 and name > ?3 order by name limit ?4";
 const HAS_PLAN: &str = "select 1 from gate_subjects where tenant = ?1 and name = ?2";
 const DELETE: &str = "
     delete from gate_subjects where tenant = ?1 and name = ?2 and version = ?3";
@@ -54,6 +57,17 @@ pub async fn find_subject(at: &impl Tenant, name: &str) -> Result<Option<UsageSu
     let mut history: Vec<_> = rows.into_iter().map(read_change).collect::<Result<_, _>>()?;
     history.reverse();
     Ok(Some(UsageSubject { history, ..read(row)? }))
+}
+
+/// Who has this plan, by name.
+pub async fn subjects_of(
+    at: &impl Tenant,
+    plan: &str,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<String>, PortError> {
+    let rows = at.query(OF_PLAN, [plan.into(), after.into(), limit.into()]).await?;
+    rows.into_iter().map(|row| row.columns().and_then(|[it]| it.text())).collect()
 }
 
 /// Whether there is a subject of this name.
