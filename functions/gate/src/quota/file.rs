@@ -23,9 +23,10 @@ pub struct Line {
     /// The first moment that is not.
     pub to: Timestamp,
     /// How much it is by the counters.
-    pub total: i64,
-    /// How much it is by the raw events.
-    pub recount: i64,
+    pub total: Amount,
+    /// How much it is by the raw events, if there are any still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recount: Option<Amount>,
 }
 
 /// Under which name a file is kept.
@@ -37,14 +38,18 @@ pub fn name(report: &Id) -> String {
 pub fn csv(lines: &[Line]) -> String {
     let mut out = HEADINGS.join(",") + "\r\n";
     for it in lines {
-        let matches = if it.total == it.recount { "yes" } else { "no" };
+        let matches = match it.recount {
+            None => "",
+            Some(other) if other == it.total => "yes",
+            Some(_) => "no",
+        };
         let cells = [
             text(&it.meter),
             text(it.subject.as_deref().unwrap_or("")),
             it.from.to_string(),
             it.to.to_string(),
             it.total.to_string(),
-            it.recount.to_string(),
+            it.recount.map_or(String::new(), |it| it.to_string()),
             matches.to_owned(),
         ];
         out.push_str(&cells.join(","));
@@ -92,7 +97,7 @@ mod tests {
     #[test]
     fn a_number_is_a_number_also_below_zero() {
         let (from, to) = (Timestamp(0), Timestamp(1));
-        let line = Line { meter: "calls".into(), subject: None, from, to, total: -5, recount: -5 };
+        let line = Line { meter: "calls".into(), subject: None, from, to, total: Amount(-5_000_000), recount: Some(Amount(-5_000_000)) };
         let rows = csv(&[line]);
         assert!(
             rows.ends_with(

@@ -10,7 +10,7 @@ use shared::{
 
 use super::{
     alert::{Mark, Marks},
-    counted,
+    counted::{self, COUNTED},
     plan::{Quota, UsagePlan, WORD, is_word},
     standing::{Facts, QuotaStanding, SubjectStanding},
     store,
@@ -123,12 +123,12 @@ impl Holder {
         member: Option<&str>,
         span: WindowSpan,
     ) -> Result<i64, PortError> {
-        let subject = Some(self.subject.subject.as_str());
-        counted::total(at, &quota.meter, subject, member, span.from, span.to).await
+        let subject = &self.subject.subject;
+        counted::used(at, &quota.meter, subject, member, span.from, span.to).await
     }
 
     /// What is carried over into a window: from each one before to the next, as far back as the
-    /// subject has had a plan, or twelve windows.
+    /// subject has had a plan, or twelve windows, or there are counters.
     async fn carried(
         &self,
         at: &impl Tenant,
@@ -138,7 +138,10 @@ impl Holder {
     ) -> Result<i64, PortError> {
         let Some(rollover) = quota.rollover.filter(|_| !terms.is_reset) else { return Ok(0) };
         let mut carried = 0;
-        for span in self.windows_before(quota, window.from).into_iter().rev() {
+        let counted_from = at.time() - COUNTED;
+        let mut windows = self.windows_before(quota, window.from);
+        windows.retain(|it| it.from >= counted_from);
+        for span in windows.into_iter().rev() {
             let Some(held) = terms::held(quota, span.to, &self.subject.history) else {
                 carried = 0;
                 continue;

@@ -16,8 +16,8 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
-    counted,
-    file::{self, Line},
+    counted::{self, COUNTED},
+    file::{self, Amount, Line},
     plan::{WORD, is_word},
     store,
     window::{Calendar, QuotaWindow, WindowAlignment, WindowSpan, WindowUnit, Zone},
@@ -33,8 +33,8 @@ pub const KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 pub const METERS_MAX: usize = 20;
 /// How many lines a report has at most.
 pub const LINES_MAX: usize = 2_000;
-/// The longest time that a report is about: ten years, with leap days.
-const SPAN_MS_MAX: i64 = 3_653 * 24 * 60 * 60 * 1000;
+/// The longest time that a report is about, which is as long as there are counters.
+const SPAN_MS_MAX: i64 = 400 * 24 * 60 * 60 * 1000;
 /// How many lines are counted at once.
 const STEP: usize = 50;
 /// The largest file, in bytes. No line is longer than some 500.
@@ -162,6 +162,9 @@ impl NewReport {
             _ => return Err(Problem::unfitting("from", "name from and to, or a window")),
         };
         let WindowSpan { from, to } = span;
+        if from < now - COUNTED {
+            return Err(Problem::unfitting("from", "there are counters of the last 400 days"));
+        }
         let Self { meters, subject, by, zone, format, .. } = self;
         ReportAbout { meters, subject, from, to, by, zone, format, schedule: None }.checked()
     }
@@ -182,7 +185,7 @@ impl ReportAbout {
             return Err(Problem::unfitting("subject", WORD));
         }
         if self.from >= self.to || self.to.0.saturating_sub(self.from.0) > SPAN_MS_MAX {
-            return Err(Problem::unfitting("to", "after from, at most ten years"));
+            return Err(Problem::unfitting("to", "after from, at most 400 days"));
         }
         if self.spans().len().saturating_mul(self.meters.len()) > LINES_MAX {
             return Err(Problem::unfitting("by", format!("it comes to over {LINES_MAX} lines")));
@@ -323,8 +326,15 @@ async fn count(at: &impl Tenant, report: &UsageReport) -> Result<Commit, Failure
         let total = counted::total(at, meter, subject, None, span.from, span.to).await?;
         let recount = counted::recount(at, meter, subject, span.from, span.to).await?;
         let (meter, subject) = (meter.clone(), about.subject.clone());
-        let line = Line { meter, subject, from: span.from, to: span.to, total, recount };
-        differing += i64::from(total != recount);
+        let line = Line {
+            meter,
+            subject,
+            from: span.from,
+            to: span.to,
+            total: Amount(total),
+            recount: recount.map(Amount),
+        };
+        differing += i64::from(recount.is_some_and(|it| it != total));
         commit = commit.and(store::put_line(&report.id, number, &line));
         number += 1;
     }

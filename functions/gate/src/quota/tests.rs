@@ -84,7 +84,7 @@ impl Place {
     }
 
     /// So much is used, and looked at.
-    fn uses(&self, member: &str, amount: i64) {
+    fn uses(&self, member: &str, amount: i128) {
         let at = self.tenant();
         stand_in::put("calls", "acme", member, at.time(), amount);
         block_on(at.commit(block_on(changed(&at, "acme")).unwrap())).unwrap();
