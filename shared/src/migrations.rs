@@ -34,6 +34,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0006_told.sql",
     "tenant/0007_sender.sql",
     "tenant/0008_receiver.sql",
+    "tenant/0010_usage.sql",
     "tenant/0012_quotas.sql",
 ];
 
@@ -82,6 +83,13 @@ pub const ERASE: &[&str] = erasing![
     "webhook_signing_keys",
     "webhook_tokens",
     "webhook_pollers",
+    "usage_state",
+    "usage_meters",
+    "usage_events",
+    "usage_counters",
+    "usage_uniques",
+    "usage_statuses",
+    "usage_latencies",
     "gate_plans",
     "gate_subjects",
     "gate_subject_changes",

@@ -116,7 +116,11 @@ fn holds(mark: Mark, it: &QuotaStanding) -> bool {
 }
 
 fn is_undone(mark: Mark, it: &QuotaStanding) -> bool {
-    let below = |percent: i64| it.percent <= percent - MARGIN_PERCENT || it.used <= 0;
+    let there_is = i128::from(it.limit) + i128::from(it.rollover);
+    let below = |percent: i64| {
+        let most = there_is * i128::from(percent - MARGIN_PERCENT);
+        it.used <= 0 || i128::from(it.used) * 100 <= most
+    };
     match mark {
         Mark::Reached(threshold) => below(i64::from(threshold)),
         // It goes up and down by itself.

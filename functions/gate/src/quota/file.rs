@@ -22,11 +22,11 @@ pub struct Line {
     pub from: Timestamp,
     /// The first moment that is not.
     pub to: Timestamp,
-    /// How much it is by the counters.
-    pub total: Amount,
+    /// How much it is by the counters: a decimal.
+    pub total: String,
     /// How much it is by the raw events, if there are any still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recount: Option<Amount>,
+    pub recount: Option<String>,
 }
 
 /// Under which name a file is kept.
@@ -38,9 +38,9 @@ pub fn name(report: &Id) -> String {
 pub fn csv(lines: &[Line]) -> String {
     let mut out = HEADINGS.join(",") + "\r\n";
     for it in lines {
-        let matches = match it.recount {
+        let matches = match &it.recount {
             None => "",
-            Some(other) if other == it.total => "yes",
+            Some(other) if *other == it.total => "yes",
             Some(_) => "no",
         };
         let cells = [
@@ -48,8 +48,8 @@ pub fn csv(lines: &[Line]) -> String {
             text(it.subject.as_deref().unwrap_or("")),
             it.from.to_string(),
             it.to.to_string(),
-            it.total.to_string(),
-            it.recount.map_or(String::new(), |it| it.to_string()),
+            it.total.clone(),
+            it.recount.clone().unwrap_or_default(),
             matches.to_owned(),
         ];
         out.push_str(&cells.join(","));
@@ -97,7 +97,14 @@ mod tests {
     #[test]
     fn a_number_is_a_number_also_below_zero() {
         let (from, to) = (Timestamp(0), Timestamp(1));
-        let line = Line { meter: "calls".into(), subject: None, from, to, total: Amount(-5_000_000), recount: Some(Amount(-5_000_000)) };
+        let line = Line {
+            meter: "calls".into(),
+            subject: None,
+            from,
+            to,
+            total: "-5".into(),
+            recount: Some("-5".into()),
+        };
         let rows = csv(&[line]);
         assert!(
             rows.ends_with(

@@ -152,9 +152,21 @@ impl Holder {
             }
             let used = self.used(at, held, None, terms.span).await?;
             let left = terms.limit.saturating_add(carried).saturating_sub(used);
+            let left = left.min(self.had(terms.limit, span));
             carried = left.clamp(0, held.rollover.map_or(0, |it| it.at_most));
         }
         Ok(carried.min(rollover.at_most))
+    }
+
+    /// What a limit comes to in the window in which the first plan began: its part of the time.
+    fn had(&self, limit: i64, window: WindowSpan) -> i64 {
+        let since = self.subject.history.first().map_or(window.from, |it| it.at);
+        let part = WindowSpan { from: window.from.max(since), ..window };
+        if part == window {
+            return i64::MAX; // Of all other windows all that is left is carried over.
+        }
+        let had = i128::from(limit) * i128::from(part.millis());
+        i64::try_from(had / i128::from(window.millis().max(1))).unwrap_or(limit)
     }
 
     /// The windows before this moment in which there was a plan, the latest first.

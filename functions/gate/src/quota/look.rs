@@ -1,7 +1,7 @@
 //! Looking at a subject's quotas, and telling what there is to tell: after its usage changed, and
 //! then as long as it moves.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
 use shared::{
@@ -63,15 +63,16 @@ pub async fn spread(at: &impl Tenant, job_: &Job) -> Result<Commit, Failure> {
     Ok(looks.fold(Commit::new(), Commit::job).job(rest))
 }
 
-/// What to commit along with usage of this subject: a look, if it has a plan.
+/// What to commit along with usage of these subjects: a look at each that has a plan.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn changed(at: &impl Tenant, subject: &str) -> Result<Commit, PortError> {
-    Ok(match store::has_plan(at, subject).await? {
-        true => Commit::new().job(job(subject, at.time())),
-        false => Commit::new(),
-    })
+pub async fn changed(at: &impl Tenant, subjects: &BTreeSet<&str>) -> Result<Commit, PortError> {
+    if subjects.is_empty() {
+        return Ok(Commit::new());
+    }
+    let planned = store::with_plan(at, subjects).await?;
+    Ok(planned.iter().map(|it| job(it, at.time())).fold(Commit::new(), Commit::job))
 }
 
 /// Looks at each quota, and comes again: after a quarter of an hour while usage moves; else when

@@ -13,7 +13,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{look, store, window::QuotaWindow};
+use super::{counted, look, store, window::QuotaWindow};
 
 /// How many plans a tenant has at most.
 pub const PLANS_MAX: usize = 50;
@@ -202,6 +202,7 @@ pub async fn put(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         return Err(Problem::unfitting("name", WORD));
     }
     let quotas = checked(text.quotas)?;
+    counted::check_meters(at, quotas.iter().map(|it| &it.meter)).await?;
     let before = store::find_plan(at, &name).await?.map(|it| it.version);
     if call.if_match()?.is_some_and(|it| Some(it) != before) {
         return Err(Problem::changed_meanwhile());

@@ -17,11 +17,12 @@ use utoipa::ToSchema;
 
 use super::{
     counted::{self, COUNTED},
-    file::{self, Amount, Line},
+    file::{self, Line},
     plan::{WORD, is_word},
     store,
     window::{Calendar, QuotaWindow, WindowAlignment, WindowSpan, WindowUnit, Zone},
 };
+use crate::usage::amount::Amount;
 
 /// Makes a report, some lines at a time.
 pub const MAKE: &str = "gate.quota.report";
@@ -213,6 +214,7 @@ impl ReportAbout {
 /// Asks for a report.
 pub async fn create(at: &impl Tenant, new: NewReport) -> Result<Response, Problem> {
     let about = new.about(at.now())?;
+    counted::check_meters(at, about.meters.iter()).await?;
     let (report, commit) = begin(at, about)?;
     let response = json_response(StatusCode::ACCEPTED, &report);
     at.answer(commit, response, Problem::changed_meanwhile).await
@@ -331,8 +333,8 @@ async fn count(at: &impl Tenant, report: &UsageReport) -> Result<Commit, Failure
             subject,
             from: span.from,
             to: span.to,
-            total: Amount(total),
-            recount: recount.map(Amount),
+            total: Amount(total).to_string(),
+            recount: recount.map(|it| Amount(it).to_string()),
         };
         differing += i64::from(recount.is_some_and(|it| it != total));
         commit = commit.and(store::put_line(&report.id, number, &line));

@@ -19,6 +19,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
+    counted,
     plan::{WORD, is_word},
     report::{self, ReportAbout, ReportFormat},
     store,
@@ -190,6 +191,7 @@ pub async fn put(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     }
     let span = settings.span_at(at.now())?;
     settings.about(&name, span).checked()?;
+    counted::check_meters(at, settings.meters.iter()).await?;
     if let Some(cron) = &settings.cron {
         Pattern::parse(cron, settings.zone)?.checked(at.now())?;
     }

@@ -1,6 +1,6 @@
 //! What takes months: windows that follow each other, what is told, plans that change, reports.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use bytes::Bytes;
 use pollster::block_on;
@@ -13,14 +13,14 @@ use shared::{
     ports::Tenant,
 };
 
-use super::{Verdict, allows, changed, counted::stand_in};
+use super::{Verdict, allows};
 use crate::Gate;
 
 const TENANT: &str = "ten_00000000000000000000000000";
 const DAY: u64 = 24 * 60 * 60;
 
 /// A tenant, whose clock is moved in steps of half an hour at most.
-struct Place(Memory);
+struct Place(Memory, Cell<u32>);
 
 impl Place {
     fn new() -> Self {
@@ -30,8 +30,9 @@ impl Place {
         let record = TenantRecord { name: "T".into(), state: "active".into(), sandbox: false };
         let shown = async { operator.await?.projection().show_tenant(TENANT, &record, 1).await };
         block_on(shown).unwrap();
-        stand_in::clear();
-        Self(memory)
+        let place = Self(memory, Cell::new(0));
+        place.done("PUT", "/v1/usage/meters/calls", json!({"aggregation": "sum"}));
+        place
     }
 
     fn now(&self) -> Timestamp {
@@ -83,11 +84,23 @@ impl Place {
         self.get("/v1/usage/subjects/acme/standing")["quotas"][0].clone()
     }
 
-    /// So much is used, and looked at.
-    fn uses(&self, member: &str, amount: i128) {
-        let at = self.tenant();
-        stand_in::put("calls", "acme", member, at.time(), amount);
-        block_on(at.commit(block_on(changed(&at, "acme")).unwrap())).unwrap();
+    /// So much is used, by an event of this number.
+    fn uses(&self, member: &str, amount: u32) -> u32 {
+        self.1.set(self.1.get() + 1);
+        let event = json!({
+            "specversion": "1.0", "id": self.1.get().to_string(), "source": "tests",
+            "type": "calls", "subject": "acme",
+            "data": {"value": amount, "dimensions": {"member": member}},
+        });
+        self.done("POST", "/v1/usage/events", event);
+        self.pass(10);
+        self.1.get()
+    }
+
+    /// It was not.
+    fn void(&self, number: u32) {
+        let event = json!({"source": "tests", "id": number.to_string(), "reason": "a mistake"});
+        self.done("POST", "/v1/usage/void", event);
         self.pass(10);
     }
 
@@ -180,11 +193,15 @@ fn a_correction_lets_a_threshold_be_told_again_and_jitter_does_not() {
     place.plan("pro", json!({"limit": 1000, "thresholds": [50]}));
     place.subject("pro", "keep");
 
-    place.uses("ann", 500);
-    place.uses("ann", -40);
-    place.uses("ann", 40);
+    place.uses("ann", 450);
+    let few = place.uses("ann", 50);
     assert_eq!(place.told(), ["2026-01 quota.reached 50"]);
-    place.uses("ann", -50);
+    place.uses("ann", 1);
+    place.void(few);
+    let more = place.uses("ann", 50);
+    assert_eq!(place.told().len(), 1, "451 of 1000 are above the margin");
+    place.void(more);
+    place.void(3);
     place.uses("ann", 50);
     assert_eq!(place.told().len(), 2);
 }
@@ -284,12 +301,13 @@ fn what_may_be_spent_is_capped() {
 #[test]
 fn a_report_is_made_step_by_step_and_its_hash_is_in_the_log() {
     let place = Place::new();
-    for day in 0..90 {
-        let at = place.now() + Duration::from_secs(day * DAY);
-        stand_in::put("calls", "acme", "ann", at, 10);
+    place.done("PUT", "/v1/usage/meters/tokens", json!({"aggregation": "count"}));
+    for _ in 0..90 {
+        place.uses("ann", 10);
+        place.pass(DAY);
     }
     let body = json!({
-        "meters": ["calls", "tokens"], "subject": "acme", "from": "2026-01-01T00:00:00Z",
+        "meters": ["calls", "tokens"], "subject": "acme", "from": "2026-02-01T00:00:00Z",
         "to": "2026-04-01T00:00:00Z", "by": "day", "zone": "Europe/Berlin",
     });
 
@@ -298,16 +316,18 @@ fn a_report_is_made_step_by_step_and_its_hash_is_in_the_log() {
     let report = place.get(&format!("/v1/usage/reports/{id}"));
 
     // From 1 o'clock of the first day on, and the day on which the clock is changed is one line.
-    assert_eq!((&report["state"], &report["lines"]), (&json!("done"), &json!(2 * 91)));
-    assert_eq!((&report["lines_done"], &report["differing"]), (&json!(2 * 91), &json!(0)));
+    assert_eq!((&report["state"], &report["lines"]), (&json!("done"), &json!(2 * 60)));
+    assert_eq!((&report["lines_done"], &report["differing"]), (&json!(2 * 60), &json!(0)));
     let (status, file) = place.ask("GET", &format!("/v1/usage/reports/{id}/file"), &Value::Null);
     assert_eq!(status, 200);
     assert_eq!(report["sha256"], shared::domain::sha256_hex(&file));
     let text = String::from_utf8(file).unwrap();
-    assert_eq!(text.lines().count(), 1 + 2 * 91);
+    assert_eq!(text.lines().count(), 1 + 2 * 60);
     let sum: i64 =
         text.lines().skip(1).map(|it| it.split(',').nth(4).unwrap().parse::<i64>().unwrap()).sum();
-    assert_eq!(sum, 900);
+    // Of 59 days.
+    assert_eq!(sum, 590);
+    assert!(text.lines().skip(1).all(|it| it.ends_with(",yes")), "{text}");
     const MADE: &str = "select entry from log where tenant = ?1 and action = 'report.made'";
     let rows = block_on(place.tenant().query(MADE, [])).unwrap();
     let [entry] = rows.into_iter().next().unwrap().columns().unwrap();

@@ -1,5 +1,7 @@
 //! Subjects in SQL.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use shared::{
     domain::{Commit, Timestamp},
@@ -29,7 +31,9 @@ const UPDATE: &str = "
 const OF_PLAN: &str = "
     select name from gate_subjects
     where tenant = ?1 and plan = ?2 and name > ?3 order by name limit ?4";
-const HAS_PLAN: &str = "select 1 from gate_subjects where tenant = ?1 and name = ?2";
+const WITH_PLAN: &str = "
+    select name from gate_subjects
+    where tenant = ?1 and name in (select value from json_each(?2)) order by name";
 const DELETE: &str = "
     delete from gate_subjects where tenant = ?1 and name = ?2 and version = ?3";
 const DELETE_CHANGES: &str = "
@@ -70,9 +74,13 @@ pub async fn subjects_of(
     rows.into_iter().map(|row| row.columns().and_then(|[it]| it.text())).collect()
 }
 
-/// Whether there is a subject of this name.
-pub async fn has_plan(at: &impl Tenant, name: &str) -> Result<bool, PortError> {
-    Ok(!at.query(HAS_PLAN, [name.into()]).await?.is_empty())
+/// Which of these have a plan.
+pub async fn with_plan(
+    at: &impl Tenant,
+    subjects: &BTreeSet<&str>,
+) -> Result<Vec<String>, PortError> {
+    let rows = at.query(WITH_PLAN, [(&json!(subjects)).into()]).await?;
+    rows.into_iter().map(|row| row.columns().and_then(|[it]| it.text())).collect()
 }
 
 /// Subjects without their histories.
