@@ -1,6 +1,7 @@
 //! The gate: who may do how much of what, and how much of it was done.
 
 pub mod limits;
+pub mod quota;
 pub mod schema;
 pub mod usage;
 
@@ -22,12 +23,15 @@ impl Function for Gate {
     const NAME: &'static str = "gate";
 
     fn routes() -> impl Iterator<Item = &'static Route> {
-        limits::ROUTES.iter().chain(usage::ROUTES)
+        limits::ROUTES.iter().chain(usage::ROUTES).chain(quota::ROUTES)
     }
 
     async fn handle(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-        if usage::ROUTES.iter().any(|it| it.operation == call.operation()) {
+        let is_one_of = |all: &[Route]| all.iter().any(|it| it.operation == call.operation());
+        if is_one_of(usage::ROUTES) {
             usage::handle(tenant, call).await
+        } else if is_one_of(quota::ROUTES) {
+            quota::handle(tenant, call).await
         } else {
             limits::handle(tenant, call).await
         }
@@ -44,6 +48,8 @@ impl Function for Gate {
     async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         if job.kind.starts_with("gate.usage") {
             usage::work(tenant, job).await
+        } else if job.kind.starts_with(quota::look::LOOK) {
+            quota::work(tenant, job).await
         } else {
             limits::work(tenant, job).await
         }

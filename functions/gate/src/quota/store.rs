@@ -1,0 +1,11 @@
+//! Quotas in SQL.
+
+mod marks;
+mod plans;
+mod reports;
+mod subjects;
+
+pub use marks::*;
+pub use plans::*;
+pub use reports::*;
+pub use subjects::*;
