@@ -28,8 +28,8 @@ const ADD: &str = "
     on conflict (tenant, meter, subject, start_ms, member, key, route) do update set
       whole = whole + excluded.whole, micros = micros + excluded.micros,
       count = count + excluded.count, peak = max(peak, excluded.peak)";
-// If it was the largest value (?8) that was taken away, the next one is found among the raw events: while one may be taken
-// away, all of its quarter of an hour are there.
+// If it was the largest value (?8) that was taken away, the next one is found among the raw events:
+// while one may be taken away, all of its quarter of an hour are there.
 const LOWER: &str = "
     update usage_counters set peak = coalesce((
       select max(e.value) from usage_events e
