@@ -67,10 +67,12 @@ pub async fn total(
     to: Timestamp,
 ) -> Result<i128, PortError> {
     let meter = find(at, meter).await?.ok_or_else(|| PortError::new("usage", "no such meter"))?;
+    let question = Question { meter: &meter, subject, member, group: "", top: 1 };
+    let tally = one(at, question, from, to).await?;
+    // Afterwards, so that what is pruned meanwhile is noticed.
     let known = store::state(at).await?.knows(from, to);
     known.map_err(|why| PortError::new("usage", why))?;
-    let question = Question { meter: &meter, subject, member, group: "", top: 1 };
-    Ok(one(at, question, from, to).await?.amount.0)
+    Ok(tally.amount.0)
 }
 
 /// The same from the raw events alone, without any counter: what [`total`] is held against.
@@ -86,10 +88,11 @@ pub async fn recount(
     to: Timestamp,
 ) -> Result<i128, PortError> {
     let meter = find(at, meter).await?.ok_or_else(|| PortError::new("usage", "no such meter"))?;
+    let tally = store::recount(at, &meter, subject, from, to).await?;
     if from < store::state(at).await?.events_from {
         return Err(PortError::new("usage", "the raw events are gone"));
     }
-    Ok(store::recount(at, &meter, subject, from, to).await?.amount.0)
+    Ok(tally.amount.0)
 }
 
 /// Whether the raw events from this moment on are kept still.

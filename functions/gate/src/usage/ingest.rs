@@ -10,7 +10,7 @@ use shared::{
 };
 
 use super::{
-    amount::{MICROS, VALUE_MAX},
+    amount::MICROS,
     event::{GATE, Place},
     meter::{BLOCKED, REQUESTS, UNITS},
     period,
@@ -70,7 +70,7 @@ impl Counted {
                 place: self.place(),
                 dimensions: BTreeMap::new(),
                 word: String::new(),
-                value: i64::from(count).min(VALUE_MAX) * MICROS,
+                value: i64::from(count) * MICROS,
                 time: Timestamp(self.at_ms),
                 hash: String::new(),
                 state: RowState::Counted,

@@ -4,7 +4,6 @@
 //! middle. Two sketches are merged by adding the counts of each bucket.
 
 use serde::Serialize;
-use serde_json::json;
 use shared::{
     domain::Timestamp,
     http::{Response, StatusCode, json as json_response},
@@ -109,7 +108,7 @@ pub async fn report(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         p99_ms: sketch.quantile(99),
         statuses,
     };
-    Ok(json_response(StatusCode::OK, &json!(report)))
+    Ok(json_response(StatusCode::OK, &report))
 }
 
 #[cfg(test)]

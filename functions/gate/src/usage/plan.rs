@@ -79,8 +79,8 @@ pub struct Delta {
     pub count: i64,
     /// The largest value that was added, in millionths.
     pub peak: i64,
-    /// Whether a value was taken away, so that the largest has to be found again.
-    pub lowered: bool,
+    /// The largest value that was taken away, in millionths: it may have been the largest of all.
+    pub taken: Option<i64>,
 }
 
 /// What became of an event that is not refused.
@@ -240,9 +240,10 @@ impl Plan {
         delta.whole += sign * (row.value / MICROS);
         delta.micros += sign * (row.value % MICROS);
         delta.count += sign;
-        delta.lowered |= sign < 0;
         if sign > 0 {
             delta.peak = delta.peak.max(row.value);
+        } else {
+            delta.taken = delta.taken.max(Some(row.value));
         }
         if !row.word.is_empty() {
             *self.uniques.entry((row.bucket(), row.word.clone())).or_default() += sign;

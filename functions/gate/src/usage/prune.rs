@@ -14,7 +14,7 @@ use super::store;
 pub const PRUNE: &str = "gate.usage.prune";
 /// How often it is looked.
 const PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many rows of each kind are removed at once.
+/// How many rows of each kind are removed at once, and those of the same moment as the last.
 const ROWS: u32 = 500;
 
 /// The job that looks a day from now, unless one is waiting.

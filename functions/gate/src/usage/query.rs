@@ -151,8 +151,6 @@ pub async fn query(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let (group, top, zone) = (Group::of(call)?, top(call)?, zone(call)?);
     let (meter, subject) = (call.query("meter"), call.query("subject"));
     let meter = counter::wanted(at, meter.as_deref().unwrap_or(REQUESTS)).await?;
-    let known = store::state(at).await?.knows(from, to);
-    known.map_err(|why| Problem::unfitting("from", why))?;
     let question =
         Question { meter: &meter, subject: subject.as_deref(), member: None, group: "", top };
     let Tally { amount, count } = counter::one(at, question, from, to).await?;
@@ -169,6 +167,9 @@ pub async fn query(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
             by_time(at, question, &pieces, unit).await?
         }
     };
+    // Afterwards, so that what is pruned meanwhile is noticed.
+    let known = store::state(at).await?.knows(from, to);
+    known.map_err(|why| Problem::unfitting("from", why))?;
     let (aggregation, unit) = (meter.aggregation, meter.unit);
     let usage =
         Usage { meter: meter.name, aggregation, unit, from, to, total: amount, count, items };
@@ -263,14 +264,14 @@ pub async fn recount(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
     if [from, to].iter().any(|it| period::floor(*it) != *it) {
         return Err(Problem::unfitting("from", "counters begin and end on quarters of an hour"));
     }
+    let question = Question { meter: &meter, subject: None, member: None, group: "", top: 1 };
+    let counters = counter::one(at, question, from, to).await?;
+    let events = store::recount(at, &meter, None, from, to).await?;
     let since = store::state(at).await?.events_from;
     if from < since {
         let why = format!("raw events of before {since} are gone");
         return Err(Problem::unfitting("from", why));
     }
-    let question = Question { meter: &meter, subject: None, member: None, group: "", top: 1 };
-    let counters = counter::one(at, question, from, to).await?;
-    let events = store::recount(at, &meter, None, from, to).await?;
     let recount = Recount {
         meter: meter.name.clone(),
         from,

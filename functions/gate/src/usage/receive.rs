@@ -35,7 +35,7 @@ pub struct UsageResult {
     /// Its id, unless it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `counted`, `duplicate` (it was counted before) or `refused`.
+    /// `counted`, `duplicate` (it was counted before), `refused`, or `voided` when that was asked.
     pub status: &'static str,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,7 +171,8 @@ pub async fn void(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
             return Err(Problem::unfitting(field, format!("1 to {max} characters")));
         }
     }
-    let result = json!({"source": source, "id": id, "status": "voided"});
+    let (of, named) = (Some(source.clone()), Some(id.clone()));
+    let result = UsageResult { source: of, id: named, status: "voided", problem: None };
     for _ in 0..TRIES_MAX {
         let mut plan = Plan::knowing(store::events(at, &json!([[source, id]])).await?);
         let window = store::state(at).await?.window(at.now());

@@ -1,6 +1,6 @@
 //! Usage as a whole, in memory: what is counted is what a model in Rust and the raw events say.
 //!
-//! `USAGE_EVENTS=1000000 cargo test --release -p gate usage::tests` sends a million.
+//! `USAGE_EVENTS=1000000 cargo test -p gate usage::tests::model` sends a million.
 
 mod model;
 
@@ -13,7 +13,7 @@ use shared::{
     http::Response,
     memory::{Memory, START},
     open::Open,
-    ports::{Item, Tenant},
+    ports::{CommitError, Item, Tenant},
     problem::Problem,
     route::Call,
 };
@@ -22,7 +22,9 @@ use super::{
     ROUTES, counter, handle, ingest,
     latency::bucket,
     meter::{BLOCKED, REQUESTS, UNITS},
-    work,
+    plan::Plan,
+    settings::State,
+    store, work,
 };
 
 const TENANT: &str = "ten_usage";
@@ -90,6 +92,30 @@ fn what_the_gate_counted_is_counted_once_however_often_it_comes() {
         json!([{"class": "2xx", "count": 6}, {"class": "5xx", "count": 3}])
     );
     assert_eq!((&latency["p50_ms"], &latency["p99_ms"]), (&json!(10), &json!(993)));
+}
+
+#[test]
+fn of_two_that_count_the_same_at_once_one_is_undone() {
+    let memory = Memory::default();
+    let at = open(&memory);
+    take_in(&at, &[item("1", START)]);
+    let both = [item("2", START), item("3", START)];
+    let slow = block_on(ingest(&at, &both)).unwrap();
+    let known = block_on(store::events(&at, &json!([["gate:shop", "1/gate.units"]]))).unwrap();
+    let [one, other] = [(); 2].map(|()| {
+        let mut plan = Plan::knowing(known.clone());
+        let window = State::default().window(START);
+        plan.void("gate:shop", "1/gate.units", "twice", window).unwrap();
+        plan.commit(START)
+    });
+
+    take_in(&at, &[item("3", START)]);
+    block_on(at.commit(one)).unwrap();
+
+    assert!(matches!(block_on(at.commit(slow)), Err(CommitError::Conflict)));
+    assert!(matches!(block_on(at.commit(other)), Err(CommitError::Conflict)));
+    assert_eq!(total(&at, REQUESTS, START, START + MINUTE), 6_000_000);
+    assert_eq!(total(&at, UNITS, START, START + MINUTE * 15), 7_000_000);
 }
 
 #[test]

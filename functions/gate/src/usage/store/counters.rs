@@ -28,8 +28,8 @@ const ADD: &str = "
     on conflict (tenant, meter, subject, start_ms, member, key, route) do update set
       whole = whole + excluded.whole, micros = micros + excluded.micros,
       count = count + excluded.count, peak = max(peak, excluded.peak)";
-// A largest value that was taken away is found again among the raw events: while one may be taken
-// away, all of its quarter of an hour are there.
+// If it was the largest value (?8) that was taken away, the next one is found among the raw events:
+// while one may be taken away, all of its quarter of an hour are there.
 const LOWER: &str = "
     update usage_counters set peak = coalesce((
       select max(e.value) from usage_events e
@@ -37,7 +37,7 @@ const LOWER: &str = "
         and e.route = ?7 and e.state = 'counted'
         and e.time_ms >= cast(?4 as integer) and e.time_ms < cast(?4 as integer) + 900000), 0)
     where tenant = ?1 and meter = ?2 and subject = ?3 and start_ms = ?4 and member = ?5
-      and key = ?6 and route = ?7";
+      and key = ?6 and route = ?7 and peak <= cast(?8 as integer)";
 const ADD_UNIQUES: &str = "
     insert into usage_uniques (tenant, meter, subject, start_ms, member, key, route, word, count)
     select ?1, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
@@ -131,16 +131,17 @@ pub fn add_counters(deltas: &BTreeMap<Bucket, Delta>) -> Commit {
         json!([meter, subject, start.0, member, key, route, it.whole, it.micros, it.count, it.peak])
     });
     let commit = Commit::new().write(ADD, [Value::from(&rows.collect::<Json>())]);
-    let lowered = deltas.iter().filter(|(_, it)| it.lowered).map(|(bucket, _)| bucket);
-    lowered.fold(commit, |commit, Bucket { meter, place, start }| {
+    let lowered = deltas.iter().filter_map(|(bucket, it)| Some((bucket, it.taken?)));
+    lowered.fold(commit, |commit, (Bucket { meter, place, start }, taken)| {
         let Place { subject, member, key, route } = place;
-        let params: [Value; 6] = [
+        let params: [Value; 7] = [
             meter.into(),
             subject.into(),
             (*start).into(),
             member.into(),
             key.into(),
             route.into(),
+            taken.into(),
         ];
         commit.write(LOWER, params)
     })

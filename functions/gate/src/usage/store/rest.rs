@@ -50,26 +50,33 @@ const REMEMBER: &str = "
     update usage_state set events_from_ms = max(events_from_ms, cast(?2 as integer)),
       counters_from_ms = max(counters_from_ms, cast(?3 as integer))
     where tenant = ?1";
+// By the time up to which a page goes: a list of rowids would be looked for among all rows of the
+// tenant. Whatever is of the same moment goes with it.
 const PRUNE_EVENTS: &str = "
-    delete from usage_events where tenant = ?1 and rowid in (
-      select rowid from usage_events where tenant = ?1 and time_ms < cast(?2 as integer)
-      limit ?3)";
+    delete from usage_events where tenant = ?1 and time_ms <= (
+      select max(time_ms) from (
+        select time_ms from usage_events where tenant = ?1 and time_ms < cast(?2 as integer)
+        order by time_ms limit ?3))";
 const PRUNE_COUNTERS: &str = "
-    delete from usage_counters where tenant = ?1 and rowid in (
-      select rowid from usage_counters where tenant = ?1 and start_ms < cast(?2 as integer)
-      limit ?3)";
+    delete from usage_counters where tenant = ?1 and start_ms <= (
+      select max(start_ms) from (
+        select start_ms from usage_counters where tenant = ?1 and start_ms < cast(?2 as integer)
+        order by start_ms limit ?3))";
 const PRUNE_UNIQUES: &str = "
-    delete from usage_uniques where tenant = ?1 and rowid in (
-      select rowid from usage_uniques where tenant = ?1 and start_ms < cast(?2 as integer)
-      limit ?3)";
+    delete from usage_uniques where tenant = ?1 and start_ms <= (
+      select max(start_ms) from (
+        select start_ms from usage_uniques where tenant = ?1 and start_ms < cast(?2 as integer)
+        order by start_ms limit ?3))";
 const PRUNE_STATUSES: &str = "
-    delete from usage_statuses where tenant = ?1 and rowid in (
-      select rowid from usage_statuses where tenant = ?1 and start_ms < cast(?2 as integer)
-      limit ?3)";
+    delete from usage_statuses where tenant = ?1 and start_ms <= (
+      select max(start_ms) from (
+        select start_ms from usage_statuses where tenant = ?1 and start_ms < cast(?2 as integer)
+        order by start_ms limit ?3))";
 const PRUNE_LATENCIES: &str = "
-    delete from usage_latencies where tenant = ?1 and rowid in (
-      select rowid from usage_latencies where tenant = ?1 and start_ms < cast(?2 as integer)
-      limit ?3)";
+    delete from usage_latencies where tenant = ?1 and start_ms <= (
+      select max(start_ms) from (
+        select start_ms from usage_latencies where tenant = ?1 and start_ms < cast(?2 as integer)
+        order by start_ms limit ?3))";
 
 /// Where the tenant's usage stands.
 pub async fn state(at: &impl Tenant) -> Result<State, PortError> {
@@ -150,8 +157,8 @@ pub async fn anything_before(
         || !at.query(OLD_COUNTER, [counters.into()]).await?.is_empty())
 }
 
-/// Removes up to this many rows of each kind that are of before these moments, and remembers that
-/// what was there is not known any more.
+/// Removes some rows of each kind that are of before these moments: this many, and those of the
+/// same moment as the last of them. Remembers that what was there is not known any more.
 pub fn prune(events: Timestamp, counters: Timestamp, rows: u32) -> Commit {
     let old = [PRUNE_COUNTERS, PRUNE_UNIQUES, PRUNE_STATUSES, PRUNE_LATENCIES];
     let commit = Commit::new()

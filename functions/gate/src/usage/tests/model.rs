@@ -14,11 +14,13 @@ use super::{ask, open, post};
 use crate::usage::{amount::Amount, counter};
 
 const METERS: [&str; 4] = ["sum", "count", "max", "unique"];
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+const HOUR_MS: i64 = 60 * 60 * 1000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// How many events are sent.
+#[expect(clippy::disallowed_methods, reason = "this is a test, and native")]
 fn events() -> usize {
-    option_env!("USAGE_EVENTS").and_then(|it| it.parse().ok()).unwrap_or(20_000)
+    std::env::var("USAGE_EVENTS").map_or(20_000, |it| it.parse().expect("a number"))
 }
 
 /// An event, as the sender has it.
@@ -59,20 +61,21 @@ impl Chance {
     }
 
     fn event(&mut self, id: usize, now: i64) -> Sent {
-        // Small ones, fractions, and the largest.
+        let meter = self.below(4).try_into().unwrap();
+        // Small ones, fractions, and the largest; which would be the maximum of everything.
         let value = match self.below(10) {
-            0 => 8_999_999_999_999_999,
+            0 if METERS[meter] != "max" => 8_999_999_999_999_999,
             1..4 => self.moment(0, 1_000_000_000),
             _ => self.moment(0, 100) * 1_000_000,
         };
-        // From too late to too early, and half of them today.
-        let time = match self.below(2) {
+        // From too late to too early, and most of them in a busy hour.
+        let time = match self.below(3) {
             0 => self.moment(now - 40 * DAY_MS, 40 * DAY_MS + 600_000),
-            _ => self.moment(now - DAY_MS, DAY_MS),
+            _ => self.moment(now - HOUR_MS, HOUR_MS),
         };
         Sent {
             id,
-            meter: self.below(4).try_into().unwrap(),
+            meter,
             subject: self.below(5),
             member: self.below(3),
             user: self.below(40),
@@ -216,11 +219,9 @@ fn totals_are_what_the_model_and_the_raw_events_say() {
     let model = play(&at, &mut chance);
 
     assert!(model.counted.len() > events() / 4, "most of them count");
-    for number in 0..200_usize {
+    for number in 0..400_usize {
         let meter = number % 4;
-        let (name, from) = (METERS[meter], chance.moment(START.0 - 41 * DAY_MS, 41 * DAY_MS));
-        let length = [900_000, DAY_MS, 41 * DAY_MS][number % 3];
-        let to = chance.moment(from, length);
+        let (name, (from, to)) = (METERS[meter], span(&mut chance, number));
         let subject = (chance.below(2) == 0).then(|| chance.below(5));
         let member = (chance.below(3) == 0).then(|| chance.below(3));
         let text = |it: Option<u64>| it.map(|it| it.to_string());
@@ -235,6 +236,21 @@ fn totals_are_what_the_model_and_the_raw_events_say() {
         assert_eq!(block_on(recount).unwrap(), expected, "{name} {of:?} {span:?}");
     }
     groups_add_up(&at, &model);
+}
+
+/// A stretch of time: of any length with any ends, within the busy hour, or one quarter of it.
+fn span(chance: &mut Chance, number: usize) -> (i64, i64) {
+    let (start, length) = match number % 5 {
+        0 => (41 * DAY_MS, HOUR_MS / 4),
+        1 => (41 * DAY_MS, 41 * DAY_MS),
+        2 | 3 => (HOUR_MS, HOUR_MS),
+        _ => {
+            let from = START.0 - HOUR_MS / 4 * chance.moment(1, 4);
+            return (from, from + HOUR_MS / 4);
+        }
+    };
+    let from = chance.moment(START.0 - start, start);
+    (from, chance.moment(from, length))
 }
 
 /// Whatever it is told apart by, it is told apart completely.
