@@ -34,7 +34,7 @@ const COUNTED: &str = "
 const FOLD: &str = "
     insert into queue (tenant, function, id, body)
     select ?1, ?2, ?3 || ':' || row_number() over (order by label),
-      json_object('label', label, 'counts', json_group_object(field, n))
+      json_object('label', label, 'counts', json(json_group_object(field, n)))
     from tallies where tenant = ?1 and function = ?2 group by label";
 const FOLDED: &str = "delete from tallies where tenant = ?1 and function = ?2";
 

@@ -151,6 +151,9 @@ impl Player<'_> {
                 return self.show(&answer);
             }
             std::thread::sleep(PAUSE);
+            if let Host::Memory(memory) = &self.host {
+                memory.advance(PAUSE); // Its clock stands still otherwise.
+            }
         }
     }
 

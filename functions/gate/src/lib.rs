@@ -56,6 +56,7 @@ impl Function for Gate {
     }
 
     async fn ingest(_: &str, tenant: &impl Tenant, items: &[Item]) -> Result<Commit, PortError> {
-        usage::ingest(tenant, items).await
+        let items = items.iter().map(limits::tally::usage).collect::<Result<Vec<_>, _>>()?;
+        usage::ingest(tenant, &items).await
     }
 }

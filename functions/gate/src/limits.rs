@@ -10,6 +10,7 @@ pub mod policy;
 pub mod receipt;
 mod set;
 mod store;
+pub mod tally;
 
 use shared::{
     domain::{Commit, Failure, Job, Principal},

@@ -29,7 +29,7 @@ use shared::{
     route::{Access, Call, Route},
 };
 
-pub use holder::{Verdict, allows};
+pub use holder::Verdict;
 pub use look::changed;
 
 const READ: Access = Access::Scope("quotas:read");
@@ -50,6 +50,7 @@ pub const ROUTES: &[Route] = &[
     Route::new("PUT", "/v1/usage/subjects/{subject}", "putUsageSubject", WRITE),
     Route::new("DELETE", "/v1/usage/subjects/{subject}", "deleteUsageSubject", WRITE),
     Route::new("GET", "/v1/usage/subjects/{subject}/standing", "getUsageStanding", STANDING),
+    Route::new("POST", "/v1/usage/check", "checkQuota", Access::Scope("limits:check")),
     Route::new("POST", "/v1/usage/reports", "createUsageReport", WRITE_REPORTS),
     Route::new("GET", "/v1/usage/reports", "listUsageReports", READ_REPORTS),
     Route::new("GET", "/v1/usage/reports/schedules", "listReportSchedules", READ_REPORTS),
@@ -80,6 +81,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         "putUsageSubject" => subject::put(at, call).await,
         "deleteUsageSubject" => subject::delete(at, call).await,
         "getUsageStanding" => holder::standing(at, call).await,
+        "checkQuota" => holder::check(at, call.json()?).await,
         "createUsageReport" => report::create(at, call.json()?).await,
         "listUsageReports" => report::list(at, call).await,
         "getUsageReport" => report::get(at, call).await,

@@ -9,6 +9,8 @@ use crate::limits::{
     receipt::Settlement,
 };
 use crate::quota::{
+    Verdict,
+    holder::QuotaCheck,
     plan::{UsagePlan, UsagePlanText},
     report::{NewReport, UsageReport},
     schedule::{ReportSchedule, ScheduleSettings},
@@ -134,6 +136,9 @@ fn quotas() -> Vec<Operation> {
         operation("getUsageStanding", "Show what a subject has used of its quotas.")
             .query("member", "Also what this member of it has used.")
             .gives::<SubjectStanding>(200),
+        operation("checkQuota", "Ask whether a subject may use so much; 429 when it may not.")
+            .takes::<QuotaCheck>()
+            .gives::<Verdict>(200),
     ]
 }
 

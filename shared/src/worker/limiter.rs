@@ -39,7 +39,7 @@ const CREATE_OUTBOX: &str = "
 const FOLD: &str = "
     insert into outbox (id, tenant, function, body)
     select lower(hex(randomblob(16))), tenant, function,
-      json_object('label', label, 'counts', json_group_object(field, n))
+      json_object('label', label, 'counts', json(json_group_object(field, n)))
     from counted group by tenant, function, label";
 const FOLDED: &str = "delete from counted";
 const WAITING: &str = "

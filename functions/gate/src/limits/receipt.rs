@@ -13,6 +13,8 @@ use shared::{
 };
 use utoipa::ToSchema;
 
+use crate::usage::latency;
+
 use super::{
     asked::{self, Asked},
     check::Checked,
@@ -138,6 +140,6 @@ pub async fn settle(
 fn counts(it: &Settlement) -> Vec<(String, i64)> {
     let units = (it.cost != 0).then(|| ("passed_units".to_owned(), it.cost));
     let status = it.status.map(|it| (format!("status:{}xx", it / 100), 1));
-    let latency = it.latency_ms.map(|it| (format!("latency_ms:{it}"), 1));
+    let latency = it.latency_ms.map(|it| (format!("latency:{}", latency::bucket(it)), 1));
     [units, status, latency].into_iter().flatten().collect()
 }

@@ -1,12 +1,16 @@
 //! A subject with its plan, and what the counters say of its quotas.
 
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shared::{
     domain::Timestamp,
-    http::{Response, StatusCode, json as json_response},
+    http::{Response, StatusCode, header, json as json_response, respond, with_header},
     ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
 };
+
+use utoipa::ToSchema;
 
 use super::{
     alert::{Mark, Marks},
@@ -18,6 +22,7 @@ use super::{
     terms::{self, Terms},
     window::WindowSpan,
 };
+use crate::usage::amount::VALUE_MAX;
 
 /// How many windows back it is counted what was carried over from one to the next.
 const ROLLOVER_WINDOWS_MAX: usize = 12;
@@ -44,12 +49,30 @@ pub struct Reading<'a> {
     pub marks: Marks,
 }
 
-/// Whether something may be done, for the gate.
-#[derive(Clone, Debug)]
+/// What somebody is about to use.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaCheck {
+    /// Who: the tenant's customer.
+    pub subject: String,
+    /// Which of its members.
+    #[serde(default)]
+    pub member: Option<String>,
+    /// Of what.
+    pub meter: String,
+    /// How many units; 1 when left out.
+    #[serde(default)]
+    pub cost: Option<i64>,
+}
+
+/// Whether something may be done.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = QuotaVerdict)]
 pub struct Verdict {
     /// Whether it may.
     pub allowed: bool,
     /// When there is more again, if it may not.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub again_at: Option<Timestamp>,
     /// How the quotas of the meter stand, before it is done.
     pub quotas: Vec<QuotaStanding>,
@@ -213,6 +236,33 @@ pub async fn standing(at: &impl Tenant, call: &Call) -> Result<Response, Problem
     }
     let holder = Holder::of(at, subject).await?.ok_or_else(Problem::not_found)?;
     Ok(json_response(StatusCode::OK, &holder.standing(at, member).await?))
+}
+
+/// Answers whether something may be used: 200 with the verdict, or 429. It takes nothing: usage is
+/// what its events say.
+pub async fn check(at: &impl Tenant, check: QuotaCheck) -> Result<Response, Problem> {
+    let cost = check.cost.unwrap_or(1);
+    if !(0..=VALUE_MAX).contains(&cost) {
+        return Err(Problem::unfitting("cost", format!("0 to {VALUE_MAX}")));
+    }
+    let verdict = allows(at, &check.subject, check.member.as_deref(), &check.meter, cost).await?;
+    if verdict.allowed {
+        return Ok(json_response(StatusCode::OK, &verdict));
+    }
+    let body = json!({
+        "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+        "title": "Request cannot be satisfied as assigned quota has been exceeded",
+        "status": 429,
+        "detail": verdict.again_at.map(|it| format!("there is more from {it} on")),
+        "violated-policies": verdict.quotas.iter().map(|it| &it.quota).collect::<Vec<_>>(),
+        "again_at": verdict.again_at,
+        "quotas": verdict.quotas,
+    });
+    let response =
+        respond(StatusCode::TOO_MANY_REQUESTS, "application/problem+json", body.to_string());
+    let Some(again) = verdict.again_at else { return Ok(response) };
+    let seconds = again.since(at.time()).as_secs() + 1;
+    Ok(with_header(response, header::RETRY_AFTER, &seconds.to_string()))
 }
 
 /// Whether a subject, and a member of it, may use so much more of a meter. Whoever has no plan, or

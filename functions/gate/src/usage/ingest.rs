@@ -24,15 +24,16 @@ use crate::quota;
 struct Counted {
     app: String,
     #[serde(default)]
-    key: String,
+    key: Option<String>,
     #[serde(default)]
-    route: String,
+    route: Option<String>,
     #[serde(default)]
-    subject: String,
+    subject: Option<String>,
     at_ms: i64,
-    passed: u32,
-    blocked: u32,
-    units: u32,
+    passed: i64,
+    blocked: i64,
+    /// Less than nothing when more was given back than taken.
+    units: i64,
     #[serde(default)]
     statuses: BTreeMap<String, u32>,
     #[serde(default)]
@@ -51,8 +52,9 @@ pub struct Fared {
 
 impl Counted {
     fn place(&self) -> Place {
-        let (key, route) = (self.key.clone(), self.route.clone());
-        Place { subject: self.subject.clone(), member: String::new(), key, route }
+        let text = |it: &Option<String>| it.clone().unwrap_or_default();
+        let (key, route) = (text(&self.key), text(&self.route));
+        Place { subject: text(&self.subject), member: String::new(), key, route }
     }
 
     /// A raw event for each meter that it says something of, and always the first: its id is what
@@ -60,7 +62,7 @@ impl Counted {
     fn rows(&self, id: &str) -> Vec<Row> {
         let source = format!("{GATE}{}", self.app);
         let all = [(REQUESTS, self.passed), (BLOCKED, self.blocked), (UNITS, self.units)];
-        let told = |(meter, count): &(&str, u32)| *meter == REQUESTS || *count > 0;
+        let told = |(meter, count): &(&str, i64)| *meter == REQUESTS || *count != 0;
         all.into_iter()
             .filter(told)
             .map(|(meter, count)| Row {
