@@ -2,14 +2,18 @@
 //!
 //! A client that loses its connection comes back with `Last-Event-ID` and goes on where it was.
 
+mod lease;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
 
+use self::lease::Lease;
 use crate::{
     http::{Body, HeaderValue, Response, StatusCode, header, respond},
-    ports::{PortError, Tenant},
+    ports::{CommitError, PortError, Tenant},
+    problem::Problem,
 };
 
 /// How long one connection lasts.
@@ -41,27 +45,36 @@ pub struct Sent {
 struct Place<T, F> {
     tenant: T,
     feed: F,
+    lease: Lease,
     at: String,
     looks: u32,
     quiet: u32,
 }
 
 /// Streams what comes after `place`.
-pub fn stream<T: Tenant, F: Feed>(tenant: &T, feed: F, place: String) -> Response {
+///
+/// # Errors
+/// 409 when the tenant has as many connections as it may.
+pub async fn stream<T: Tenant, F: Feed>(
+    tenant: &T,
+    feed: F,
+    place: String,
+) -> Result<Response, Problem> {
     let looks = u32::try_from(LIFE.as_secs() / PERIOD.as_secs()).unwrap_or(1);
-    let start = Place { tenant: tenant.clone(), feed, at: place, looks, quiet: 0 };
+    let lease = Lease::take(tenant).await?;
+    let start = Place { tenant: tenant.clone(), feed, lease, at: place, looks, quiet: 0 };
     let chunks = stream::unfold(Some(start), |place| async { next(place?).await });
     let mut response = respond(StatusCode::OK, "text/event-stream", Bytes::new());
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     *response.body_mut() = Body::Stream(Box::pin(chunks));
-    response
+    Ok(response)
 }
 
 /// The next thing to send, and where that leads; nothing when the connection has lasted.
 async fn next<T: Tenant, F: Feed>(mut place: Place<T, F>) -> Option<(Bytes, Option<Place<T, F>>)> {
     while place.looks > 0 {
         place.looks -= 1;
-        match place.feed.after(&place.tenant, &place.at).await {
+        match look(&mut place).await {
             Ok(events) if !events.is_empty() => {
                 if let Some(last) = events.last() {
                     place.at.clone_from(&last.id);
@@ -73,7 +86,7 @@ async fn next<T: Tenant, F: Feed>(mut place: Place<T, F>) -> Option<(Bytes, Opti
             Err(err) => {
                 // The client comes back to where it was.
                 place.tenant.note(&format!("live: {err}"));
-                return None;
+                break;
             }
         }
         place.tenant.sleep(PERIOD).await;
@@ -81,7 +94,14 @@ async fn next<T: Tenant, F: Feed>(mut place: Place<T, F>) -> Option<(Bytes, Opti
             return Some((Bytes::from_static(b": still here\n\n"), Some(place)));
         }
     }
+    place.lease.give_back(&place.tenant).await;
     None
+}
+
+/// What is new, for a connection that still has its lease.
+async fn look<T: Tenant, F: Feed>(place: &mut Place<T, F>) -> Result<Vec<Sent>, CommitError> {
+    place.lease.renew(&place.tenant).await?;
+    Ok(place.feed.after(&place.tenant, &place.at).await?)
 }
 
 fn text(events: &[Sent]) -> Bytes {

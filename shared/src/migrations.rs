@@ -34,6 +34,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0006_told.sql",
     "tenant/0007_sender.sql",
     "tenant/0008_receiver.sql",
+    "tenant/0009_live.sql",
 ];
 
 const CREATE_VERSIONS: &str = "
@@ -81,6 +82,7 @@ pub const ERASE: &[&str] = erasing![
     "webhook_signing_keys",
     "webhook_tokens",
     "webhook_pollers",
+    "live_leases",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -97,6 +97,13 @@ impl Problem {
             .with_header(header::ALLOW, &allowed.join(", "))
     }
 
+    /// 409: the list is full. `what` is in it, and `instead` is what to do.
+    pub fn full_list(max: u32, what: &str, instead: &str) -> Self {
+        let kind = "/problems/too-many";
+        Self::new(StatusCode::CONFLICT, kind, "There are too many of these")
+            .detail(format!("at most {max} {what}: {instead}"))
+    }
+
     /// 412: it was changed since the client read it.
     pub fn changed_meanwhile() -> Self {
         let kind = "/problems/changed-meanwhile";

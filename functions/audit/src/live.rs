@@ -29,7 +29,7 @@ pub async fn follow(tenant: &impl Tenant, call: &Call) -> Result<Response, Probl
         Some(it) => it,
         None => log::head(tenant).await?,
     };
-    Ok(live::stream(tenant, Log, place.to_string()))
+    live::stream(tenant, Log, place.to_string()).await
 }
 
 impl Feed for Log {

@@ -21,6 +21,8 @@ pub const HOST: &str = "host";
 /// The kind of accounts at providers, as `stripe:acct_1`.
 pub const ACCOUNT: &str = "account";
 
+/// How many host names a tenant has, and how many accounts.
+pub const ADDRESSES_MAX: u32 = 1_000;
 /// The longest host name, in characters (RFC 1035, section 2.3.4).
 pub const HOST_CHARS_MAX: usize = 253;
 /// The longest account, in characters.
@@ -95,7 +97,12 @@ async fn add(
     let commit = store::insert_address(kind, &address)
         .entry(Draft::new(added(kind), &Id::trusted(address.name.clone())))
         .job(shown(at, kind, &address.name)?);
-    at.answer(commit, json_response(StatusCode::CREATED, &address), taken).await
+    let answer = at.answer(commit, json_response(StatusCode::CREATED, &address), taken).await;
+    if answer.is_err() && store::count_addresses(at, kind).await? >= ADDRESSES_MAX.into() {
+        let what = if kind == HOST { "host names" } else { "accounts" };
+        return Err(Problem::full_list(ADDRESSES_MAX, what, "remove one that is not used"));
+    }
+    answer
 }
 
 fn added(kind: &str) -> &'static str {

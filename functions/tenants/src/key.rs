@@ -20,6 +20,8 @@ use crate::store;
 /// Shows a key in the directory as it is now, or hides it.
 pub const SHOW: &str = "tenants.key";
 
+/// How many keys are in use at a time: neither revoked nor expired.
+pub const KEYS_MAX: u32 = 1_000;
 /// The longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 120;
 /// How many scopes a key has at most.
@@ -186,8 +188,22 @@ fn shown(key: &Key, why: &str) -> NewJob {
 pub async fn create(at: &impl ports::Tenant, new: NewKey) -> Result<Response, Problem> {
     let scopes = new.check(at)?;
     let created = minted(at, &new.name, scopes, new.expires_at, None)?;
-    let response = json_response(StatusCode::CREATED, &created);
-    at.answer(inserted(&created), response, Problem::changed_meanwhile).await
+    add(at, inserted(&created), &created).await
+}
+
+/// Commits a new key, while there is room for it.
+async fn add(
+    at: &impl ports::Tenant,
+    commit: Commit,
+    created: &CreatedKey,
+) -> Result<Response, Problem> {
+    let response = json_response(StatusCode::CREATED, created);
+    let answer = at.answer(commit, response, Problem::changed_meanwhile).await;
+    if answer.is_err() && store::count_keys(at, at.now()).await? >= KEYS_MAX.into() {
+        let instead = "revoke one that is not used";
+        return Err(Problem::full_list(KEYS_MAX, "keys in use", instead));
+    }
+    answer
 }
 
 /// Lists the keys, oldest first, those that are revoked as well.
@@ -247,12 +263,12 @@ pub async fn rotate(
     let until = old.expires_at.map_or(until, |it| it.min(until));
     let created = minted(at, &old.name, old.scopes.clone(), old.expires_at, Some(old.id.clone()))?;
     // Twice: at once, so that the directory knows the end, and at the end.
-    let commit = inserted(&created)
-        .and(store::expire_key(&old.id, until))
+    // The old one first: what ends now leaves its place to the new one.
+    let commit = store::expire_key(&old.id, until)
+        .and(inserted(&created))
         .job(shown(&old, &format!("ends-{}", until.0)).eager())
         .job(shown(&old, &format!("ended-{}", until.0)).at(until));
-    let response = json_response(StatusCode::CREATED, &created);
-    at.answer(commit, response, Problem::changed_meanwhile).await
+    add(at, commit, &created).await
 }
 
 /// Shows the key in the directory as it is now.

@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 
 use crate::store;
 
+/// How many members a tenant has.
+pub const MEMBERS_MAX: u32 = 1_000;
 /// The longest e-mail address, in characters (RFC 5321, section 4.5.3.1).
 pub const EMAIL_CHARS_MAX: usize = 254;
 /// The longest name, in characters.
@@ -168,7 +170,11 @@ pub async fn create(at: &impl ports::Tenant, new: NewMember) -> Result<Response,
     .checked()?;
     let commit = store::insert_member(&member)
         .entry(Draft::new("member.created", &member.id).with(json!({"role": member.role})));
-    at.answer(commit, answer(StatusCode::CREATED, &member), taken).await
+    let answer = at.answer(commit, answer(StatusCode::CREATED, &member), taken).await;
+    if answer.is_err() && store::count_members(at).await? >= MEMBERS_MAX.into() {
+        return Err(Problem::full_list(MEMBERS_MAX, "members", "delete one who has left"));
+    }
+    answer
 }
 
 /// Lists the members, oldest first.

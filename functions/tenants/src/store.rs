@@ -6,10 +6,10 @@ use shared::{
 };
 
 use crate::{
-    address::Address,
+    address::{ADDRESSES_MAX, Address},
     clock::Hands,
-    key::Key,
-    member::{Member, Role},
+    key::{KEYS_MAX, Key},
+    member::{MEMBERS_MAX, Member, Role},
     tenant::{State, Tenant},
 };
 
@@ -26,9 +26,16 @@ const UPDATE_TENANT: &str = "
     update tenants set name = ?3, state = ?4, erase_at_ms = ?5, version = ?6
     where tenant = ?1 and id = ?2 and version = ?7";
 
+// Each of the lists below has its limit in the statement that adds to it: of two at once that both
+// want the last place, the second changes no row, and its commit is a conflict.
 const INSERT_KEY: &str = "
     insert into keys (tenant, id, name, prefix, hash, scopes, created_at_ms, expires_at_ms, replaces)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+    where (select count(*) from keys where tenant = ?1 and revoked_at_ms is null
+      and (expires_at_ms is null or expires_at_ms > ?7)) < ?10";
+const COUNT_KEYS: &str = "
+    select count(*) from keys where tenant = ?1 and revoked_at_ms is null
+      and (expires_at_ms is null or expires_at_ms > ?2)";
 const FIND_KEY: &str = "
     select id, name, prefix, hash, scopes, created_at_ms, expires_at_ms, revoked_at_ms,
       last_used_at_ms, replaces
@@ -46,8 +53,10 @@ const EXPIRE_KEY: &str = "
 
 const INSERT_MEMBER: &str = "
     insert into members (tenant, id, email, name, locale, zone, role, created_at_ms, version)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+    where (select count(*) from members where tenant = ?1) < ?10
     on conflict (tenant, email) do nothing";
+const COUNT_MEMBERS: &str = "select count(*) from members where tenant = ?1";
 const FIND_MEMBER: &str = "
     select id, email, name, locale, zone, role, created_at_ms, version from members
     where tenant = ?1 and id = ?2";
@@ -60,8 +69,11 @@ const UPDATE_MEMBER: &str = "
 const DELETE_MEMBER: &str = "delete from members where tenant = ?1 and id = ?2";
 
 const INSERT_ADDRESS: &str = "
-    insert into addresses (tenant, kind, name, created_at_ms) values (?1, ?2, ?3, ?4)
+    insert into addresses (tenant, kind, name, created_at_ms)
+    select ?1, ?2, ?3, ?4
+    where (select count(*) from addresses where tenant = ?1 and kind = ?2) < ?5
     on conflict (tenant, kind, name) do nothing";
+const COUNT_ADDRESSES: &str = "select count(*) from addresses where tenant = ?1 and kind = ?2";
 const HAS_ADDRESS: &str = "
     select name from addresses where tenant = ?1 and kind = ?2 and name = ?3";
 const LIST_ADDRESSES: &str = "
@@ -134,7 +146,7 @@ fn read_tenant(row: Row) -> Result<Tenant, PortError> {
 
 pub fn insert_key(it: &Key) -> Commit {
     let scopes = serde_json::json!(it.scopes);
-    let params: [Value; 8] = [
+    let params: [Value; 9] = [
         (&it.id).into(),
         (&it.name).into(),
         (&it.prefix).into(),
@@ -143,8 +155,18 @@ pub fn insert_key(it: &Key) -> Commit {
         it.created_at.into(),
         it.expires_at.into(),
         it.replaces.as_ref().map(Id::as_str).into(),
+        KEYS_MAX.into(),
     ];
     Commit::new().write_one(INSERT_KEY, params)
+}
+
+/// How many keys are in use.
+pub async fn count_keys(at: &impl ports::Tenant, now: Timestamp) -> Result<i64, PortError> {
+    counted(at.query(COUNT_KEYS, [now.into()]).await?)
+}
+
+fn counted(rows: Vec<Row>) -> Result<i64, PortError> {
+    rows.into_iter().next().map_or(Ok(0), |row| row.columns().and_then(|[it]| it.integer()))
 }
 
 pub async fn find_key(at: &impl ports::Tenant, id: &Id) -> Result<Option<Key>, PortError> {
@@ -197,7 +219,7 @@ fn read_key(row: Row) -> Result<Key, PortError> {
 }
 
 pub fn insert_member(it: &Member) -> Commit {
-    let params: [Value; 8] = [
+    let params: [Value; 9] = [
         (&it.id).into(),
         (&it.email).into(),
         (&it.name).into(),
@@ -206,8 +228,13 @@ pub fn insert_member(it: &Member) -> Commit {
         it.role.as_str().into(),
         it.created_at.into(),
         it.version.into(),
+        MEMBERS_MAX.into(),
     ];
     Commit::new().write_one(INSERT_MEMBER, params)
+}
+
+pub async fn count_members(at: &impl ports::Tenant) -> Result<i64, PortError> {
+    counted(at.query(COUNT_MEMBERS, []).await?)
 }
 
 pub async fn find_member(at: &impl ports::Tenant, id: &Id) -> Result<Option<Member>, PortError> {
@@ -257,8 +284,13 @@ fn read_member(row: Row) -> Result<Member, PortError> {
 }
 
 pub fn insert_address(kind: &str, it: &Address) -> Commit {
-    let params: [Value; 3] = [kind.into(), (&it.name).into(), it.created_at.into()];
+    let params: [Value; 4] =
+        [kind.into(), (&it.name).into(), it.created_at.into(), ADDRESSES_MAX.into()];
     Commit::new().write_one(INSERT_ADDRESS, params)
+}
+
+pub async fn count_addresses(at: &impl ports::Tenant, kind: &str) -> Result<i64, PortError> {
+    counted(at.query(COUNT_ADDRESSES, [kind.into()]).await?)
 }
 
 pub async fn has_address(

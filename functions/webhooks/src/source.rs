@@ -31,6 +31,8 @@ pub const ADDRESS: &str = "source";
 /// Shows a source's address in the directory, or hides it.
 pub const SHOW: &str = "webhooks.source";
 
+/// How many sources a tenant has.
+pub const SOURCES_MAX: u32 = 200;
 /// The longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 120;
 /// The longest target, in characters.
@@ -268,7 +270,11 @@ pub async fn create(at: &impl Tenant, mut new: NewSource) -> Result<Response, Pr
     let created = CreatedSource { source, secret: shown_once(chosen) };
     let response = json_response(StatusCode::CREATED, &created);
     let response = with_header(response, header::ETAG, &etag(created.source.version));
-    at.answer(commit, response, Problem::changed_meanwhile).await
+    let answer = at.answer(commit, response, Problem::changed_meanwhile).await;
+    if answer.is_err() && store::count_sources(at).await? >= SOURCES_MAX.into() {
+        return Err(Problem::full_list(SOURCES_MAX, "sources", "delete one that is not used"));
+    }
+    answer
 }
 
 fn shown(id: &Id, why: &str) -> NewJob {

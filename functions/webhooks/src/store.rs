@@ -9,13 +9,15 @@ use crate::{
     message::{Delivery, Headers, Message},
     recipe::Recipe,
     refusals::SourceError,
-    source::{self, Source},
+    source::{self, SOURCES_MAX, Source},
 };
 
 const INSERT_SOURCE: &str = "
     insert into webhook_sources
       (tenant, id, name, recipe, secrets, target, created_at_ms, version, publish)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+    where (select count(*) from webhook_sources where tenant = ?1) < ?10";
+const COUNT_SOURCES: &str = "select count(*) from webhook_sources where tenant = ?1";
 const FIND_SOURCE: &str = "
     select id, name, recipe, secrets, target, created_at_ms, version, publish, alerted_at_ms
     from webhook_sources where tenant = ?1 and id = ?2";
@@ -83,7 +85,7 @@ const LIST_REFUSALS: &str = "
     where tenant = ?1 and source = ?2 order by hour_ms desc, code limit ?3";
 
 pub fn insert_source(it: &Source) -> Commit {
-    let params: [Value; 8] = [
+    let params: [Value; 9] = [
         (&it.id).into(),
         (&it.name).into(),
         (&serde_json::json!(it.recipe)).into(),
@@ -92,8 +94,14 @@ pub fn insert_source(it: &Source) -> Commit {
         it.created_at.into(),
         it.version.into(),
         published(it),
+        SOURCES_MAX.into(),
     ];
     Commit::new().write_one(INSERT_SOURCE, params)
+}
+
+pub async fn count_sources(at: &impl Tenant) -> Result<i64, PortError> {
+    let rows = at.query(COUNT_SOURCES, []).await?;
+    rows.into_iter().next().map_or(Ok(0), |row| row.columns().and_then(|[it]| it.integer()))
 }
 
 pub async fn find_source(at: &impl Tenant, id: &Id) -> Result<Option<Source>, PortError> {

@@ -27,7 +27,7 @@ pub async fn follow(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         // Ids are in the order of time: what comes from now on is after this one.
         None => at.new_id("msg")?,
     };
-    Ok(live::stream(at, Tail(source.id), place.to_string()))
+    live::stream(at, Tail(source.id), place.to_string()).await
 }
 
 impl Feed for Tail {

@@ -23,7 +23,7 @@ use super::{
 use crate::source::{OVERLAP_MAX, Secret};
 
 /// How many endpoints one customer, or the tenant itself, may have.
-pub const ENDPOINTS_MAX: usize = 50;
+pub const ENDPOINTS_MAX: u32 = 50;
 /// How many secrets sign at a time while one is rotated.
 pub const SECRETS_MAX: usize = 3;
 /// What the text of a signing secret starts with (Standard Webhooks 1.0).
@@ -212,11 +212,6 @@ pub async fn create(at: &impl Tenant, new: NewEndpoint) -> Result<Response, Prob
     let customer = customer(at, new.customer)?;
     let secret = checked_secret(at, new.secret)?;
     let private = Private { auth: new.auth, headers: new.headers }.checked()?;
-    if store::endpoints_of(at, customer.as_deref()).await?.len() >= ENDPOINTS_MAX {
-        let kind = "/problems/webhooks/too-many-endpoints";
-        return Err(Problem::new(StatusCode::CONFLICT, kind, "There are too many endpoints")
-            .detail(format!("at most {ENDPOINTS_MAX}: delete one that is not used")));
-    }
     let secrets = [Secret { text: secret.clone(), until: None }];
     let endpoint = Endpoint {
         id: at.new_id("end")?,
@@ -235,11 +230,20 @@ pub async fn create(at: &impl Tenant, new: NewEndpoint) -> Result<Response, Prob
     let entry = Draft::new("endpoint.created", &endpoint.id)
         .with(json!({"customer": endpoint.customer, "url": endpoint.settings.url}));
     let commit = store::insert_endpoint(&endpoint).entry(entry).and(keys::first(at).await?);
-    let version = endpoint.version;
     let created = CreatedEndpoint { endpoint, secret };
     let response = json_response(StatusCode::CREATED, &created);
-    let response = with_header(response, header::ETAG, &etag(version));
-    at.answer(commit, response, Problem::changed_meanwhile).await
+    let response = with_header(response, header::ETAG, &etag(created.endpoint.version));
+    let answer = at.answer(commit, response, Problem::changed_meanwhile).await;
+    let customer = created.endpoint.customer.as_deref();
+    if answer.is_err() && is_full(store::endpoints_of(at, customer).await?.len()) {
+        let instead = "delete one that is not used";
+        return Err(Problem::full_list(ENDPOINTS_MAX, "endpoints of a customer", instead));
+    }
+    answer
+}
+
+fn is_full(count: usize) -> bool {
+    u32::try_from(count).is_ok_and(|it| it >= ENDPOINTS_MAX)
 }
 
 fn answer(it: &Endpoint) -> Response {

@@ -15,7 +15,8 @@ const INSERT: &str = "
     insert into webhook_endpoints
       (tenant, id, customer, state, settings, secrets, private, auth, headers, health,
        created_at_ms, version)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+    where (select count(*) from webhook_endpoints where tenant = ?1 and customer = ?3) < ?13";
 const FIND: &str = "
     select id, customer, state, settings, secrets, private, auth, headers, sequence, health,
       created_at_ms, version
@@ -45,7 +46,7 @@ const DELETE_POLLERS: &str = "delete from webhook_pollers where tenant = ?1 and 
 const DELETE_TOKEN: &str = "delete from webhook_tokens where tenant = ?1 and endpoint = ?2";
 
 pub fn insert_endpoint(it: &Endpoint) -> Commit {
-    let params: [Value; 11] = [
+    let params: [Value; 12] = [
         (&it.id).into(),
         it.customer.as_deref().unwrap_or("").into(),
         word(it.state).into(),
@@ -57,6 +58,7 @@ pub fn insert_endpoint(it: &Endpoint) -> Commit {
         (&json!(it.health)).into(),
         it.created_at.into(),
         it.version.into(),
+        ENDPOINTS_MAX.into(),
     ];
     Commit::new().write_one(INSERT, params)
 }
@@ -84,8 +86,7 @@ pub async fn endpoints_of(
     at: &impl Tenant,
     customer: Option<&str>,
 ) -> Result<Vec<Endpoint>, PortError> {
-    let limit = u32::try_from(ENDPOINTS_MAX).unwrap_or(u32::MAX);
-    list_endpoints(at, Some(customer.unwrap_or("")), "", limit).await
+    list_endpoints(at, Some(customer.unwrap_or("")), "", ENDPOINTS_MAX).await
 }
 
 /// Writes the endpoint, unless it is no longer the version that was `read`.
