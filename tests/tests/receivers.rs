@@ -13,17 +13,22 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use shared::domain::{Job, Timestamp};
 use tests::{
     host::{Host, Sandbox},
     sink::Sink,
 };
 
-/// How much the endless receiver would send, in bytes.
+/// How much an endless receiver would send, in bytes.
 const ENDLESS: u64 = 300 * 1024 * 1024;
 /// How much of it may be on the way when nobody reads any more.
 const ON_THE_WAY: u64 = 16 * 1024 * 1024;
 /// How long an attempt may take that waits for its time-out.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// How long an attempt takes at most: its time-out of 15 seconds, and what a busy machine adds.
+const ATTEMPT_MAX: Duration = Duration::from_secs(20);
+/// How much later than its own time a busy machine writes what came of an attempt.
+const LATE: Duration = Duration::from_secs(3);
 /// How soon what does not depend on a receiver that hangs is delivered.
 const SOON: Duration = Duration::from_secs(10);
 
@@ -71,6 +76,8 @@ fn answer(
                 return Ok(());
             }
             "/endless" => return endless(stream, sent),
+            "/chunked" => return chunked(stream, sent),
+            "/drips" => return drips(stream),
             "/closes" => "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf".to_owned(),
             "/moved" => plain("302 Found", &format!("location: {url}/trap\r\n")),
             "/moved-for-good" => {
@@ -120,6 +127,28 @@ fn endless(mut stream: &TcpStream, sent: &AtomicU64) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The same in chunks, which do not say where they end.
+fn chunked(mut stream: &TcpStream, sent: &AtomicU64) -> std::io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+    let zeros = "0".repeat(64 * 1024);
+    let chunk = format!("{:x}\r\n{zeros}\r\n", zeros.len());
+    while sent.load(Ordering::SeqCst) < ENDLESS {
+        stream.write_all(chunk.as_bytes())?;
+        sent.fetch_add(chunk.len() as u64, Ordering::SeqCst);
+    }
+    Ok(())
+}
+
+/// A byte each second, so that there is always something new and never an end.
+fn drips(mut stream: &TcpStream) -> std::io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")?;
+    for _ in 0..120 {
+        stream.write_all(b".")?;
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    Ok(())
+}
+
 fn endpoint(host: &Host, at: &Sandbox, url: &str) -> String {
     host.ask("POST", "/v1/webhooks/endpoints", &at.key, &json!({"url": url})).text("/id")
 }
@@ -138,12 +167,32 @@ fn tried(host: &Host, at: &Sandbox, endpoint: &str) -> Value {
     loop {
         let path = format!("/v1/webhooks/endpoints/{endpoint}/deliveries/1");
         let delivery = host.ask("GET", &path, &at.key, &Value::Null).json();
-        if delivery.pointer("/tries/0").is_some() {
+        let tries = delivery["tries"].as_array().map_or(0, Vec::len);
+        // An attempt may be written between the two halves of the answer.
+        if tries > 0 && delivery["attempts"] == tries {
             return delivery;
         }
         assert!(Instant::now() < end, "no attempt: {delivery}");
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Checks when the delivery is tried again: by the schedule after its last attempt, and not before
+/// what the receiver `asked` for; or never, when it is over.
+fn check_due(path: &str, delivery: &Value, asked: Duration) {
+    if delivery["state"] != "waiting" {
+        assert!(delivery["due_at"].is_null(), "{path}: {delivery}");
+        return;
+    }
+    let moment = |it: &Value| serde_json::from_value::<Timestamp>(it.clone()).unwrap();
+    let last = delivery["tries"].as_array().unwrap().last().unwrap();
+    let latency = Duration::from_millis(last["latency_ms"].as_u64().unwrap());
+    let ended = moment(&last["at"]) + latency;
+    let number = u32::try_from(last["number"].as_u64().unwrap()).unwrap();
+    let wait = |chance| Job::backoff_after(number, chance).unwrap().max(asked);
+    let (first, end) = (ended + wait(0), ended + wait(u8::MAX) + LATE);
+    let due = moment(&delivery["due_at"]);
+    assert!((first..=end).contains(&due), "{path}: not in {first} to {end}: {delivery}");
 }
 
 #[test]
@@ -152,7 +201,9 @@ fn each_misbehaviour_has_its_consequence_and_no_other() {
         let (at, receiver) = (host.sandbox(), Receiver::start());
         let paths = [
             "/hangs",
+            "/drips",
             "/endless",
+            "/chunked",
             "/closes",
             "/moved",
             "/moved-for-good",
@@ -173,9 +224,10 @@ fn each_misbehaviour_has_its_consequence_and_no_other() {
                 host.ask("GET", &format!("/v1/webhooks/endpoints/{id}"), &at.key, &Value::Null);
             let endpoint_state = of_endpoint.json()["state"].clone();
             let expected = match *path {
-                "/hangs" => ("waiting", Value::Null, "timeout", "active"),
+                // A receiver has its time for the whole answer, not for each byte of it.
+                "/hangs" | "/drips" => ("waiting", Value::Null, "timeout", "active"),
                 // Its status says that it has it; the rest of the answer does not matter.
-                "/endless" | "/closes" => ("delivered", json!(200), "", "active"),
+                "/endless" | "/chunked" | "/closes" => ("delivered", json!(200), "", "active"),
                 "/nonsense" => ("waiting", Value::Null, "the connection failed", "active"),
                 "/moved" => ("waiting", json!(302), "status 302", "active"),
                 "/moved-for-good" => ("waiting", json!(308), "status 308", "active"),
@@ -189,11 +241,16 @@ fn each_misbehaviour_has_its_consequence_and_no_other() {
             let found = (found.0, found.1, found.2, endpoint_state.as_str().unwrap_or(""));
             assert_eq!(found, expected, "{path}: {delivery}");
             assert!(attempt["body"].as_str().unwrap_or("").len() <= 1024, "{path}");
+            let latency = Duration::from_millis(attempt["latency_ms"].as_u64().unwrap());
+            assert!(latency < ATTEMPT_MAX, "{path}: {delivery}");
+            let asked = if *path == "/later" { 3600 } else { 0 };
+            check_due(path, &delivery, Duration::from_secs(asked));
         }
 
         assert_eq!(receiver.redirected.load(Ordering::SeqCst), 0, "no redirect is followed");
         let sent = receiver.sent.load(Ordering::SeqCst);
-        assert!(sent < ON_THE_WAY, "{sent} bytes of an answer that nobody reads");
+        // Two of them send without end.
+        assert!(sent < 2 * ON_THE_WAY, "{sent} bytes of an answer that nobody reads");
     });
 }
 
