@@ -146,3 +146,70 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use pollster::block_on;
+    use shared::{domain::Timestamp, memory::Memory, open::Open};
+
+    use super::*;
+    use crate::{recipe::Recipe, source::Source};
+
+    fn source() -> Source {
+        Source {
+            id: Id::trusted("src_1".to_owned()),
+            name: "s".to_owned(),
+            path: "/in/src_1".to_owned(),
+            recipe: Recipe::named("none").unwrap(),
+            warnings: Vec::new(),
+            target: Some("https://a.example/".to_owned()),
+            publish: None,
+            created_at: Timestamp(0),
+            version: 1,
+            sealed: String::new(),
+            alerted_at: None,
+        }
+    }
+
+    fn message() -> Message {
+        Message {
+            id: Id::trusted("msg_1".to_owned()),
+            source: source().id,
+            provider_id: "1".to_owned(),
+            event_type: None,
+            received_at: Timestamp(0),
+            delivery: Delivery::Waiting,
+            attempts: 0,
+            last_status: None,
+            last_error: None,
+            delivered_at: None,
+        }
+    }
+
+    #[test]
+    fn a_try_and_a_replay_beside_it_are_both_counted() {
+        let memory = Memory::default();
+        let at = block_on(Open::system(&memory, &memory.store("ten_1"), "ten_1", false)).unwrap();
+        let made = store::insert_source(&source());
+        let made = made.and(store::insert_message(&message(), &Headers::default(), b""));
+        block_on(at.commit(made)).unwrap();
+        let job = |why: &str| Job {
+            id: why.to_owned(),
+            kind: DELIVER.to_owned(),
+            body: json!({"id": "msg_1", "target": null}),
+            due: Timestamp(0),
+            attempts: 1,
+        };
+
+        // Both have read the message before either writes what came of it.
+        let received = block_on(deliver(&at, &job("received"))).unwrap_err();
+        let again = crate::replay::waiting(message());
+        block_on(at.commit(store::update_delivery(&again, 0))).unwrap();
+        let replayed = block_on(deliver(&at, &job("replayed"))).unwrap_err();
+        block_on(at.commit(received.commit)).unwrap();
+        block_on(at.commit(replayed.commit)).unwrap();
+
+        let (kept, _, _) = block_on(store::find_message(&at, &message().id)).unwrap().unwrap();
+        assert_eq!((kept.attempts, kept.delivery), (2, Delivery::Waiting));
+    }
+}
