@@ -35,6 +35,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0007_sender.sql",
     "tenant/0008_receiver.sql",
     "tenant/0009_live.sql",
+    "tenant/0010_attempts.sql",
 ];
 
 const CREATE_VERSIONS: &str = "
