@@ -44,6 +44,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0012_quotas.sql",
     "tenant/0013_policies.sql",
     "tenant/0014_live.sql",
+    "tenant/0015_attempts.sql",
 ];
 
 const CREATE_VERSIONS: &str = "

@@ -216,7 +216,9 @@ fn fetch(request: HttpRequest) -> Result<HttpResponse, FetchError> {
     let base = url.strip_suffix(path).unwrap_or(url);
     let out = out.body(request.body).map_err(|_| FetchError::Refused)?;
     match client::send(base, out) {
-        Ok(Answer { status, headers, body }) => Ok(HttpResponse { status, headers, body }),
+        Ok(Answer { status, headers, body }) => {
+            Ok(HttpResponse { status, headers, body, cut: false })
+        }
         Err(err) => Err(FetchError::Unreachable(err.to_string())),
     }
 }

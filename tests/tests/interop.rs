@@ -251,7 +251,7 @@ fn what_others_sign_is_received_and_twice_is_a_duplicate() {
 fn certificates(certificate: &Option<String>) -> Result<HttpResponse, FetchError> {
     let text = certificate.clone().ok_or(FetchError::Refused)?;
     let (status, headers) = (StatusCode::OK, HeaderMap::new());
-    Ok(HttpResponse { status, headers, body: Bytes::from(text) })
+    Ok(HttpResponse { status, headers, body: Bytes::from(text), cut: false })
 }
 
 #[test]

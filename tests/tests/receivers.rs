@@ -240,6 +240,7 @@ fn each_misbehaviour_has_its_consequence_and_no_other() {
             let found = (state.as_str().unwrap_or(""), attempt["status"].clone(), error);
             let found = (found.0, found.1, found.2, endpoint_state.as_str().unwrap_or(""));
             assert_eq!(found, expected, "{path}: {delivery}");
+            assert_eq!(attempt["body_cut"] == true, *path == "/closes", "{path}: {delivery}");
             assert!(attempt["body"].as_str().unwrap_or("").len() <= 1024, "{path}");
             let latency = Duration::from_millis(attempt["latency_ms"].as_u64().unwrap());
             assert!(latency < ATTEMPT_MAX, "{path}: {delivery}");

@@ -25,14 +25,19 @@ fn host(answer: impl Fn(&HttpRequest) -> u16 + 'static) -> (Host, Requests) {
     let sent = Requests::default();
     let seen = Rc::clone(&sent);
     let network = move |request: HttpRequest| {
-        let status = answer(&request);
-        let body = match request.url.path() {
+        let (status, path) = (answer(&request), request.url.path().to_owned());
+        let body = match path.as_str() {
             "/token" => json!({"access_token": "of the day", "expires_in": 3600}).to_string(),
             _ => String::new(),
         };
         seen.borrow_mut().push(request);
         match StatusCode::from_u16(status) {
-            Ok(status) => Ok(HttpResponse { status, headers: HeaderMap::new(), body: body.into() }),
+            Ok(status) => Ok(HttpResponse {
+                status,
+                headers: HeaderMap::new(),
+                body: body.into(),
+                cut: path == "/breaks-off",
+            }),
             Err(_) => Err(FetchError::Unreachable("as it was told to".into())),
         }
     };
@@ -141,6 +146,22 @@ fn an_open_circuit_spares_the_endpoint_and_one_success_closes_it() {
     assert_eq!(health["verdict"], "ok");
     let log = get(&host, &at, &format!("/v1/log?subject={id}&limit=200")).to_string();
     assert!(log.contains("endpoint.failing") && log.contains("endpoint.recovered"), "{log}");
+}
+
+#[test]
+fn an_answer_that_breaks_off_counts_and_says_so() {
+    let (host, _) = host(|_| 200);
+    let at = tenant(&host);
+    for (path, cut) in [("breaks-off", json!(true)), ("whole", Value::Null)] {
+        let settings = json!({"url": format!("http://a.example/{path}"), "types": [path]});
+        let id = endpoint(&host, &at, settings);
+
+        publish(&host, &at, path, json!({}));
+
+        let delivery = get(&host, &at, &format!("/v1/webhooks/endpoints/{id}/deliveries/1"));
+        assert_eq!(delivery["state"], "delivered", "{delivery}");
+        assert_eq!(delivery["tries"][0]["body_cut"], cut, "{delivery}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub trait Fetch {
     ///
     /// Only to hosts that the operator allows; never to a private, loopback or link-local
     /// address unless the operator names it; no redirect is followed; the wait and the size of
-    /// what is read are bounded.
+    /// what is read are bounded. An answer whose body breaks off is an answer all the same.
     async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError>;
 }
 
@@ -41,6 +41,8 @@ pub struct HttpResponse {
     pub headers: HeaderMap,
     /// The first bytes of the body.
     pub body: Bytes,
+    /// Whether the body broke off before its end. What was left unread is not counted as that.
+    pub cut: bool,
 }
 
 /// Why there is no answer, in words that the tenant may read.

@@ -34,25 +34,27 @@ async fn send(request: HttpRequest) -> Result<HttpResponse, FetchError> {
     *out.uri_mut() = request.url.as_str().parse().map_err(|_| FetchError::Refused)?;
     let answer = spin_sdk::http::send(out).await.map_err(failed)?;
     let (parts, body) = answer.into_parts();
-    let body = start_of(body, limit).await;
-    Ok(HttpResponse { status: parts.status, headers: parts.headers, body })
+    let (body, cut) = start_of(body, limit).await;
+    Ok(HttpResponse { status: parts.status, headers: parts.headers, body, cut })
 }
 
-/// The first bytes of a body. One that breaks off later has still been answered.
-async fn start_of<B>(body: B, limit: usize) -> Bytes
+/// The first bytes of a body, and whether it broke off before its end.
+async fn start_of<B>(body: B, limit: usize) -> (Bytes, bool)
 where
     B: http_body::Body<Data = Bytes>,
 {
     let mut body = pin!(body);
-    let mut start = BytesMut::new();
-    while start.len() < limit {
-        let Some(Ok(frame)) = body.frame().await else { break };
-        if let Ok(data) = frame.into_data() {
-            start.extend_from_slice(&data);
+    let (mut start, mut cut) = (BytesMut::new(), false);
+    while start.len() < limit && !cut {
+        let Some(frame) = body.frame().await else { break };
+        match frame.map(http_body::Frame::into_data) {
+            Ok(Ok(data)) => start.extend_from_slice(&data),
+            Ok(Err(_)) => {} // Trailers.
+            Err(_) => cut = true,
         }
     }
     start.truncate(limit);
-    start.freeze()
+    (start.freeze(), cut)
 }
 
 fn failed(err: ErrorCode) -> FetchError {

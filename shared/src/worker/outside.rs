@@ -62,20 +62,23 @@ async fn send(request: HttpRequest, signal: &AbortSignal) -> worker::Result<Http
     let answer = worker::Fetch::Request(out).send_with_signal(signal).await?;
     let answer: Incoming = answer.try_into()?;
     let (parts, body) = answer.into_parts();
-    let body = start_of(body, request.answer_bytes_max).await;
-    Ok(HttpResponse { status: parts.status, headers: parts.headers, body })
+    let (body, cut) = start_of(body, request.answer_bytes_max).await;
+    Ok(HttpResponse { status: parts.status, headers: parts.headers, body, cut })
 }
 
-/// The first bytes of a body. One that breaks off later has still been answered.
-async fn start_of(body: worker::Body, limit: usize) -> Bytes {
+/// The first bytes of a body, and whether it broke off before its end.
+async fn start_of(body: worker::Body, limit: usize) -> (Bytes, bool) {
     let mut chunks = pin!(body.into_data_stream());
-    let mut start = BytesMut::new();
-    while start.len() < limit {
-        let Some(Ok(chunk)) = chunks.next().await else { break };
-        start.extend_from_slice(&chunk);
+    let (mut start, mut cut) = (BytesMut::new(), false);
+    while start.len() < limit && !cut {
+        match chunks.next().await {
+            Some(Ok(chunk)) => start.extend_from_slice(&chunk),
+            Some(Err(_)) => cut = true,
+            None => break,
+        }
     }
     start.truncate(limit);
-    start.freeze()
+    (start.freeze(), cut)
 }
 
 /// A static file, which the runtime keeps beside the module.
@@ -88,5 +91,8 @@ pub(super) async fn asset(env: &Env, path: &str) -> Result<Option<Bytes>, PortEr
     if !answer.status().is_success() {
         return Ok(None);
     }
-    Ok(Some(start_of(answer.into_body(), ASSET_BYTES_MAX).await))
+    match start_of(answer.into_body(), ASSET_BYTES_MAX).await {
+        (file, false) => Ok(Some(file)),
+        (_, true) => Err(PortError::new("assets", "the file broke off")),
+    }
 }

@@ -53,6 +53,9 @@ pub struct Attempt {
     pub headers: Headers,
     /// The start of the answer's body, as far as it is text.
     pub body: String,
+    /// That the body broke off before its end. Its status counts all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub body_cut: bool,
 }
 
 /// What follows from an attempt.
@@ -188,6 +191,7 @@ pub async fn send(at: &impl Tenant, request: HttpRequest, number: u32) -> (Attem
         error: None,
         headers: Headers::default(),
         body: String::new(),
+        body_cut: false,
     };
     match answer {
         Ok(answer) => judged(attempt, &answer),
@@ -204,7 +208,8 @@ fn judged(attempt: Attempt, answer: &HttpResponse) -> (Attempt, Outcome) {
     headers.0.truncate(KEPT_HEADERS_MAX);
     let body = String::from_utf8_lossy(&answer.body).chars().take(KEPT_CHARS_MAX).collect();
     let error = (outcome != Outcome::Delivered).then(|| format!("status {status}"));
-    (Attempt { status: Some(status), error, headers, body, ..attempt }, outcome)
+    let attempt = Attempt { status: Some(status), error, headers, body, ..attempt };
+    (Attempt { body_cut: answer.cut, ..attempt }, outcome)
 }
 
 fn outcome(answer: &HttpResponse) -> Outcome {
@@ -241,6 +246,7 @@ mod tests {
                 .map(|(k, v)| (HeaderName::from_static(k), HeaderValue::from_static(v)))
                 .collect(),
             body: bytes::Bytes::new(),
+            cut: false,
         }
     }
 

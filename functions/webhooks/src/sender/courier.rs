@@ -219,6 +219,7 @@ pub fn not_sent(at: &impl Tenant, due: &Due, why: &str) -> Result<Tried, PortErr
         error: Some(why.to_owned()),
         headers: crate::message::Headers::default(),
         body: String::new(),
+        body_cut: false,
     };
     tried(at, due, attempt, Outcome::Again(None))
 }

@@ -53,11 +53,11 @@ const TRIED: &str = "
 // Attempts count on when a delivery is sent again.
 const INSERT_ATTEMPT: &str = "
     insert into webhook_attempts
-      (tenant, endpoint, sequence, number, at_ms, latency_ms, status, error, headers, body)
-    select ?1, ?2, ?3, coalesce(max(number), 0) + 1, ?4, ?5, ?6, ?7, ?8, ?9
+      (tenant, endpoint, sequence, number, at_ms, latency_ms, status, error, headers, body, cut)
+    select ?1, ?2, ?3, coalesce(max(number), 0) + 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10
     from webhook_attempts where tenant = ?1 and endpoint = ?2 and sequence = ?3";
 const ATTEMPTS: &str = "
-    select number, at_ms, latency_ms, status, error, headers, body from webhook_attempts
+    select number, at_ms, latency_ms, status, error, headers, body, cut from webhook_attempts
     where tenant = ?1 and endpoint = ?2 and sequence = ?3 order by number";
 const FIND: &str = "
     select d.sequence, d.event, e.type, d.state, d.attempts, d.due_at_ms, d.last_status,
@@ -169,7 +169,7 @@ pub fn tried(endpoint: &Id, it: &Tried, now: Timestamp) -> Commit {
     }
 }
 
-fn of_attempt(endpoint: &Id, sequence: i64, it: &Attempt) -> [Value; 8] {
+fn of_attempt(endpoint: &Id, sequence: i64, it: &Attempt) -> [Value; 9] {
     [
         endpoint.into(),
         sequence.into(),
@@ -179,6 +179,7 @@ fn of_attempt(endpoint: &Id, sequence: i64, it: &Attempt) -> [Value; 8] {
         it.error.as_deref().into(),
         (&json!(it.headers)).into(),
         (&it.body).into(),
+        it.body_cut.into(),
     ]
 }
 
@@ -191,7 +192,7 @@ pub async fn attempts(
     let rows = at.query(ATTEMPTS, [endpoint.into(), sequence.into()]).await?;
     rows.into_iter()
         .map(|row| {
-            let [number, at, latency, status, error, headers, body] = row.columns()?;
+            let [number, at, latency, status, error, headers, body, cut] = row.columns()?;
             Ok(Attempt {
                 number: u32::try_from(number.integer()?).unwrap_or(u32::MAX),
                 at: at.timestamp()?,
@@ -200,6 +201,7 @@ pub async fn attempts(
                 error: error.optional_text()?,
                 headers: headers.json()?,
                 body: body.text()?,
+                body_cut: cut.integer()? == 1,
             })
         })
         .collect()
