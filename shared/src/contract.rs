@@ -8,9 +8,13 @@ use std::{ops::Range, time::Duration};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::ports::{
-    Admission, Blobs, Edge, FetchError, ITEM_BYTES_MAX, Item, Kv, PortError, Rate, Sql, SqlError,
-    Statement, Store, Value, Wake,
+use crate::{
+    domain::Timestamp,
+    limit::{Act, Algorithm, Limit},
+    ports::{
+        Admission, Blobs, Edge, FetchError, ITEM_BYTES_MAX, Item, Kv, PortError, Question, Rate,
+        Sql, SqlError, Statement, Store, Value, Wake,
+    },
 };
 
 /// What came of one promise.
@@ -53,7 +57,10 @@ pub async fn check<E: Edge, S: Store>(edge: &E, store: &S, tenant: &str) -> Vec<
         named("sql: the directory is a database of its own", directory(edge).await),
         named("store: a wake is kept with its commit", wake(edge, store, tenant).await),
         named("kv: the last write wins, and a missing key is none", kv(edge).await),
-        named("limiter: a burst passes, the next one waits", limiter(edge, tenant).await),
+        named(
+            "limiter: a burst passes, the next one waits; several take all or nothing",
+            limiter(edge, tenant).await,
+        ),
         named("blobs: what was put is read, whole and in part", blobs(edge, tenant).await),
         named("blobs: a put that breaks changes nothing", broken_blob(edge, tenant).await),
         named("queue: an item that is too large is refused", too_large(edge, tenant).await),
@@ -191,7 +198,31 @@ async fn limiter(edge: &impl Edge, tenant: &str) -> Kept {
     let refused = edge.admit(&key, rate, now).await?;
     hold(refused == Admission::Refused(Duration::from_secs(1)), "the next one waits a third")?;
     let later = edge.admit(&key, rate, now + Duration::from_secs(1)).await?;
-    hold(later == Admission::Admitted, "and passes then, as refusals cost nothing")
+    hold(later == Admission::Admitted, "and passes then, as refusals cost nothing")?;
+    several(edge, &key, now).await
+}
+
+/// Several questions at once are one.
+async fn several(edge: &impl Edge, key: &str, now: Timestamp) -> Kept {
+    let limit = |algorithm, units| {
+        Limit::new(algorithm, units, 1_000, None).map_err(|err| PortError::new("limiter", err))
+    };
+    let (wide, narrow) = (limit(Algorithm::FixedWindow, 5)?, limit(Algorithm::Concurrency, 1)?);
+    let questions = |wide_act, narrow_act| {
+        let question = |part, limit, act| Question { key: format!("{key}:{part}"), limit, act };
+        [question("wide", wide, wide_act), question("narrow", narrow, narrow_act)]
+    };
+    let lease = |name: &str| Act::Lease(1, name.to_owned(), now + Duration::from_secs(60));
+    let decide = async |questions: &[Question], now| edge.decide(key, questions, None, now).await;
+
+    let first = decide(&questions(Act::Take(2), lease("one")), now).await?;
+    hold(first.iter().all(|it| it.admitted), "what fits is taken of all")?;
+    let second = decide(&questions(Act::Take(2), lease("two")), now).await?;
+    let told: Vec<_> = second.iter().map(|it| (it.admitted, it.remaining)).collect();
+    hold(told == [(true, 3), (false, 0)], "what one refuses is taken of none")?;
+    decide(&questions(Act::Settle(-1, now), Act::Release("one".to_owned())), now).await?;
+    let third = decide(&questions(Act::Take(4), lease("two")), now).await?;
+    hold(third.iter().all(|it| it.admitted), "what is given back can be taken")
 }
 
 /// A blob that no runtime sends or keeps in one piece.

@@ -4,7 +4,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pollster::block_on;
 use serde_json::{Value, json};
+use shared::{
+    limits,
+    ports::{Edge, Sql, Statement},
+};
 use tests::{
     client,
     host::{Host, Sandbox},
@@ -117,4 +122,47 @@ fn eventual_mode_admits_no_more_than_it_says() {
         println!("eventual: {all} of {LIMIT}, at most {bound}");
         assert!((LIMIT..=bound).contains(&all), "{all}");
     });
+}
+
+/// How many keys the soak has. A million take a few minutes: `KEYS=1000000`.
+fn keys() -> usize {
+    std::env::var("KEYS").ok().and_then(|it| it.parse().ok()).unwrap_or(5_000)
+}
+
+#[test]
+fn keys_that_are_seen_once_leave_nothing_behind() {
+    let host = Host::memory();
+    let Host::Memory(memory) = &host else { unreachable!("it is in memory") };
+    let at = host.sandbox();
+    let rows = || {
+        let count = Statement::new("select count(*) from limits", []);
+        let rows = block_on(memory.directory().query(count)).unwrap();
+        rows.into_iter().next().unwrap().columns::<1>().unwrap()[0].clone().integer().unwrap()
+    };
+    for (app, algorithm) in [
+        ("bucket", "gcra"),
+        ("sliding", "sliding_window"),
+        ("fixed", "fixed_window"),
+        ("leases", "concurrency"),
+    ] {
+        let policy = json!({
+            "app": app, "algorithm": algorithm, "limit": 5, "period_seconds": 60, "key": "{user}",
+        });
+        put(&host, &at, app, &policy);
+        for from in (0..keys()).step_by(400) {
+            let check = |n: usize| json!({"app": app, "user": format!("u{}", from + n)});
+            let checks: Vec<_> = (0..100).map(check).collect();
+            let body = json!({"checks": checks});
+            let answer = host.ask("POST", "/v1/limits/checks", &at.key, &body);
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
+    assert!(rows() >= i64::try_from(keys() / 4).unwrap());
+
+    block_on(limits::prune(&memory.directory(), memory.now())).unwrap();
+    assert!(rows() > 0, "what counts is kept");
+    memory.advance(std::time::Duration::from_secs(121));
+    block_on(limits::prune(&memory.directory(), memory.now())).unwrap();
+
+    assert_eq!(rows(), 0);
 }

@@ -13,7 +13,7 @@ use shared::{
     ports::Tenant,
 };
 
-use super::{Verdict, allows};
+use super::{Verdict, holder::allows};
 use crate::Gate;
 
 const TENANT: &str = "ten_00000000000000000000000000";

@@ -10,7 +10,7 @@ use shared::{
 };
 
 use super::{
-    amount::MICROS,
+    amount::{MICROS, VALUE_MAX},
     event::{GATE, Place},
     meter::{BLOCKED, REQUESTS, UNITS},
     period,
@@ -72,7 +72,7 @@ impl Counted {
                 place: self.place(),
                 dimensions: BTreeMap::new(),
                 word: String::new(),
-                value: i64::from(count) * MICROS,
+                value: count.clamp(-VALUE_MAX, VALUE_MAX) * MICROS,
                 time: Timestamp(self.at_ms),
                 hash: String::new(),
                 state: RowState::Counted,
