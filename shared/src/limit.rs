@@ -2,7 +2,7 @@
 //!
 //! A [`Limit`] looks at a [`State`] and says with a [`Standing`] whether a cost fits. Nothing here
 //! overflows: [`Limit::new`] takes no numbers whose products would, and all that grows stops at
-//! [`LEVEL_MAX`].
+//! `LEVEL_MAX`.
 
 mod gcra;
 mod lease;

@@ -117,7 +117,7 @@ impl LimiterState {
     async fn decide(&self, asked: &Questions) -> Result<Vec<Standing>, PortError> {
         self.bring_up().await?;
         self.decisions.set(self.decisions.get().wrapping_add(1));
-        if self.decisions.get() % PRUNE_EACH == 0 {
+        if self.decisions.get().is_multiple_of(PRUNE_EACH) {
             limits::prune(self, self.edge.now()).await?;
         }
         let now = Timestamp(asked.now_ms);
