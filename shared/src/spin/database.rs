@@ -1,9 +1,6 @@
 //! The database of Spin: SQLite in a file, or libSQL by the runtime's configuration.
 
-use std::{
-    cell::{Cell, RefCell},
-    time::Duration,
-};
+use std::cell::{Cell, RefCell};
 
 use spin_sdk::sqlite::{self, Connection};
 
@@ -15,12 +12,11 @@ use crate::{
 /// How many idle connections an instance keeps.
 const IDLE_MAX: usize = 4;
 
-/// SQLite's own wait is in ever longer naps: who has waited long is overtaken by who comes new.
-const BUSY: &str = "pragma busy_timeout = 0";
-/// So everybody waits for another's transaction in equal naps …
-const NAP: Duration = Duration::from_millis(3);
-/// … and gives up after some ten seconds.
-const NAPS_MAX: u32 = 3_000;
+/// How long SQLite waits for another's transaction, in ever longer naps: who waits long would be
+/// overtaken by who comes new …
+const BUSY: &str = "pragma busy_timeout = 250";
+/// … so it begins anew with short ones, for some ten seconds.
+const WAITS_MAX: u32 = 40;
 /// An answer of 2xx says that it is on the disk, also when the power goes.
 const FULL: &str = "pragma synchronous = full";
 /// Enough to survive everything but that: the log of the database is not synced by each commit.
@@ -111,11 +107,9 @@ impl Sql for Database {
 /// of an error.
 /// Runs a statement that may have to wait for another's lock: until then it has done nothing.
 async fn patiently(connection: &Connection, statement: Statement) -> Result<Vec<Row>, SqlError> {
-    for _ in 0..NAPS_MAX {
+    for _ in 0..WAITS_MAX {
         match run(connection, statement.clone()).await {
-            Err(err) if err.to_string().contains("database is locked") => {
-                spin_sdk::time::sleep(NAP).await;
-            }
+            Err(err) if err.to_string().contains("database is locked") => {}
             other => return other,
         }
     }
