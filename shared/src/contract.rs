@@ -213,7 +213,7 @@ async fn several(edge: &impl Edge, key: &str, now: Timestamp) -> Kept {
         [question("wide", wide, wide_act), question("narrow", narrow, narrow_act)]
     };
     let lease = |name: &str| Act::Lease(1, name.to_owned(), now + Duration::from_secs(60));
-    let decide = async |questions: &[Question], now| edge.decide(key, questions, None, now).await;
+    let decide = async |questions: &[Question], now| edge.decide(key, questions, &[], now).await;
 
     let first = decide(&questions(Act::Take(2), lease("one")), now).await?;
     hold(first.iter().all(|it| it.admitted), "what fits is taken of all")?;

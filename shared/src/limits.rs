@@ -2,15 +2,20 @@
 //!
 //! What is decided is decided by [`Limit::decide`] from the states as they were read. One
 //! statement then writes all states, if none of them was changed meanwhile, and nothing otherwise;
-//! who comes second decides anew. So a decision costs one look and one statement, and two askers
-//! never take the same unit.
+//! who comes second decides anew. So two askers never take the same unit.
+//!
+//! An instance remembers the states that it wrote, so that a key that it asks for often costs one
+//! statement. What it remembers may be old: then that statement writes nothing, and the states are
+//! read. Nobody is refused, or told how a key stands, by what is only remembered.
+
+use std::{cell::RefCell, collections::BTreeMap};
 
 use serde_json::{Value as Json, json};
 
 use crate::{
     domain::Timestamp,
-    limit::{Act, Limit, Standing, State},
-    ports::{PortError, QUESTIONS_MAX, Question, Sql, Statement, Tally, Value},
+    limit::{Act, Standing, State},
+    ports::{PortError, QUESTIONS_MAX, Question, Sql, SqlError, Statement, Tally},
 };
 
 /// How often a decision is made anew because another was faster. With each try somebody gets on.
@@ -18,29 +23,12 @@ const TRIES_MAX: u32 = 1_000;
 
 const READ: &str = "
     select key, version, state from limits where key in (select value from json_each(?1))";
-// Numbers of versions go up also when a row was forgotten in between: they start at the time.
-const WRITE: &str = "
-    with asked as (
-      select value ->> 0 as key, value ->> 1 as was, value ->> 2 as state, value ->> 3 as until_ms
-      from json_each(?1))
-    insert into limits (key, version, state, until_ms)
-    select key, max(was + 1, ?2), state, until_ms from asked
-    where not exists (
-      select 1 from asked left join limits on limits.key = asked.key
-      where coalesce(limits.version, 0) <> asked.was)
-    on conflict (key) do update set
-      version = excluded.version, state = excluded.state, until_ms = excluded.until_ms
-    returning key";
+/// Writes states and counts, if the states were still as they had been read.
+const WRITE: &str = "insert into decisions (keys, counts, now_ms) values (?1, ?2, ?3)";
 const PRUNE: &str = "
     delete from limits where key in (
       select key from limits where until_ms < ?1 order by until_ms limit ?2)
     returning 1";
-/// Counts what belongs to a label.
-const COUNT: &str = "
-    insert into tallies (tenant, function, label, field, n)
-    select ?1, ?2, ?3, value ->> 0, value ->> 1 from json_each(?4) where true
-    on conflict (tenant, function, label, field) do update set n = n + excluded.n";
-
 /// The limiter's own tables, for where no migration makes them.
 pub const CREATE: [&str; 2] = [
     "create table if not exists limits (
@@ -56,13 +44,47 @@ const PRUNED: i64 = 1_000;
 /// … and how often in a row.
 const PRUNES_MAX: u32 = 100;
 
+/// How many keys an instance remembers.
+const REMEMBERED_MAX: usize = 10_000;
+
+thread_local! {
+    static REMEMBERED: RefCell<BTreeMap<String, Known>> = RefCell::default();
+}
+
 /// What is known of a key.
+#[derive(Clone, Debug)]
 struct Known {
     version: i64,
     state: State,
 }
 
-/// Decides all questions at once.
+/// What comes of questions by the states of their keys.
+pub(crate) struct Judged {
+    /// Whether all of them fit.
+    pub admitted: bool,
+    /// How the keys stand: where something was refused, nothing was taken of the others either.
+    pub standings: Vec<Standing>,
+    /// Their states if it is admitted.
+    pub states: Vec<State>,
+}
+
+/// Decides all questions by what is known of their keys.
+pub(crate) fn judge(questions: &[Question], known: &[&State], now: Timestamp) -> Judged {
+    let decide = |(it, known): (&Question, &&State)| it.limit.decide(known, &it.act, now);
+    let (mut standings, states): (Vec<_>, Vec<_>) =
+        questions.iter().zip(known).map(decide).unzip();
+    let admitted = standings.iter().all(|it: &Standing| it.admitted);
+    if !admitted {
+        for (standing, (it, known)) in standings.iter_mut().zip(questions.iter().zip(known)) {
+            let now = it.limit.decide(known, &Act::Take(0), now).0;
+            let Standing { admitted, retry_ms, .. } = *standing;
+            *standing = Standing { admitted, retry_ms, ..now };
+        }
+    }
+    Judged { admitted, standings, states }
+}
+
+/// Decides all questions at once, and counts with it.
 ///
 /// # Errors
 /// When the database fails, the questions are too many or name a key twice, or others were faster
@@ -70,44 +92,38 @@ struct Known {
 pub async fn decide(
     sql: &impl Sql,
     questions: &[Question],
+    tallies: &[Tally],
     now: Timestamp,
 ) -> Result<Vec<Standing>, PortError> {
     check(questions)?;
+    let mut remembered = remember(questions);
     for _ in 0..TRIES_MAX {
-        let known = read(sql, questions).await?;
-        let decided: Vec<_> = questions
-            .iter()
-            .zip(&known)
-            .map(|(it, known)| it.limit.decide(&known.state, &it.act, now))
-            .collect();
-        let admitted = decided.iter().all(|(standing, _)| standing.admitted);
-        if !admitted || write(sql, questions, &known, &decided, now).await? {
-            return Ok(standings(questions, &known, decided, admitted, now));
+        let (known, is_fresh) = match remembered.take() {
+            Some(known) => (known, false),
+            None => (read(sql, questions).await?, true),
+        };
+        let states: Vec<_> = known.iter().map(|it| &it.state).collect();
+        let judged = judge(questions, &states, now);
+        if !judged.admitted && !is_fresh {
+            continue;
+        }
+        if write(sql, questions, &known, &judged, tallies, now).await? {
+            return Ok(judged.standings);
         }
     }
     Err(PortError::new("limiter", "too many ask for the same key"))
 }
 
-/// Counts by how it was decided, in the database of the tenant.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count(
-    sql: &impl Sql,
-    tally: Option<&Tally>,
-    standings: &[Standing],
-) -> Result<(), PortError> {
-    let Some(tally) = tally else { return Ok(()) };
-    sql.query(Statement::new(COUNT, counted(tally, standings))).await?;
-    Ok(())
+/// What is counted: tenant, function, label, field and number.
+pub(crate) fn counted(tallies: &[Tally], admitted: bool) -> impl Iterator<Item = Counted<'_>> {
+    tallies.iter().flat_map(move |it| {
+        let counts = if admitted { &it.admitted } else { &it.refused };
+        counts.iter().map(|(field, n)| ([&*it.tenant, &*it.function, &*it.label, &**field], *n))
+    })
 }
 
-/// What a statement that counts is given.
-pub(crate) fn counted(tally: &Tally, standings: &[Standing]) -> [Value; 4] {
-    let admitted = standings.iter().all(|it| it.admitted);
-    let counts = json!(if admitted { &tally.admitted } else { &tally.refused });
-    [(&tally.tenant).into(), (&tally.function).into(), (&tally.label).into(), (&counts).into()]
-}
+/// Whose, and of which function, label and field; and how many.
+pub(crate) type Counted<'a> = ([&'a str; 4], i64);
 
 /// Forgets what is as good as forgotten, a number of keys at a time.
 ///
@@ -123,7 +139,8 @@ pub async fn prune(sql: &impl Sql, now: Timestamp) -> Result<(), PortError> {
     Ok(())
 }
 
-fn check(questions: &[Question]) -> Result<(), PortError> {
+/// Refuses too many questions, and two about the same key.
+pub(crate) fn check(questions: &[Question]) -> Result<(), PortError> {
     let twice = questions
         .iter()
         .enumerate()
@@ -132,6 +149,14 @@ fn check(questions: &[Question]) -> Result<(), PortError> {
         return Err(PortError::new("limiter", "too many questions, or two of the same key"));
     }
     Ok(())
+}
+
+/// What this instance remembers of all keys, unless one of them is only looked at.
+fn remember(questions: &[Question]) -> Option<Vec<Known>> {
+    if questions.iter().any(|it| it.act == Act::Take(0)) {
+        return None;
+    }
+    REMEMBERED.with_borrow(|all| questions.iter().map(|it| all.get(&it.key).cloned()).collect())
 }
 
 async fn read(sql: &impl Sql, questions: &[Question]) -> Result<Vec<Known>, PortError> {
@@ -149,51 +174,48 @@ async fn read(sql: &impl Sql, questions: &[Question]) -> Result<Vec<Known>, Port
     Ok(known)
 }
 
-/// Writes what has changed. Says whether it was as it had been read.
+/// Writes what has changed and what is counted. Says whether it was as it had been read.
 async fn write(
     sql: &impl Sql,
     questions: &[Question],
     known: &[Known],
-    decided: &[(Standing, State)],
+    judged: &Judged,
+    tallies: &[Tally],
     now: Timestamp,
 ) -> Result<bool, PortError> {
-    let changed: Vec<Json> = questions
-        .iter()
-        .zip(known)
-        .zip(decided)
-        .filter(|((question, _), _)| question.act != Act::Take(0))
-        .map(|((question, known), (_, state))| {
-            let until = question.limit.forgotten(state).0;
-            let state = serde_json::to_string(state).unwrap_or_default();
-            json!([question.key, known.version, state, until])
-        })
-        .collect();
-    if changed.is_empty() {
+    let asked = questions.iter().zip(known).zip(&judged.states);
+    let changed = asked.filter(|((it, _), _)| judged.admitted && it.act != Act::Take(0));
+    let row = |((question, known), state): ((&Question, &Known), &State)| {
+        let until = question.limit.forgotten(state).0;
+        let state = serde_json::to_string(state).unwrap_or_default();
+        json!([question.key, known.version, state, until])
+    };
+    let keys: Vec<Json> = changed.clone().map(row).collect();
+    let count = |([tenant, function, label, field], n): Counted| {
+        json!([tenant, function, label, field, n])
+    };
+    let counts: Vec<Json> = counted(tallies, judged.admitted).map(count).collect();
+    if keys.is_empty() && counts.is_empty() {
         return Ok(true);
     }
-    let params = [(&Json::from(changed)).into(), now.into()];
-    Ok(!sql.query(Statement::new(WRITE, params)).await?.is_empty())
-}
-
-/// How the keys stand: where something was refused, nothing was taken of the others either.
-fn standings(
-    questions: &[Question],
-    known: &[Known],
-    decided: Vec<(Standing, State)>,
-    admitted: bool,
-    now: Timestamp,
-) -> Vec<Standing> {
-    let untaken = |limit: Limit, state: &State, fits: Standing| {
-        let now = limit.decide(state, &Act::Take(0), now).0;
-        Standing { admitted: fits.admitted, retry_ms: fits.retry_ms, ..now }
+    let params = [(&Json::from(keys)).into(), (&Json::from(counts)).into(), now.into()];
+    let written = match sql.query(Statement::new(WRITE, params)).await {
+        Ok(_) => true,
+        Err(SqlError::Conflict) => false,
+        Err(SqlError::Port(err)) => return Err(err),
     };
-    decided
-        .into_iter()
-        .zip(questions.iter().zip(known))
-        .map(
-            |((it, _), (question, known))| {
-                if admitted { it } else { untaken(question.limit, &known.state, it) }
-            },
-        )
-        .collect()
+    REMEMBERED.with_borrow_mut(|all| {
+        if all.len() + questions.len() > REMEMBERED_MAX {
+            all.clear();
+        }
+        for ((question, known), state) in changed {
+            if written {
+                let version = (known.version + 1).max(now.0);
+                all.insert(question.key.clone(), Known { version, state: state.clone() });
+            } else {
+                all.remove(&question.key);
+            }
+        }
+    });
+    Ok(written)
 }

@@ -5,6 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     path::PathBuf,
+    pin::Pin,
     rc::Rc,
     time::Duration,
 };
@@ -34,6 +35,7 @@ use crate::{
 /// When the memory host's clock starts: 2026-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp(1_767_225_600_000);
 
+type Later = Pin<Box<dyn Future<Output = ()>>>;
 type Network = Box<dyn FnMut(HttpRequest) -> Result<HttpResponse, FetchError>>;
 
 /// Everything, in memory. A clone is the same host.
@@ -47,6 +49,7 @@ struct Inner {
     kv: RefCell<BTreeMap<String, Vec<u8>>>,
     notes: RefCell<Vec<String>>,
     network: RefCell<Network>,
+    later: RefCell<Vec<Later>>,
     assets: Option<PathBuf>,
     sql: MemorySql,
 }
@@ -93,6 +96,7 @@ impl Memory {
             kv: RefCell::default(),
             notes: RefCell::default(),
             network: RefCell::new(Box::new(network)),
+            later: RefCell::default(),
             assets: None,
             sql: MemorySql::migrated(),
         }))
@@ -125,6 +129,9 @@ impl Memory {
     /// Answers a request as the runtimes do, and then does what is due.
     pub fn serve<F: Function>(&self, request: http::Request<Bytes>) -> Response {
         let response = block_on(self.respond::<F>(request));
+        for work in self.0.later.take() {
+            block_on(work);
+        }
         self.settle::<F>();
         response
     }
@@ -207,6 +214,10 @@ impl Edge for Memory {
         self.advance(time);
     }
 
+    fn later(&self, work: impl Future<Output = ()> + 'static) {
+        self.0.later.borrow_mut().push(Box::pin(work));
+    }
+
     fn directory(&self) -> impl Sql {
         self.0.sql.clone()
     }
@@ -247,16 +258,14 @@ impl Limiter for Memory {
         &self,
         _: &str,
         questions: &[Question],
-        tally: Option<&Tally>,
+        tallies: &[Tally],
         now: Timestamp,
     ) -> Result<Vec<Standing>, PortError> {
-        if let Some(it) = tally {
+        for it in tallies {
             let wake = Wake { function: it.function.clone(), at: self.now() + ingest::FOLD_AFTER };
             self.store(&it.tenant).wake(vec![wake]).await?;
         }
-        let standings = limits::decide(&self.0.sql, questions, now).await?;
-        limits::count(&self.0.sql, tally, &standings).await?;
-        Ok(standings)
+        limits::decide(&self.0.sql, questions, tallies, now).await
     }
 }
 
@@ -304,6 +313,8 @@ impl MemorySql {
             .expect("the directory's schema applies to a fresh database");
         block_on(migrations::bring_up(&sql, "tenant", migrations::TENANT))
             .expect("the tenants' schema applies to a fresh database");
+        block_on(migrations::bring_up(&sql, "spin", migrations::SPIN))
+            .expect("the schema of both applies to them");
         sql
     }
 

@@ -47,6 +47,9 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0015_attempts.sql",
 ];
 
+/// What is over both where they are one database, as on Spin.
+pub const SPIN: &[Migration] = migrations!["spin/0001_decisions.sql"];
+
 const CREATE_VERSIONS: &str = "
     create table if not exists schema_versions (
       part text not null primary key,

@@ -75,6 +75,11 @@ impl Route {
 
     /// The parameters when `path` fits this route's pattern.
     pub fn params(&self, path: &str) -> Option<Vec<String>> {
+        // Most routes differ before their first parameter, and this is asked of all of them.
+        let fixed = self.path.split('{').next().unwrap_or_default();
+        if !path.starts_with(fixed) {
+            return None;
+        }
         let mut params = Vec::new();
         let mut given = segments(path);
         for expected in segments(self.path) {

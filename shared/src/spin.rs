@@ -165,6 +165,10 @@ impl Edge for Spin {
         spin_sdk::time::sleep(time).await;
     }
 
+    fn later(&self, work: impl Future<Output = ()> + 'static) {
+        spin_sdk::wasip3::spawn(work);
+    }
+
     fn directory(&self) -> impl Sql {
         Database::Safe
     }
@@ -203,15 +207,13 @@ impl Limiter for Spin {
         &self,
         _: &str,
         questions: &[Question],
-        tally: Option<&Tally>,
+        tallies: &[Tally],
         now: Timestamp,
     ) -> Result<Vec<Standing>, PortError> {
-        if let Some(it) = tally {
+        for it in tallies {
             wakes::for_tallies(it).await?;
         }
-        let standings = limits::decide(&Database::Quick, questions, now).await?;
-        limits::count(&Database::Quick, tally, &standings).await?;
-        Ok(standings)
+        limits::decide(&Database::Quick, questions, tallies, now).await
     }
 }
 

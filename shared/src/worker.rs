@@ -12,10 +12,10 @@ mod outside;
 mod queue;
 mod value;
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use worker::{Env, KvStore, console_error};
+use worker::{Context, Env, KvStore, console_error};
 
 use crate::{
     domain::Timestamp,
@@ -45,9 +45,21 @@ const BLOBS: &str = "BLOBS";
 /// The queue of what tenants take in later.
 const INGEST: &str = "INGEST";
 
-/// The runtime.
+/// The runtime: its bindings, and at the edge the request that keeps it awake.
 #[derive(Clone)]
-pub struct Worker(pub Env);
+pub struct Worker(Env, Option<Rc<Context>>);
+
+impl Worker {
+    /// The runtime for what no request waits for.
+    pub fn new(env: Env) -> Self {
+        Self(env, None)
+    }
+
+    /// The runtime for a request.
+    pub fn with(env: Env, context: Context) -> Self {
+        Self(env, Some(Rc::new(context)))
+    }
+}
 
 /// The cache in front of the directory.
 struct WorkerKv<'a>(&'a Env);
@@ -76,6 +88,13 @@ impl Edge for Worker {
 
     async fn sleep(&self, time: Duration) {
         worker::Delay::from(time).await;
+    }
+
+    fn later(&self, work: impl Future<Output = ()> + 'static) {
+        match &self.1 {
+            Some(it) => it.wait_until(work),
+            None => worker::wasm_bindgen_futures::spawn_local(work),
+        }
     }
 
     fn directory(&self) -> impl Sql {
@@ -112,10 +131,10 @@ impl Limiter for Worker {
         &self,
         group: &str,
         questions: &[Question],
-        tally: Option<&Tally>,
+        tallies: &[Tally],
         now: Timestamp,
     ) -> Result<Vec<Standing>, PortError> {
-        limiter::ask(&self.0, group, questions, tally, now).await
+        limiter::ask(&self.0, group, questions, tallies, now).await
     }
 }
 

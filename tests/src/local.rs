@@ -15,6 +15,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(240);
 /// How long a stop may take before it is made one.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Which build of the host is started, from the root of the repository.
+const PROGRAM: &str = "BACKPLANE_LOCAL";
+
 /// A running host. It ends with this value.
 pub struct LocalHost {
     child: Child,
@@ -38,7 +41,8 @@ impl LocalHost {
         std::fs::create_dir_all(state).expect("the state's folder can be made");
         let log = state.join("host.log");
         let appended = OpenOptions::new().create(true).append(true).open(&log);
-        let mut command = Command::new(root().join("target/debug/backplane-local"));
+        let built = std::env::var(PROGRAM).unwrap_or("target/debug/backplane-local".to_owned());
+        let mut command = Command::new(root().join(built));
         command
             .current_dir(root())
             .args(["--from", "spin.toml", "--listen", "127.0.0.1:0"])

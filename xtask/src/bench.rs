@@ -11,8 +11,8 @@ pub fn run(words: &[&str]) -> anyhow::Result<()> {
     assets::build()?;
     build::spin()?;
     build::workers()?;
-    build::local()?;
+    build::measured_local()?;
     command::run(&mut command::words("cargo build --workspace --bin bench"))?;
     let mut bench = command::words("target/debug/bench");
-    command::run(bench.args(words))
+    command::run(bench.args(words).env("BACKPLANE_LOCAL", build::MEASURED_LOCAL))
 }

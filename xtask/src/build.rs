@@ -14,6 +14,8 @@ use crate::{assets, command, sizes};
 const WORKERS: &str = "build/workers";
 /// What Spin is given: the application, and the one that ticks it where the cron plugin is installed.
 const MANIFESTS: [&str; 2] = ["spin.toml", "infra/spin/cron.toml"];
+/// The stand-in for the Spin CLI as it is measured.
+pub const MEASURED_LOCAL: &str = "target/measured/backplane-local";
 const EDGE: &str = "target/wasm32-unknown-unknown/release/edge.wasm";
 
 /// Builds the stand-in for the Spin CLI.
@@ -21,6 +23,11 @@ pub fn local() -> anyhow::Result<()> {
     // Of the whole workspace, as the tests are: `--package` would give dependencies fewer features,
     // and wasmtime would be built once for each.
     command::run(&mut command::words("cargo build --workspace --bin backplane-local"))
+}
+
+/// Builds it optimised, to be measured.
+pub fn measured_local() -> anyhow::Result<()> {
+    command::run(&mut command::words("cargo build --profile measured --package local"))
 }
 
 /// Builds every component of Spin's manifests.

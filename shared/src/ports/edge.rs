@@ -25,6 +25,10 @@ pub trait Edge: Assets + Fetch + Limiter + Queue + Clone + 'static {
     /// Lets others run for this long.
     async fn sleep(&self, time: Duration);
 
+    /// Does this beside the answer and after it, for some seconds at most. It is lost when the
+    /// instance dies before.
+    fn later(&self, work: impl Future<Output = ()> + 'static);
+
     /// The directory: which credential leads to which tenant.
     fn directory(&self) -> impl Sql;
 

@@ -19,7 +19,7 @@ pub const QUESTIONS_MAX: usize = 100;
 /// group: no two askers get the same unit, on any number of instances.
 pub trait Limiter {
     /// Decides all questions at once: what is asked is taken when all of it fits, and none of it
-    /// otherwise. With it `tally` is counted, if there is one; an empty list of counts is none.
+    /// otherwise. With it `tallies` are counted, if the decision is.
     ///
     /// Of a group, all keys are in one place. `now` is the tenant's time.
     ///
@@ -29,7 +29,7 @@ pub trait Limiter {
         &self,
         group: &str,
         questions: &[Question],
-        tally: Option<&Tally>,
+        tallies: &[Tally],
         now: Timestamp,
     ) -> Result<Vec<Standing>, PortError>;
 
@@ -40,7 +40,7 @@ pub trait Limiter {
     /// As of [`Limiter::decide`].
     async fn admit(&self, key: &str, rate: Rate, now: Timestamp) -> Result<Admission, PortError> {
         let question = Question { key: key.to_owned(), limit: rate.limit()?, act: Act::Take(1) };
-        let standings = self.decide(key, &[question], None, now).await?;
+        let standings = self.decide(key, &[question], &[], now).await?;
         let wait = standings.first().filter(|it| !it.admitted).and_then(|it| it.retry_ms);
         Ok(match wait {
             Some(it) => {

@@ -9,8 +9,8 @@ use crate::{
     ports::{PortError, Row, Sql, SqlError, Statement, Value},
 };
 
-/// How many idle connections an instance keeps.
-const IDLE_MAX: usize = 4;
+/// How many idle connections an instance keeps: as many as the requests that it answers at once.
+const IDLE_MAX: usize = 16;
 
 /// How long SQLite waits for another's transaction, in ever longer naps: who waits long would be
 /// overtaken by who comes new …
@@ -47,6 +47,7 @@ pub(super) async fn bring_up() -> Result<(), PortError> {
     Database::Safe.query(Statement::new(WAL, [])).await?;
     migrations::bring_up(&Database::Safe, "directory", migrations::DIRECTORY).await?;
     migrations::bring_up(&Database::Safe, "tenant", migrations::TENANT).await?;
+    migrations::bring_up(&Database::Safe, "spin", migrations::SPIN).await?;
     IS_UP.set(true);
     Ok(())
 }

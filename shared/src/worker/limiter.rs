@@ -1,8 +1,17 @@
 //! The limiter: objects, each for a share of the groups, with what they count until it is sent.
+//!
+//! An object is the only one that knows its keys, so it decides in memory. What was decided is
+//! written before anybody hears of it, together with all that others ask within a millisecond:
+//! a flush of the disk is what costs here.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use worker::{Env, Request, RequestInit, Response, ScheduledTime, State, Storage};
 
@@ -10,7 +19,7 @@ use super::{LIMITER, Worker, object};
 use crate::{
     domain::Timestamp,
     ingest,
-    limit::Standing,
+    limit::{self, Act, Limit, Standing},
     limits,
     ports::{
         Edge, ITEMS_MAX, Item, PortError, Question, Queue, Row, Sql, SqlError, Statement, Tally,
@@ -21,6 +30,10 @@ use crate::{
 const SEND_AFTER: Duration = ingest::FOLD_AFTER;
 /// After how many decisions keys are forgotten.
 const PRUNE_EACH: u32 = 256;
+/// For how long decisions are gathered to be written together.
+const GATHER: Duration = Duration::from_millis(1);
+/// How many keys an object keeps in memory.
+const KEYS_MAX: usize = 50_000;
 
 const CREATE_COUNTED: &str = "
     create table if not exists counted (
@@ -29,8 +42,15 @@ const CREATE_COUNTED: &str = "
     ) strict, without rowid";
 const COUNT: &str = "
     insert into counted (tenant, function, label, field, n)
-    select ?1, ?2, ?3, value ->> 0, value ->> 1 from json_each(?4) where true
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+    from json_each(?1) where true
     on conflict (tenant, function, label, field) do update set n = n + excluded.n";
+const READ: &str =
+    "select key, state from limits where key in (select value from json_each(?1))";
+const WRITE: &str = "
+    insert into limits (key, version, state, until_ms)
+    select value ->> 0, 0, value ->> 1, value ->> 2 from json_each(?1) where true
+    on conflict (key) do update set state = excluded.state, until_ms = excluded.until_ms";
 /// What waits to be sent: an outbox, so that what is sent again has the id that it had.
 const CREATE_OUTBOX: &str = "
     create table if not exists outbox (
@@ -56,13 +76,27 @@ pub struct LimiterState {
     /// Whether the alarm is set to come soon.
     is_armed: Cell<bool>,
     decisions: Cell<u32>,
+    known: RefCell<Known>,
+    /// How often what was decided could not be written.
+    losses: Cell<u32>,
+}
+
+/// What an object has in memory.
+#[derive(Default)]
+struct Known {
+    /// The keys as they are now, with the limit that each was last asked by.
+    states: BTreeMap<String, (Limit, limit::State)>,
+    /// Those of them that are not written yet.
+    unwritten: BTreeSet<String>,
+    /// What is counted and not written yet: by tenant, function, label and field.
+    counts: BTreeMap<[String; 4], i64>,
 }
 
 /// What the object is asked.
 #[derive(Deserialize, Serialize)]
 struct Questions {
     questions: Vec<Question>,
-    tally: Option<Tally>,
+    tallies: Vec<Tally>,
     now_ms: i64,
 }
 
@@ -71,11 +105,11 @@ pub(super) async fn ask(
     env: &Env,
     group: &str,
     questions: &[Question],
-    tally: Option<&Tally>,
+    tallies: &[Tally],
     now: Timestamp,
 ) -> Result<Vec<Standing>, PortError> {
     let questions =
-        Questions { questions: questions.to_vec(), tally: tally.cloned(), now_ms: now.0 };
+        Questions { questions: questions.to_vec(), tallies: tallies.to_vec(), now_ms: now.0 };
     exchange(env, group, &questions).await.map_err(|err| PortError::new("limiter", err))
 }
 
@@ -95,10 +129,12 @@ impl LimiterState {
     pub fn new(state: &State, env: Env) -> Self {
         Self {
             storage: state.storage(),
-            edge: Worker(env),
+            edge: Worker::new(env),
             is_up: Cell::default(),
             is_armed: Cell::default(),
             decisions: Cell::default(),
+            known: RefCell::default(),
+            losses: Cell::default(),
         }
     }
 
@@ -120,12 +156,55 @@ impl LimiterState {
         if self.decisions.get().is_multiple_of(PRUNE_EACH) {
             limits::prune(self, self.edge.now()).await?;
         }
-        let now = Timestamp(asked.now_ms);
-        let standings = limits::decide(self, &asked.questions, now).await?;
-        if let Some(it) = &asked.tally {
-            self.query(Statement::new(COUNT, limits::counted(it, &standings))).await?;
+        limits::check(&asked.questions)?;
+        self.learn(&asked.questions).await?;
+        let standings = self.known.borrow_mut().decide(asked);
+        let losses = self.losses.get();
+        self.edge.sleep(GATHER).await;
+        self.flush().await?;
+        if self.losses.get() != losses {
+            return Err(PortError::new("limiter", "what was decided could not be written"));
         }
         Ok(standings)
+    }
+
+    /// Reads the keys that are not in memory. Nobody else has a turn meanwhile.
+    async fn learn(&self, questions: &[Question]) -> Result<(), PortError> {
+        let mut known = self.known.borrow_mut();
+        known.forget_some();
+        let unknown = questions.iter().filter(|it| !known.states.contains_key(&it.key));
+        let keys: serde_json::Value = unknown.clone().map(|it| it.key.as_str()).collect();
+        let unknown: BTreeMap<_, _> = unknown.map(|it| (it.key.clone(), it.limit)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let rows = object::run(&self.storage.sql(), &Statement::new(READ, [(&keys).into()]))?;
+        for (key, limit) in &unknown {
+            known.states.insert(key.clone(), (*limit, limit::State::default()));
+        }
+        for row in rows {
+            let [key, state] = row.columns()?;
+            let key = key.text()?;
+            if let Some(limit) = unknown.get(&key) {
+                known.states.insert(key, (*limit, state.json()?));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is not written yet: of whoever comes first, for all.
+    async fn flush(&self) -> Result<(), PortError> {
+        let statements = self.known.borrow_mut().take_unwritten();
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let written = self.batch(statements).await;
+        if written.is_err() {
+            // What is on the disk counts, and everybody who waits hears that it failed.
+            self.known.take();
+            self.losses.set(self.losses.get().wrapping_add(1));
+        }
+        written.map(drop).map_err(PortError::from)
     }
 
     /// Sends what was counted, forgets keys, and comes again while there are any.
@@ -135,6 +214,7 @@ impl LimiterState {
     pub async fn alarm(&self) -> worker::Result<Response> {
         self.is_armed.set(false);
         self.bring_up().await.map_err(failed)?;
+        self.flush().await.map_err(failed)?;
         self.send().await.map_err(failed)?;
         limits::prune(self, self.edge.now()).await.map_err(failed)?;
         let rows = self.query(Statement::new(NEXT, [])).await;
@@ -188,6 +268,60 @@ impl LimiterState {
         }
         let armed = self.storage.set_alarm(ScheduledTime::new(object::date(at))).await;
         armed.inspect_err(|_| self.is_armed.set(false))
+    }
+}
+
+impl Known {
+    /// Decides, and remembers what has to be written of it.
+    fn decide(&mut self, asked: &Questions) -> Vec<Standing> {
+        let none = limit::State::default();
+        let state = |it: &Question| self.states.get(&it.key).map_or(&none, |it| &it.1);
+        let states: Vec<_> = asked.questions.iter().map(state).collect();
+        let judged = limits::judge(&asked.questions, &states, Timestamp(asked.now_ms));
+        if judged.admitted {
+            for (it, state) in asked.questions.iter().zip(judged.states) {
+                if it.act != Act::Take(0) {
+                    self.states.insert(it.key.clone(), (it.limit, state));
+                    self.unwritten.insert(it.key.clone());
+                }
+            }
+        }
+        for (name, n) in limits::counted(&asked.tallies, judged.admitted) {
+            *self.counts.entry(name.map(str::to_owned)).or_default() += n;
+        }
+        judged.standings
+    }
+
+    /// What writes all that is not written.
+    fn take_unwritten(&mut self) -> Vec<Statement> {
+        let mut statements = vec![];
+        let row = |key: &String| {
+            let (limit, state) = self.states.get(key)?;
+            let text = serde_json::to_string(state).unwrap_or_default();
+            Some(json!([key, text, limit.forgotten(state).0]))
+        };
+        let states: Vec<_> = self.unwritten.iter().filter_map(row).collect();
+        if !states.is_empty() {
+            statements.push(Statement::new(WRITE, [(&json!(states)).into()]));
+        }
+        let count = |([tenant, function, label, field], n): (&[String; 4], &i64)| {
+            json!([tenant, function, label, field, n])
+        };
+        let counts: Vec<_> = self.counts.iter().map(count).collect();
+        if !counts.is_empty() {
+            statements.push(Statement::new(COUNT, [(&json!(counts)).into()]));
+        }
+        self.unwritten.clear();
+        self.counts.clear();
+        statements
+    }
+
+    /// Keeps the memory small: what is written can be read again.
+    fn forget_some(&mut self) {
+        if self.states.len() > KEYS_MAX {
+            let Self { states, unwritten, .. } = self;
+            states.retain(|key, _| unwritten.contains(key));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use http::{Request, request::Parts};
 use http_body_util::Full;
-use worker::{Env, Headers, HttpRequest, Response, ResponseBuilder};
+use worker::{Context, Env, Headers, HttpRequest, Response, ResponseBuilder};
 
 use super::{
     Worker,
@@ -29,8 +29,12 @@ enum Outcome {
 ///
 /// # Errors
 /// When the answer cannot be handed to JavaScript.
-pub async fn fetch<F: Function>(request: HttpRequest, env: Env) -> worker::Result<Response> {
-    let edge = Worker(env);
+pub async fn fetch<F: Function>(
+    request: HttpRequest,
+    env: Env,
+    context: Context,
+) -> worker::Result<Response> {
+    let edge = Worker::with(env, context);
     let method = request.method().clone();
     match answer::<F>(&edge, request).await {
         Ok(Outcome::Objects(response)) => Ok(response),
@@ -85,7 +89,7 @@ async fn refuse_undeployed<F: Function>(edge: &Worker, parts: &Parts) -> Result<
 
 /// The cron: opens the operator's object, so that an alarm of its that was lost is set again.
 pub async fn scheduled(env: Env) {
-    let edge = Worker(env);
+    let edge = Worker::new(env);
     if let Err(err) = wake_operator(&edge).await {
         edge.note(&format!("cron: {err}"));
     }
@@ -129,8 +133,8 @@ macro_rules! worker_module {
         };
 
         #[event(fetch)]
-        async fn fetch(request: HttpRequest, env: Env, _: Context) -> Result<Response> {
-            $crate::worker::fetch::<$function>(request, env).await
+        async fn fetch(request: HttpRequest, env: Env, context: Context) -> Result<Response> {
+            $crate::worker::fetch::<$function>(request, env, context).await
         }
 
         #[event(scheduled)]

@@ -19,8 +19,8 @@ use crate::{
     literals::{Literals, statements_in},
 };
 
-const DIRECTORY: [&str; 5] =
-    ["directory_tenants", "directory_keys", "directory_addresses", "wakes", "limits"];
+const DIRECTORY: [&str; 6] =
+    ["directory_tenants", "directory_keys", "directory_addresses", "wakes", "limits", "decisions"];
 
 #[test]
 fn every_statement_names_its_tenant() {

@@ -315,7 +315,7 @@ async fn take(
     let standings = if eventual && !banned {
         local::decide(edge, group, &questions, tally, now).await?
     } else {
-        edge.decide(group, &questions, tally.as_ref(), now).await?
+        edge.decide(group, &questions, tally.as_slice(), now).await?
     };
     Ok(asks.iter().zip(standings).map(|(it, standing)| stands(it, standing)).collect())
 }

@@ -133,7 +133,7 @@ pub async fn settle(
         admitted: counts(&settlement),
         refused: vec![],
     };
-    edge.decide(&receipt.group, &questions, Some(&tally), now).await?;
+    edge.decide(&receipt.group, &questions, &[tally], now).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
