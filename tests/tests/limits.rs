@@ -124,6 +124,30 @@ fn eventual_mode_admits_no_more_than_it_says() {
     });
 }
 
+/// An instance that has admitted alone may end before anybody asks again.
+#[test]
+fn what_was_admitted_alone_is_told_when_nobody_asks_again() {
+    Host::on_each("told", |host| {
+        let at = host.sandbox();
+        let policy = json!({
+            "app": "quiet", "algorithm": "fixed_window", "limit": 1_000, "period_seconds": 86_400,
+            "key": "all", "mode": "eventual",
+        });
+        put(host, &at, "quiet", &policy);
+        for _ in 0..60 {
+            let answer = host.ask("POST", "/v1/limits/check", &at.key, &json!({"app": "quiet"}));
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+
+        // On Spin an instance ends after a second without work.
+        std::thread::sleep(std::time::Duration::from_millis(2_500));
+
+        let look = json!({"app": "quiet", "cost": 0});
+        let look = host.ask("POST", "/v1/limits/check", &at.key, &look).json();
+        assert_eq!(look["policies"][0]["remaining"], json!(940), "{look}");
+    });
+}
+
 /// How many keys the soak has. A million take a few minutes: `KEYS=1000000`.
 fn keys() -> usize {
     std::env::var("KEYS").ok().and_then(|it| it.parse().ok()).unwrap_or(5_000)
