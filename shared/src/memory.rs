@@ -1,6 +1,8 @@
 //! The runtime of the tests: SQLite in memory, a clock that moves when told to, and a network
 //! that is whatever the test says.
 
+mod outside;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -23,9 +25,8 @@ use crate::{
     limit::Standing,
     limits, migrations,
     ports::{
-        Assets, Blobs, Edge, Fetch, FetchError, HttpRequest, HttpResponse, Item, Kv, Limiter,
-        PortError, Question, Queue, Row, Sql, SqlError, Statement, Store, Tally, Value, Wake,
-        check_items,
+        Assets, Blobs, Edge, FetchError, HttpRequest, HttpResponse, Item, Kv, Limiter, PortError,
+        Question, Queue, Row, Sql, SqlError, Statement, Store, Tally, Value, Wake, check_items,
     },
     problem::Problem,
     serve,
@@ -138,10 +139,13 @@ impl Memory {
     async fn route<F: Function>(&self, request: http::Request<Bytes>) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
         let admitted = serve::admit::<F>(self, &parts.method, &parts.uri, &parts.headers).await?;
-        let call = serve::call(admitted.route, parts, http_body_util::Full::new(body)).await?;
+        let (route, body) = (admitted.route, http_body_util::Full::new(body));
+        if let Some(principal) = admitted.principal.as_ref().filter(|_| route.at_edge) {
+            return serve::at_edge::<F, _>(self, principal, route, parts, body).await;
+        }
+        let call = serve::call(route, parts, body).await?;
         match admitted.principal {
             None => F::edge(self, &call).await,
-            Some(principal) if call.route.at_edge => F::at_edge(self, &principal, &call).await,
             Some(principal) => {
                 let store = self.store(&principal.tenant);
                 serve::run::<F, _, _>(self, &store, principal, &call).await
@@ -207,6 +211,11 @@ impl Edge for Memory {
         self.advance(time);
     }
 
+    fn after(&self, work: impl Future<Output = ()> + 'static) {
+        // Nothing in memory ever waits for something else.
+        block_on(work);
+    }
+
     fn directory(&self) -> impl Sql {
         self.0.sql.clone()
     }
@@ -233,12 +242,6 @@ impl Assets for Memory {
     async fn asset(&self, path: &str) -> Result<Option<Bytes>, PortError> {
         let Some(folder) = &self.0.assets else { return Ok(None) };
         Ok(std::fs::read(folder.join(path)).ok().map(Bytes::from))
-    }
-}
-
-impl Fetch for Memory {
-    async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
-        (self.0.network.borrow_mut())(request)
     }
 }
 

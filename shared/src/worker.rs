@@ -10,12 +10,13 @@ mod module;
 mod object;
 mod outside;
 mod queue;
+mod streamed;
 mod value;
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use worker::{Env, KvStore, console_error};
+use worker::{Context, Env, KvStore, console_error, wasm_bindgen_futures::spawn_local};
 
 use crate::{
     domain::Timestamp,
@@ -47,7 +48,19 @@ const INGEST: &str = "INGEST";
 
 /// The runtime.
 #[derive(Clone)]
-pub struct Worker(pub Env);
+pub struct Worker(Env, Option<Rc<Context>>);
+
+impl Worker {
+    /// The runtime, beside any request.
+    pub fn new(env: Env) -> Self {
+        Self(env, None)
+    }
+
+    /// The same in a request, whose context may outlast it.
+    pub fn within(env: Env, context: Context) -> Self {
+        Self(env, Some(Rc::new(context)))
+    }
+}
 
 /// The cache in front of the directory.
 struct WorkerKv<'a>(&'a Env);
@@ -76,6 +89,13 @@ impl Edge for Worker {
 
     async fn sleep(&self, time: Duration) {
         worker::Delay::from(time).await;
+    }
+
+    fn after(&self, work: impl Future<Output = ()> + 'static) {
+        match &self.1 {
+            Some(context) => context.wait_until(work),
+            None => spawn_local(work),
+        }
     }
 
     fn directory(&self) -> impl Sql {

@@ -95,7 +95,7 @@ impl LimiterState {
     pub fn new(state: &State, env: Env) -> Self {
         Self {
             storage: state.storage(),
-            edge: Worker(env),
+            edge: Worker::new(env),
             is_up: Cell::default(),
             is_armed: Cell::default(),
             decisions: Cell::default(),

@@ -65,7 +65,7 @@ pub fn queue(batch: MessageBatch, env: Env) -> Promise {
 
 /// Hands a batch of the queue to the objects. What an object could not take comes again.
 async fn consume(batch: MessageBatch, env: Env) -> Result<(), JsValue> {
-    let edge = Worker(env);
+    let edge = Worker::new(env);
     let mut groups: BTreeMap<(String, String), Vec<(Item, Raw)>> = BTreeMap::new();
     for message in batch.messages()?.iter() {
         let raw: Raw = message.unchecked_into();
