@@ -1,6 +1,6 @@
 //! Requests to others, and to our own static files.
 
-use std::pin::pin;
+use std::{cell::RefCell, future::pending, pin::pin, rc::Rc};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{
@@ -51,14 +51,38 @@ impl Fetch for Worker {
 }
 
 /// Ends an exchange when nobody waits for it any more.
-struct Stop(Option<AbortController>);
+struct Stop(RefCell<Option<AbortController>>);
 
-impl Drop for Stop {
-    fn drop(&mut self) {
+impl Stop {
+    fn now(&self) {
         if let Some(it) = self.0.take() {
             it.abort();
         }
     }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.now();
+    }
+}
+
+/// A body that ends the whole exchange when it breaks off: the runtime would end the body alone, as
+/// if that were all of it.
+fn all_or_nothing(chunks: Chunks, stop: &Rc<Stop>) -> Chunks {
+    let stop = Rc::downgrade(stop);
+    Box::pin(chunks.then(move |it| {
+        let stop = stop.clone();
+        async move {
+            if it.is_err() {
+                if let Some(stop) = stop.upgrade() {
+                    stop.now();
+                }
+                pending::<()>().await;
+            }
+            it
+        }
+    }))
 }
 
 impl Forward for Worker {
@@ -79,9 +103,10 @@ impl Forward for Worker {
 async fn forward(url: &str, request: http::Request<Option<Chunks>>) -> worker::Result<Response> {
     let (mut parts, body) = request.into_parts();
     let controller = AbortController::default();
-    let (signal, stop) = (controller.signal(), Stop(Some(controller)));
+    let (signal, stop) = (controller.signal(), Rc::new(Stop(RefCell::new(Some(controller)))));
     let mut init = RequestInit::new();
     if let Some(chunks) = body {
+        let chunks = all_or_nothing(chunks, &stop);
         let body = streamed::readable(chunks, streamed::length(&parts.headers))?;
         init.with_body(Some(body.into()));
     }
