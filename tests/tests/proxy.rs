@@ -115,7 +115,6 @@ fn a_request_comes_to_the_origin_as_it_was() {
         }
         let head = app.call("HEAD", "/x", &[]);
         assert!(head.status == 200 && head.body.is_empty(), "{head:?}");
-        assert_eq!(head.headers["content-type"], "application/json");
         assert_eq!(app.call("TRACE", "/x", &[]).status, 405);
         let upgrade = app.call("GET", "/x", &[("sec-websocket-key", "x")]);
         assert_eq!(
@@ -382,6 +381,10 @@ fn what_was_handed_on_is_usage_and_what_was_not_is_none() {
         });
         let put = host.ask("PUT", "/v1/limits/apps/api", &app.at.key, &again);
         assert_eq!((put.status.as_u16(), put.text("/path")), (200, app.path.clone()));
+        if host.url().is_some() {
+            // What is counted just after a commit of the gate's waits for the next count.
+            std::thread::sleep(Duration::from_secs(3));
+        }
         for (below, status) in [("/v1/a", 200), ("/none", 204), ("/v1/a", 429)] {
             assert_eq!(app.call("GET", below, &[]).status, status);
         }
