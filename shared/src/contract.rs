@@ -302,10 +302,12 @@ async fn clock(edge: &impl Edge) -> Kept {
     hold(edge.now().0 >= before.0 + 19, "20 ms of sleep are 20 ms on the clock")
 }
 
+/// Where clouds tell a machine its secrets.
+const METADATA: &str = "http://169.254.169.254/latest/meta-data/";
+
 async fn refused(edge: &impl Edge) -> Kept {
-    use http::{HeaderMap, Method};
-    let url = "http://169.254.169.254/latest/meta-data/".parse();
-    let url = url.map_err(|err| PortError::new("contract", err))?;
+    use http::{HeaderMap, Method, Uri};
+    let url = METADATA.parse().map_err(|err| PortError::new("contract", err))?;
     let request = crate::ports::HttpRequest {
         method: Method::GET,
         url,
@@ -315,7 +317,11 @@ async fn refused(edge: &impl Edge) -> Kept {
         answer_bytes_max: 64,
     };
     let refused = matches!(edge.fetch(request).await, Err(FetchError::Refused));
-    hold(refused, "the metadata service must be refused, and not only out of reach")
+    hold(refused, "the metadata service must be refused, and not only out of reach")?;
+    let mut forwarded = http::Request::new(None);
+    *forwarded.uri_mut() = Uri::from_static(METADATA);
+    let refused = matches!(edge.forward(forwarded).await, Err(FetchError::Refused));
+    hold(refused, "and so must what is handed on to it")
 }
 
 #[cfg(test)]

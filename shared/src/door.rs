@@ -3,7 +3,12 @@
 //! The tenant comes from a verified credential, a host name or an inbound address, never from a
 //! body. What is not known and what belongs to somebody else is answered alike.
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -80,10 +85,16 @@ pub async fn admit<E: Edge>(
     }
 }
 
+/// Where the client is, as the runtime says: nothing that a client can write is read. Without the
+/// port, which Spin gives as well.
+pub fn client_address<E: Edge>(_: &E, headers: &HeaderMap) -> Option<IpAddr> {
+    let client = headers.get(E::CLIENT_ADDRESS)?.to_str().ok()?;
+    client.parse::<SocketAddr>().map(|it| it.ip()).or_else(|_| client.parse()).ok()
+}
+
 /// A client that keeps showing bad credentials is told to wait.
 async fn slow_down<E: Edge>(edge: &E, headers: &HeaderMap, problem: Problem) -> Problem {
-    let client = headers.get(E::CLIENT_ADDRESS).and_then(|it| it.to_str().ok()).unwrap_or("");
-    let key = format!("bad-credentials:{}", neighbourhood(client));
+    let key = format!("bad-credentials:{}", neighbourhood(client_address(edge, headers)));
     match edge.admit(&key, BAD_CREDENTIALS, edge.now()).await {
         Ok(Admission::Refused(wait)) => Problem::too_many(wait),
         Ok(Admission::Admitted) => problem,
@@ -91,15 +102,11 @@ async fn slow_down<E: Edge>(edge: &E, headers: &HeaderMap, problem: Problem) -> 
     }
 }
 
-/// The part of a client's address that it cannot change at will: without the port, which Spin
-/// gives as well, and of IPv6 the network that one customer has.
-fn neighbourhood(client: &str) -> String {
-    let address = match client.parse::<std::net::SocketAddr>() {
-        Ok(it) => Some(it.ip()),
-        Err(_) => client.parse().ok(),
-    };
-    match address {
-        Some(std::net::IpAddr::V6(it)) => {
+/// The part of a client's address that it cannot change at will: of IPv6 the network that one
+/// customer has.
+fn neighbourhood(client: Option<IpAddr>) -> String {
+    match client {
+        Some(IpAddr::V6(it)) => {
             let [a, b, c, d, ..] = it.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{Commit, Entry, Failure, Job, Principal},
-    http::Response,
+    http::{Chunks, Response},
     ports::{Edge, Item, PortError, Tenant},
     problem::Problem,
     route::{Call, Route},
@@ -37,6 +37,18 @@ pub trait Function: 'static {
         call: &Call,
     ) -> Result<Response, Problem> {
         let _ = (edge, principal, call);
+        Err(Problem::not_found())
+    }
+
+    /// Answers a call at the edge while its body comes, where the route is streamed. `None` is no
+    /// body; that of the call itself is empty.
+    async fn stream(
+        edge: &impl Edge,
+        principal: &Principal,
+        call: &Call,
+        body: Option<Chunks>,
+    ) -> Result<Response, Problem> {
+        let _ = (edge, principal, call, body);
         Err(Problem::not_found())
     }
 
@@ -126,6 +138,21 @@ macro_rules! mount {
                 $(if $crate::function::owns::<$function>(call) {
                     return <$function as $crate::function::Function>::at_edge(
                         edge, principal, call,
+                    )
+                    .await;
+                })*
+                Err($crate::problem::Problem::not_found())
+            }
+
+            async fn stream(
+                edge: &impl $crate::ports::Edge,
+                principal: &$crate::domain::Principal,
+                call: &$crate::route::Call,
+                body: Option<$crate::http::Chunks>,
+            ) -> Result<$crate::http::Response, $crate::problem::Problem> {
+                $(if $crate::function::owns::<$function>(call) {
+                    return <$function as $crate::function::Function>::stream(
+                        edge, principal, call, body,
                     )
                     .await;
                 })*

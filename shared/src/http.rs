@@ -18,8 +18,13 @@ pub type Request = http::Request<Bytes>;
 /// An answer.
 pub type Response = http::Response<Body>;
 
-/// A body that is still being made. It ends when its stream does.
-pub type Chunks = Pin<Box<dyn Stream<Item = Bytes>>>;
+/// A body that is still being made. It ends when its stream does, and breaks off at an error.
+pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>>>>;
+
+/// A body broke off before its end, for this reason.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the body broke off: {0}")]
+pub struct Broken(pub String);
 
 /// The body of an answer.
 pub enum Body {
@@ -39,7 +44,7 @@ impl Body {
     /// The body as chunks, whichever it is.
     pub fn into_chunks(self) -> Chunks {
         match self {
-            Self::Full(it) => Box::pin(stream::iter([it])),
+            Self::Full(it) => Box::pin(stream::iter([Ok(it)])),
             Self::Stream(it) => it,
         }
     }

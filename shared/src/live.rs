@@ -7,7 +7,7 @@ mod lease;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use self::lease::Lease;
 use crate::{
@@ -63,7 +63,7 @@ pub async fn stream<T: Tenant, F: Feed>(
     let looks = u32::try_from(LIFE.as_secs() / PERIOD.as_secs()).unwrap_or(1);
     let lease = Lease::take(tenant).await?;
     let start = Place { tenant: tenant.clone(), feed, lease, at: place, looks, quiet: 0 };
-    let chunks = stream::unfold(Some(start), |place| async { next(place?).await });
+    let chunks = stream::unfold(Some(start), |place| async { next(place?).await }).map(Ok);
     let mut response = respond(StatusCode::OK, "text/event-stream", Bytes::new());
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     *response.body_mut() = Body::Stream(Box::pin(chunks));

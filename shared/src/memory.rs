@@ -1,11 +1,12 @@
 //! The runtime of the tests: SQLite in memory, a clock that moves when told to, and a network
 //! that is whatever the test says.
 
+mod outside;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     path::PathBuf,
-    pin::Pin,
     rc::Rc,
     time::Duration,
 };
@@ -24,9 +25,8 @@ use crate::{
     limit::Standing,
     limits, migrations,
     ports::{
-        Assets, Blobs, Edge, Fetch, FetchError, HttpRequest, HttpResponse, Item, Kv, Limiter,
-        PortError, Question, Queue, Row, Sql, SqlError, Statement, Store, Tally, Value, Wake,
-        check_items,
+        Assets, Blobs, Edge, FetchError, HttpRequest, HttpResponse, Item, Kv, Limiter, PortError,
+        Question, Queue, Row, Sql, SqlError, Statement, Store, Tally, Value, Wake, check_items,
     },
     problem::Problem,
     serve,
@@ -35,7 +35,6 @@ use crate::{
 /// When the memory host's clock starts: 2026-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp(1_767_225_600_000);
 
-type Later = Pin<Box<dyn Future<Output = ()>>>;
 type Network = Box<dyn FnMut(HttpRequest) -> Result<HttpResponse, FetchError>>;
 
 /// Everything, in memory. A clone is the same host.
@@ -49,7 +48,6 @@ struct Inner {
     kv: RefCell<BTreeMap<String, Vec<u8>>>,
     notes: RefCell<Vec<String>>,
     network: RefCell<Network>,
-    later: RefCell<Vec<Later>>,
     assets: Option<PathBuf>,
     sql: MemorySql,
 }
@@ -96,7 +94,6 @@ impl Memory {
             kv: RefCell::default(),
             notes: RefCell::default(),
             network: RefCell::new(Box::new(network)),
-            later: RefCell::default(),
             assets: None,
             sql: MemorySql::migrated(),
         }))
@@ -129,9 +126,6 @@ impl Memory {
     /// Answers a request as the runtimes do, and then does what is due.
     pub fn serve<F: Function>(&self, request: http::Request<Bytes>) -> Response {
         let response = block_on(self.respond::<F>(request));
-        for work in self.0.later.take() {
-            block_on(work);
-        }
         self.settle::<F>();
         response
     }
@@ -145,10 +139,13 @@ impl Memory {
     async fn route<F: Function>(&self, request: http::Request<Bytes>) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
         let admitted = serve::admit::<F>(self, &parts.method, &parts.uri, &parts.headers).await?;
-        let call = serve::call(admitted.route, parts, http_body_util::Full::new(body)).await?;
+        let (route, body) = (admitted.route, http_body_util::Full::new(body));
+        if let Some(principal) = admitted.principal.as_ref().filter(|_| route.at_edge) {
+            return serve::at_edge::<F, _>(self, principal, route, parts, body).await;
+        }
+        let call = serve::call(route, parts, body).await?;
         match admitted.principal {
             None => F::edge(self, &call).await,
-            Some(principal) if call.route.at_edge => F::at_edge(self, &principal, &call).await,
             Some(principal) => {
                 let store = self.store(&principal.tenant);
                 serve::run::<F, _, _>(self, &store, principal, &call).await
@@ -214,8 +211,9 @@ impl Edge for Memory {
         self.advance(time);
     }
 
-    fn later(&self, work: impl Future<Output = ()> + 'static) {
-        self.0.later.borrow_mut().push(Box::pin(work));
+    fn after(&self, work: impl Future<Output = ()> + 'static) {
+        // Nothing in memory ever waits for something else.
+        block_on(work);
     }
 
     fn directory(&self) -> impl Sql {
@@ -244,12 +242,6 @@ impl Assets for Memory {
     async fn asset(&self, path: &str) -> Result<Option<Bytes>, PortError> {
         let Some(folder) = &self.0.assets else { return Ok(None) };
         Ok(std::fs::read(folder.join(path)).ok().map(Bytes::from))
-    }
-}
-
-impl Fetch for Memory {
-    async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
-        (self.0.network.borrow_mut())(request)
     }
 }
 

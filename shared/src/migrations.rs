@@ -45,6 +45,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0013_policies.sql",
     "tenant/0014_live.sql",
     "tenant/0015_attempts.sql",
+    "tenant/0018_apps.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -113,6 +114,7 @@ pub const ERASE: &[&str] = erasing![
     "gate_report_schedules",
     "gate_policies",
     "live_leases",
+    "gate_apps",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -17,6 +17,9 @@ use crate::{
     route::{Access, Route},
 };
 
+/// What a route of any method is documented with.
+const METHODS: [&str; 7] = ["Get", "Put", "Post", "Delete", "Options", "Head", "Patch"];
+
 /// What the document says of one operation, beside its route.
 pub struct Operation {
     /// The route's operation.
@@ -125,8 +128,17 @@ pub fn document(
             .remove(route.operation)
             .ok_or_else(|| format!("{} is described by no schema.rs", route.operation))?;
         let described = describe(route, operation, &mut schemas)?;
-        let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[route.method.to_ascii_lowercase()] = described;
+        let path = paths.entry(route.path.replace("*}", "}")).or_insert_with(|| json!({}));
+        if route.method == "*" {
+            for method in METHODS {
+                // Of operations that are alike, each has a name of its own all the same.
+                let mut one = described.clone();
+                one["operationId"] = json!(format!("{}By{method}", route.operation));
+                path[method.to_ascii_lowercase()] = one;
+            }
+        } else {
+            path[route.method.to_ascii_lowercase()] = described;
+        }
     }
     match operations.keys().next() {
         Some(id) => Err(format!("{id} is described and has no route")),
@@ -233,6 +245,7 @@ fn tag(path: &str) -> &str {
     match segments.next() {
         Some("v1") => segments.next().unwrap_or("service"),
         Some("in") => "webhooks",
+        Some("gate") => "limits",
         _ => "service",
     }
 }
@@ -257,7 +270,10 @@ fn parameters(route: &Route, operation: &Operation) -> Vec<Value> {
         .path
         .split('/')
         .filter_map(|it| it.strip_prefix('{')?.strip_suffix('}'))
-        .map(|name| text("path", name, "Which one.", true))
+        .map(|name| match name.strip_suffix('*') {
+            Some(rest) => text("path", rest, "All that follows.", true),
+            None => text("path", name, "Which one.", true),
+        })
         .collect();
     parameters.extend(operation.query.iter().map(|(name, what)| text("query", name, what, false)));
     if route.method == "POST"

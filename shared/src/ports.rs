@@ -17,7 +17,7 @@ mod tenant;
 pub use assets::Assets;
 pub use blobs::{BLOB_BYTES_MAX, Blob, Blobs};
 pub use edge::Edge;
-pub use http::{Fetch, FetchError, HttpRequest, HttpResponse};
+pub use http::{Fetch, FetchError, Forward, HttpRequest, HttpResponse};
 pub use kv::Kv;
 pub use limiter::{Admission, Limiter, QUESTIONS_MAX, Question, Rate, Tally};
 pub use queue::{ITEM_BYTES_MAX, ITEMS_MAX, Item, Queue, check_items};

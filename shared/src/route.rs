@@ -15,9 +15,9 @@ use crate::{
 /// One line of a function's table of routes.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// The method.
+    /// The method; `*` is any.
     pub method: &'static str,
-    /// The path; `{name}` stands for one segment.
+    /// The path; `{name}` stands for one segment, and `{name*}` at the end for all that follow.
     pub path: &'static str,
     /// The word for it: what the function matches on, and the operation's id in the API document.
     pub operation: &'static str,
@@ -27,6 +27,8 @@ pub struct Route {
     pub body_bytes_max: usize,
     /// Whether it is answered without opening the tenant.
     pub at_edge: bool,
+    /// Whether its body is handed on as it comes, and not read: [`crate::function::Function::stream`].
+    pub streamed: bool,
 }
 
 /// Who may ask, and how the tenant is found.
@@ -59,13 +61,18 @@ impl Route {
         access: Access,
     ) -> Self {
         let body_bytes_max = BODY_BYTES_MAX;
-        Self { method, path, operation, access, body_bytes_max, at_edge: false }
+        Self { method, path, operation, access, body_bytes_max, at_edge: false, streamed: false }
     }
 
     /// The same, answered where the request arrives: [`crate::function::Function::at_edge`]. Who
     /// may ask is remembered for a second.
     pub const fn at_edge(self) -> Self {
         Self { at_edge: true, ..self }
+    }
+
+    /// The same, answered where the request arrives and while its body comes.
+    pub const fn streamed(self) -> Self {
+        Self { at_edge: true, streamed: true, ..self }
     }
 
     /// The same with another limit for its body.
@@ -84,6 +91,9 @@ impl Route {
         let mut given = segments(path);
         for expected in segments(self.path) {
             let it = given.next()?;
+            if expected.ends_with("*}") {
+                return Some(params);
+            }
             if expected.starts_with('{') {
                 params.push(percent_decode_str(it).decode_utf8_lossy().into_owned());
             } else if expected != it {
@@ -204,7 +214,8 @@ pub fn find(
     let fitting: Vec<_> = routes.filter(|it| it.params(path).is_some()).collect();
     // A literal segment wins over a parameter in its place.
     let best = |it: &&&'static Route| it.path.matches('{').count();
-    if let Some(route) = fitting.iter().filter(|it| it.method == asked).min_by_key(best) {
+    let asked = |it: &&&'static Route| it.method == asked || it.method == "*";
+    if let Some(route) = fitting.iter().filter(asked).min_by_key(best) {
         return Ok(route);
     }
     let mut allowed: Vec<Method> = fitting.iter().filter_map(|it| it.method.parse().ok()).collect();
@@ -224,6 +235,7 @@ mod tests {
         Route::new("GET", "/v1/links/{id}", "getLink", Access::Scope("links:read")),
         Route::new("DELETE", "/v1/links/{id}", "deleteLink", Access::Scope("links:write")),
         Route::new("GET", "/v1/links/latest", "getLatest", Access::Scope("links:read")),
+        Route::new("*", "/gate/{app}/{rest*}", "forward", Access::Address("gate")).streamed(),
     ];
 
     #[test]
@@ -240,6 +252,18 @@ mod tests {
         let response = problem.into_response();
         assert_eq!(response.status(), 405);
         assert_eq!(response.headers()["allow"], "GET, DELETE");
+    }
+
+    #[test]
+    fn all_that_follows_fits_with_any_method() {
+        let find = |method, path| find(ROUTES.iter(), &method, path).map(|it| it.operation).ok();
+
+        for path in ["/gate/a/", "/gate/a/b", "/gate/a/b/c//d/"] {
+            assert_eq!(find(Method::PATCH, path), Some("forward"), "{path}");
+            assert_eq!(ROUTES[3].params(path).unwrap(), ["a"]);
+        }
+        assert_eq!(find(Method::HEAD, "/gate/a/b"), Some("forward"));
+        assert_eq!(find(Method::GET, "/gate/a"), None);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! From a request to its answer, the same on every runtime.
 
+use bytes::Bytes;
+use futures_util::TryStreamExt;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, request::Parts};
+use http_body_util::BodyDataStream;
 
 use crate::{
     domain::Principal,
     door,
     function::Function,
-    http::{Body, Response},
+    http::{Body, Broken, Chunks, Response},
     idempotency::Key,
     last_use,
     open::Open,
@@ -60,6 +63,39 @@ where
 {
     let body = door::read_body(&parts.headers, body, route.body_bytes_max).await?;
     Call::new(route, Request::from_parts(parts, body)).ok_or_else(Problem::not_found)
+}
+
+/// Answers a request where it arrives: with its body read, or while that comes.
+///
+/// # Errors
+/// The problem to answer with.
+pub async fn at_edge<F: Function, B>(
+    edge: &impl Edge,
+    principal: &Principal,
+    route: &'static Route,
+    parts: Parts,
+    body: B,
+) -> Result<Response, Problem>
+where
+    B: http_body::Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if !route.streamed {
+        let call = call(route, parts, body).await?;
+        return F::at_edge(edge, principal, &call).await;
+    }
+    let body = (!body.is_end_stream()).then(|| chunks(body));
+    let call = Call::new(route, Request::from_parts(parts, Bytes::new()));
+    F::stream(edge, principal, &call.ok_or_else(Problem::not_found)?, body).await
+}
+
+/// A body as it comes. What trails it is left out.
+pub fn chunks<B>(body: B) -> Chunks
+where
+    B: http_body::Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    Box::pin(BodyDataStream::new(body).map_err(|err| Broken(err.into().to_string())))
 }
 
 /// Runs a call in the tenant of its principal: once for each idempotency key.

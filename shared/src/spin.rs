@@ -4,23 +4,19 @@ mod database;
 mod outside;
 mod wakes;
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, pin::Pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
 use http::{StatusCode, header};
-use http_body_util::Full;
-use spin_sdk::{
-    http::{BoxBody, Request, body, box_body},
-    key_value, variables,
-};
+use http_body_util::BodyExt;
+use spin_sdk::{http::Request, key_value, variables};
 use subtle::ConstantTimeEq;
 
 use crate::{
     blob_rows::BlobRows,
     domain::{Timestamp, sha256_hex},
     function::Function,
-    http::{Body, Response, empty},
+    http::{Body, Broken, Response, empty},
     ingest,
     limit::Standing,
     limits, migrations,
@@ -37,6 +33,9 @@ use wakes::WAKE_PATH;
 
 /// Where the files of `build/assets` are mounted.
 const ASSETS: &str = "/assets";
+
+/// The body of an answer. A client that hangs up drops it, with the next chunk at the latest.
+pub type Written = Pin<Box<dyn http_body::Body<Data = Bytes, Error = Broken>>>;
 
 /// The runtime.
 #[derive(Clone)]
@@ -57,7 +56,7 @@ pub struct SpinStore {
 }
 
 /// Answers a request to the component of `F`, and then does what is due.
-pub async fn serve<F: Function>(request: Request) -> http::Response<BoxBody> {
+pub async fn serve<F: Function>(request: Request) -> http::Response<Written> {
     let path = request.uri().path().to_owned();
     if let Some(tenant) = path.strip_prefix(WAKE_PATH) {
         return write(wake::<F>(&request, tenant).await);
@@ -74,12 +73,13 @@ async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
         database::bring_up().await?;
     }
     let admitted = serving::admit::<F>(&Spin, &method, &uri, &parts.headers).await?;
-    let body = http_body_util::BodyExt::map_err(body, |err| err.to_string());
-    let call = serving::call(admitted.route, parts, body).await?;
-    let Some(principal) = admitted.principal else { return F::edge(&Spin, &call).await };
-    if call.route.at_edge {
-        return F::at_edge(&Spin, &principal, &call).await;
+    let body = body.map_err(|err| err.to_string());
+    let route = admitted.route;
+    if let Some(principal) = admitted.principal.as_ref().filter(|_| route.at_edge) {
+        return serving::at_edge::<F, _>(&Spin, principal, route, parts, body).await;
     }
+    let call = serving::call(route, parts, body).await?;
+    let Some(principal) = admitted.principal else { return F::edge(&Spin, &call).await };
     let store = SpinStore::new::<F>(&principal.tenant);
     let outcome = serving::run::<F, _, _>(&Spin, &store, principal, &call).await;
     if store.woken.get() {
@@ -117,20 +117,10 @@ async fn wake<F: Function>(request: &Request, tenant: &str) -> Response {
     empty(StatusCode::ACCEPTED)
 }
 
-fn write(response: Response) -> http::Response<BoxBody> {
+fn write(response: Response) -> http::Response<Written> {
     response.map(|body| match body {
-        Body::Full(it) => box_body(Full::new(it)),
-        Body::Stream(mut chunks) => {
-            let (mut sender, body) = body::stream::<Bytes>();
-            spin_sdk::wasip3::spawn(async move {
-                while let Some(chunk) = chunks.next().await {
-                    if sender.send(chunk).await.is_err() {
-                        break; // The client is gone.
-                    }
-                }
-            });
-            box_body(body)
-        }
+        Body::Full(it) => outside::full(it),
+        Body::Stream(chunks) => outside::body(chunks),
     })
 }
 
@@ -165,7 +155,7 @@ impl Edge for Spin {
         spin_sdk::time::sleep(time).await;
     }
 
-    fn later(&self, work: impl Future<Output = ()> + 'static) {
+    fn after(&self, work: impl Future<Output = ()> + 'static) {
         spin_sdk::wasip3::spawn(work);
     }
 

@@ -10,12 +10,13 @@ mod module;
 mod object;
 mod outside;
 mod queue;
+mod streamed;
 mod value;
 
 use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use worker::{Context, Env, KvStore, console_error};
+use worker::{Context, Env, KvStore, console_error, wasm_bindgen_futures::spawn_local};
 
 use crate::{
     domain::Timestamp,
@@ -50,13 +51,13 @@ const INGEST: &str = "INGEST";
 pub struct Worker(Env, Option<Rc<Context>>);
 
 impl Worker {
-    /// The runtime for what no request waits for.
+    /// The runtime, beside any request.
     pub fn new(env: Env) -> Self {
         Self(env, None)
     }
 
-    /// The runtime for a request.
-    pub fn with(env: Env, context: Context) -> Self {
+    /// The same in a request, whose context may outlast it.
+    pub fn within(env: Env, context: Context) -> Self {
         Self(env, Some(Rc::new(context)))
     }
 }
@@ -90,10 +91,10 @@ impl Edge for Worker {
         worker::Delay::from(time).await;
     }
 
-    fn later(&self, work: impl Future<Output = ()> + 'static) {
+    fn after(&self, work: impl Future<Output = ()> + 'static) {
         match &self.1 {
-            Some(it) => it.wait_until(work),
-            None => worker::wasm_bindgen_futures::spawn_local(work),
+            Some(context) => context.wait_until(work),
+            None => spawn_local(work),
         }
     }
 

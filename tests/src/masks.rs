@@ -4,9 +4,9 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 16] = [
+const PREFIXES: [&str; 17] = [
     "ten", "key", "src", "msg", "mem", "run", "job", "bpk", "whsec", "lnk", "end", "evt", "wsk",
-    "whpk", "bat", "rep",
+    "whpk", "bat", "rep", "gte",
 ];
 /// Fields that depend on chance or jitter.
 const HIDDEN: [&str; 9] = [

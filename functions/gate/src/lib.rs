@@ -1,6 +1,7 @@
 //! The gate: who may do how much of what, and how much of it was done.
 
 pub mod limits;
+pub mod proxy;
 pub mod quota;
 pub mod schema;
 pub mod usage;
@@ -8,7 +9,7 @@ pub mod usage;
 use shared::{
     domain::{Commit, Failure, Job, Principal},
     function::Function,
-    http::Response,
+    http::{Chunks, Response},
     ports::{Edge, Item, PortError, Tenant},
     problem::Problem,
     route::{Call, Route},
@@ -23,7 +24,7 @@ impl Function for Gate {
     const NAME: &'static str = "gate";
 
     fn routes() -> impl Iterator<Item = &'static Route> {
-        limits::ROUTES.iter().chain(usage::ROUTES).chain(quota::ROUTES)
+        limits::ROUTES.iter().chain(proxy::ROUTES).chain(usage::ROUTES).chain(quota::ROUTES)
     }
 
     async fn handle(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem> {
@@ -32,6 +33,8 @@ impl Function for Gate {
             usage::handle(tenant, call).await
         } else if is_one_of(quota::ROUTES) {
             quota::handle(tenant, call).await
+        } else if is_one_of(proxy::ROUTES) {
+            proxy::handle(tenant, call).await
         } else {
             limits::handle(tenant, call).await
         }
@@ -45,11 +48,22 @@ impl Function for Gate {
         limits::at_edge(edge, principal, call).await
     }
 
+    async fn stream(
+        edge: &impl Edge,
+        principal: &Principal,
+        call: &Call,
+        body: Option<Chunks>,
+    ) -> Result<Response, Problem> {
+        proxy::stream(edge, principal, call, body).await
+    }
+
     async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         if job.kind.starts_with("gate.usage") {
             usage::work(tenant, job).await
         } else if job.kind.starts_with(quota::look::LOOK) {
             quota::work(tenant, job).await
+        } else if job.kind == proxy::app::SHOW {
+            proxy::work(tenant, job).await
         } else {
             limits::work(tenant, job).await
         }

@@ -5,7 +5,7 @@ pub mod asked;
 pub mod check;
 mod key;
 mod local;
-mod pattern;
+pub mod pattern;
 pub mod policy;
 pub mod receipt;
 mod set;

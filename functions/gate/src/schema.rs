@@ -8,6 +8,7 @@ use crate::limits::{
     policy::Policy,
     receipt::Settlement,
 };
+use crate::proxy::app::App;
 use crate::quota::{
     Verdict,
     holder::QuotaCheck,
@@ -29,6 +30,7 @@ use crate::usage::{
 /// All operations of this function.
 pub fn operations() -> Vec<Operation> {
     let mut all = limits();
+    all.extend(apps());
     all.extend(usage());
     all.extend(quotas());
     all.extend(reports());
@@ -53,6 +55,23 @@ fn limits() -> Vec<Operation> {
             .conditional()
             .gives::<Policy>(200),
         operation("deletePolicy", "Remove a policy: it limits nothing any more.").gives_nothing(),
+    ]
+}
+
+fn apps() -> Vec<Operation> {
+    vec![
+        operation("listApps", "List the apps behind the gate, by name.").gives_page::<App>(),
+        operation("getApp", "Read an app.").gives::<App>(200),
+        operation("putApp", "Write an app: make it, or replace it under the address that it has.")
+            .takes::<App>()
+            .conditional()
+            .gives::<App>(200),
+        operation("deleteApp", "Remove an app: its address leads nowhere any more.")
+            .conditional()
+            .gives_nothing(),
+        operation("forwardRoot", "As below, for the origin's root.").gives_other("*/*"),
+        operation("forward", "Hand a request on to the origin of an app, if its policies let it.")
+            .gives_other("*/*"),
     ]
 }
 

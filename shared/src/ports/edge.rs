@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Assets, Blobs, Fetch, Kv, Limiter, PortError, Queue, Sql};
+use super::{Assets, Blobs, Fetch, Forward, Kv, Limiter, PortError, Queue, Sql};
 use crate::domain::Timestamp;
 
 /// The runtime, without a tenant: the clock, chance, settings, and the shared directory.
-pub trait Edge: Assets + Fetch + Limiter + Queue + Clone + 'static {
+pub trait Edge: Assets + Fetch + Forward + Limiter + Queue + Clone + 'static {
     /// The time now. It may stand still while a handler computes (as on Workers).
     fn now(&self) -> Timestamp;
 
@@ -25,9 +25,9 @@ pub trait Edge: Assets + Fetch + Limiter + Queue + Clone + 'static {
     /// Lets others run for this long.
     async fn sleep(&self, time: Duration);
 
-    /// Does this beside the answer and after it, for some seconds at most. It is lost when the
-    /// instance dies before.
-    fn later(&self, work: impl Future<Output = ()> + 'static);
+    /// Does this beside the request and after its answer, also when the client has hung up, for
+    /// some seconds at most. It is lost when the instance dies before.
+    fn after(&self, work: impl Future<Output = ()> + 'static);
 
     /// The directory: which credential leads to which tenant.
     fn directory(&self) -> impl Sql;

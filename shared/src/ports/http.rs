@@ -1,9 +1,11 @@
-//! One request to somebody else.
+//! Requests to somebody else.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
+
+use crate::http::{Chunks, Response};
 
 /// Sends requests outside.
 pub trait Fetch {
@@ -13,6 +15,21 @@ pub trait Fetch {
     /// address unless the operator names it; no redirect is followed; the wait and the size of
     /// what is read are bounded. An answer whose body breaks off is an answer all the same.
     async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError>;
+}
+
+/// Hands requests on, and their answers back, while they come.
+pub trait Forward {
+    /// Sends a request while its body comes, and gives the answer as soon as its head is there.
+    ///
+    /// Only to where [`Fetch`] may go; no redirect is followed; nothing of a body is kept beyond
+    /// what is on its way. `None` is no body. The address is sent as it stands, byte for byte
+    /// where the runtime can. Who drops the future or the answer's body ends the exchange. The
+    /// adapter adds the host; a length that the headers name is kept.
+    ///
+    /// # Errors
+    /// Why there is no answer, but for a timeout, which is the caller's.
+    async fn forward(&self, request: http::Request<Option<Chunks>>)
+    -> Result<Response, FetchError>;
 }
 
 /// A request to send.

@@ -4,17 +4,49 @@
 use std::pin::pin;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::{Either, select};
-use http_body_util::{BodyExt, Full};
+use futures_util::{
+    StreamExt,
+    future::{Either, select},
+};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use spin_sdk::wasip3::http::types::ErrorCode;
 
-use super::Spin;
-use crate::ports::{Fetch, FetchError, HttpRequest, HttpResponse};
+use super::{Spin, Written};
+use crate::{
+    http::{Body, Broken, Chunks, Response},
+    ports::{Fetch, FetchError, Forward, HttpRequest, HttpResponse},
+    serve,
+};
 
 impl Fetch for Spin {
     async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
         fetch(request).await
     }
+}
+
+impl Forward for Spin {
+    async fn forward(
+        &self,
+        request: http::Request<Option<Chunks>>,
+    ) -> Result<Response, FetchError> {
+        let request = request.map(|it| match it {
+            Some(chunks) => body(chunks),
+            None => full(Bytes::new()),
+        });
+        let answer = spin_sdk::http::send(request).await.map_err(failed)?;
+        Ok(answer.map(|it| Body::Stream(serve::chunks(it.map_err(|err| err.to_string())))))
+    }
+}
+
+/// A body that is all there.
+pub(super) fn full(bytes: Bytes) -> Written {
+    Box::pin(Full::new(bytes).map_err(|it| -> Broken { match it {} }))
+}
+
+/// A body of ours as one of the SDK's.
+pub(super) fn body(chunks: Chunks) -> Written {
+    Box::pin(StreamBody::new(chunks.map(|it| it.map(Frame::data))))
 }
 
 pub(super) async fn fetch(request: HttpRequest) -> Result<HttpResponse, FetchError> {

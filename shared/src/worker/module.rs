@@ -1,13 +1,13 @@
 //! The module's entry: the door at the edge, and the way to the tenant's object.
 
-use futures_util::StreamExt;
 use http::{Request, request::Parts};
 use http_body_util::Full;
-use worker::{Context, Env, Headers, HttpRequest, Response, ResponseBuilder};
+use worker::{Context, Env, HttpRequest, Response, ResponseBuilder};
 
 use super::{
     Worker,
     object::{self, ERRAND},
+    streamed,
 };
 use crate::{
     domain::OPERATOR,
@@ -34,7 +34,7 @@ pub async fn fetch<F: Function>(
     env: Env,
     context: Context,
 ) -> worker::Result<Response> {
-    let edge = Worker::with(env, context);
+    let edge = Worker::within(env, context);
     let method = request.method().clone();
     match answer::<F>(&edge, request).await {
         Ok(Outcome::Objects(response)) => Ok(response),
@@ -53,8 +53,8 @@ async fn answer<F: Function>(edge: &Worker, request: HttpRequest) -> Result<Outc
         return F::edge(edge, &call).await.map(Outcome::Ours);
     };
     if admitted.route.at_edge {
-        let call = serve::call(admitted.route, parts, body).await?;
-        return F::at_edge(edge, &principal, &call).await.map(Outcome::Ours);
+        let answer = streamed::answer::<F>(edge, &principal, admitted.route, parts, body).await;
+        return answer.map(Outcome::Ours);
     }
     let body = door::read_body(&parts.headers, body, admitted.route.body_bytes_max).await?;
     let broken = |err: &dyn std::fmt::Display| Problem::unavailable().caused_by(err);
@@ -107,13 +107,13 @@ pub(super) fn write(response: Answer) -> worker::Result<Response> {
     let (parts, body) = response.into_parts();
     let builder = ResponseBuilder::new()
         .with_status(parts.status.as_u16())
-        .with_headers(Headers::from(parts.headers));
+        .with_headers(streamed::headers(&parts.headers));
     match body {
         // Some statuses must not have a body, not even an empty one.
         Body::Full(it) if it.is_empty() => Ok(builder.empty()),
         Body::Full(it) => Ok(builder.fixed(it.to_vec())),
         Body::Stream(chunks) => {
-            builder.from_stream(chunks.map(|it| Ok::<_, worker::Error>(it.to_vec())))
+            Ok(builder.stream(streamed::readable(chunks, streamed::length(&parts.headers))?))
         }
     }
 }

@@ -56,7 +56,10 @@ impl Object {
     pub fn new(state: &State, env: Env) -> Self {
         let storage = state.storage();
         let (alarm, is_up) = (Cell::new(None), Cell::new(false));
-        Self { edge: Worker::new(env), store: ObjectStore(Rc::new(Inner { storage, alarm, is_up })) }
+        Self {
+            edge: Worker::new(env),
+            store: ObjectStore(Rc::new(Inner { storage, alarm, is_up })),
+        }
     }
 
     /// Answers what the edge sends on.

@@ -136,6 +136,7 @@ pub async fn decide(
     let tally = tally(principal, asked, &asks, now);
     let (shadow, real): (Vec<_>, Vec<_>) = asks.into_iter().partition(|it| it.policy.shadow);
     let group = group(principal, asked);
+    let counted = tally.as_ref().map_or(0, units);
 
     let mut checked = Checked {
         allowed: true,
@@ -160,8 +161,8 @@ pub async fn decide(
         checked.lease = lease.filter(|_| real.iter().any(holds));
         if asked.receipt {
             let receipt = Receipt::new(principal, asked, &group, &checked, now);
-            let questions = real.iter().map(|it| (&it.question.key, it.question.limit));
-            checked.receipt = Some(receipt.of(questions).token(edge).await?);
+            let questions = real.iter().map(|it| &it.question);
+            checked.receipt = Some(receipt.of(questions, counted).token(edge).await?);
         }
     } else {
         let refused = checked.policies.iter().filter(|it| !it.allowed);
@@ -290,6 +291,11 @@ fn tally(principal: &Principal, asked: &Asked, asks: &[Asks], now: Timestamp) ->
         admitted: counts("passed"),
         refused: counts("blocked"),
     })
+}
+
+/// How many units are counted.
+fn units(it: &Tally) -> i64 {
+    it.admitted.iter().find(|it| it.0 == "passed_units").map_or(0, |it| it.1)
 }
 
 /// Takes what is asked of all of them, or nothing.

@@ -148,7 +148,7 @@ fn tell_later(edge: &impl Edge) {
     }
     TOLD_BY.set(Some(now + TELL_AFTER));
     let mine = edge.clone();
-    edge.later(async move {
+    edge.after(async move {
         mine.sleep(TELL_AFTER).await;
         TOLD_BY.set(None);
         let pending = |it: &(&String, &Share)| it.1.pending > 0;

@@ -231,7 +231,11 @@ fn limited(path: &str, seconds: i64, unfit: Option<Unfit>) -> Result<(), Problem
     Err(Problem::unfitting(&format!("{path}{field}"), why))
 }
 
-fn check_name(field: &str, name: &str) -> Result<(), Problem> {
+/// Whether a text can be a name.
+///
+/// # Errors
+/// 422 when it cannot.
+pub fn check_name(field: &str, name: &str) -> Result<(), Problem> {
     let plain = name.bytes().all(|it| it.is_ascii_alphanumeric() || b"._-".contains(&it));
     if plain && (1..=NAME_CHARS_MAX).contains(&name.len()) {
         return Ok(());

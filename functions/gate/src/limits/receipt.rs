@@ -34,10 +34,16 @@ pub struct Receipt {
     lease: Option<String>,
     at_ms: i64,
     taken: Vec<(String, Limit)>,
+    /// How many units of each of them …
+    #[serde(default)]
+    units: Vec<i64>,
+    /// … and how many were counted; 0 when it was not counted at all.
+    #[serde(default)]
+    counted: i64,
 }
 
 /// What became of a request that was let in.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settlement {
     /// The receipt of the check.
@@ -69,12 +75,37 @@ impl Receipt {
             lease: checked.lease.clone(),
             at_ms: now.0,
             taken: vec![],
+            units: vec![],
+            counted: 0,
         }
     }
 
-    /// With what was taken of.
-    pub fn of<'a>(self, taken: impl Iterator<Item = (&'a String, Limit)>) -> Self {
-        Self { taken: taken.map(|(key, limit)| (key.clone(), limit)).collect(), ..self }
+    /// With what was taken, and how many units were counted.
+    pub fn of<'a>(self, taken: impl Iterator<Item = &'a Question>, counted: i64) -> Self {
+        let unit = |it: &Question| match it.act {
+            Act::Take(units) | Act::Lease(units, ..) => units,
+            _ => 0,
+        };
+        let all = taken.map(|it| ((it.key.clone(), it.limit), unit(it)));
+        let (taken, units) = all.unzip();
+        Self { taken, units, counted, ..self }
+    }
+
+    /// What settles it: of each key this cost, or the end of its lease.
+    fn questions(&self, costs: impl Iterator<Item = i64>) -> Vec<Question> {
+        let question = |((key, limit), cost): (&(String, Limit), i64)| {
+            let act = match (limit.algorithm(), &self.lease) {
+                (Algorithm::Concurrency, Some(lease)) => Act::Release(lease.clone()),
+                _ => Act::Settle(cost, Timestamp(self.at_ms)),
+            };
+            Question { key: key.clone(), limit: *limit, act }
+        };
+        self.taken.iter().zip(costs).map(question).collect()
+    }
+
+    fn tally(&self, admitted: Vec<(String, i64)>) -> Tally {
+        let (tenant, label) = (self.tenant.clone(), self.label.clone());
+        Tally { tenant, function: "gate".to_owned(), label, admitted, refused: vec![] }
     }
 
     /// The token that stands for it.
@@ -116,25 +147,47 @@ pub async fn settle(
     if settlement.latency_ms.is_some_and(|it| it > LATENCY_MS_MAX) {
         return Err(Problem::unfitting("latency_ms", format!("at most {LATENCY_MS_MAX}")));
     }
+    apply(edge, principal, &settlement).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// Settles a check by these words.
+///
+/// # Errors
+/// 422 when the receipt is none; 503 when the limiter cannot be asked.
+pub async fn apply(
+    edge: &impl Edge,
+    principal: &Principal,
+    settlement: &Settlement,
+) -> Result<(), Problem> {
     let receipt = Receipt::read(edge, principal, &settlement.receipt).await?;
     let now = set::now(edge, principal).await?;
-    let question = |(key, limit): &(String, Limit)| {
-        let act = match (limit.algorithm(), &receipt.lease) {
-            (Algorithm::Concurrency, Some(lease)) => Act::Release(lease.clone()),
-            _ => Act::Settle(settlement.cost, Timestamp(receipt.at_ms)),
-        };
-        Question { key: key.clone(), limit: *limit, act }
-    };
-    let questions: Vec<_> = receipt.taken.iter().map(question).collect();
-    let tally = Tally {
-        tenant: receipt.tenant.clone(),
-        function: "gate".to_owned(),
-        label: receipt.label.clone(),
-        admitted: counts(&settlement),
-        refused: vec![],
-    };
+    let questions = receipt.questions(std::iter::repeat(settlement.cost));
+    let tally = receipt.tally(counts(settlement));
     edge.decide(&receipt.group, &questions, &[tally], now).await?;
-    Ok(empty(StatusCode::NO_CONTENT))
+    Ok(())
+}
+
+/// Takes a check back: gives back all that it has taken, ends its leases, and counts its status
+/// but neither the request nor its units.
+///
+/// # Errors
+/// As of [`apply`].
+pub async fn give_back(
+    edge: &impl Edge,
+    principal: &Principal,
+    settlement: &Settlement,
+) -> Result<(), Problem> {
+    let receipt = Receipt::read(edge, principal, &settlement.receipt).await?;
+    let now = set::now(edge, principal).await?;
+    let questions = receipt.questions(receipt.units.iter().map(|it| -it));
+    let mut counts = counts(settlement);
+    if receipt.counted != 0 {
+        counts.push(("passed".to_owned(), -1));
+        counts.push(("passed_units".to_owned(), -receipt.counted));
+    }
+    edge.decide(&receipt.group, &questions, &[receipt.tally(counts)], now).await?;
+    Ok(())
 }
 
 fn counts(it: &Settlement) -> Vec<(String, i64)> {

@@ -1,0 +1,142 @@
+//! Who asks, by the headers of a request.
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    domain::sha256_hex,
+    http::{HeaderMap, header},
+    problem::Problem,
+};
+use utoipa::ToSchema;
+
+use super::app::check_header;
+use crate::limits::asked::Asked;
+
+/// Where a request says who asks.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identify {
+    /// The header with the customer's API key: `authorization`, of which the bearer's token is
+    /// taken (RFC 6750), or another, as `x-api-key`, which is taken whole.
+    #[serde(default = "authorization")]
+    pub key_header: String,
+    /// The header with the user. Only where the origin's own front sets it: any client can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_header: Option<String>,
+    /// What happens to a request without a key.
+    #[serde(default)]
+    pub when_missing: Missing,
+}
+
+/// What happens to a request that shows no key.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = MissingKey)]
+pub enum Missing {
+    /// It is answered with 401.
+    #[default]
+    Refuse,
+    /// It is decided without a key.
+    Admit,
+}
+
+fn authorization() -> String {
+    header::AUTHORIZATION.to_string()
+}
+
+impl Default for Identify {
+    fn default() -> Self {
+        let (user_header, when_missing) = (None, Missing::default());
+        Self { key_header: authorization(), user_header, when_missing }
+    }
+}
+
+impl Identify {
+    /// Whether its headers can be headers.
+    ///
+    /// # Errors
+    /// Which one cannot.
+    pub fn check(&self) -> Result<(), Problem> {
+        check_header("identify.key_header", &self.key_header)?;
+        self.user_header.as_deref().map_or(Ok(()), |it| check_header("identify.user_header", it))
+    }
+}
+
+/// Fills in who asks.
+///
+/// # Errors
+/// 401 when nobody does, and that is refused.
+pub fn identify(rule: &Identify, headers: &HeaderMap, asked: &mut Asked) -> Result<(), Problem> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let shown = text(&rule.key_header).and_then(|it| match rule.key_header.as_str() {
+        it_is if it_is.eq_ignore_ascii_case(header::AUTHORIZATION.as_str()) => bearer(it),
+        _ => Some(it).filter(|it| !it.is_empty()),
+    });
+    asked.user = rule.user_header.as_deref().and_then(text).map(str::to_owned);
+    match shown {
+        // A secret is not for policies, usage or logs: what they see of it is its hash.
+        Some(secret) => asked.api_key = Some(hashed(secret)),
+        None if rule.when_missing == Missing::Admit => {}
+        None => {
+            let how = match rule.key_header.eq_ignore_ascii_case(header::AUTHORIZATION.as_str()) {
+                true => "send your API key as Authorization: Bearer".to_owned(),
+                false => format!("send your API key in the header {}", rule.key_header),
+            };
+            return Err(Problem::unauthorized(&how));
+        }
+    }
+    Ok(())
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    Some(token.trim()).filter(|it| scheme.eq_ignore_ascii_case("bearer") && !it.is_empty())
+}
+
+fn hashed(secret: &str) -> String {
+    let hash = sha256_hex(secret.as_bytes());
+    format!("sha256:{}", hash.get(..32).unwrap_or(&hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(rule: &Identify, headers: &[(&'static str, &'static str)]) -> Result<Asked, Problem> {
+        let headers = headers.iter().map(|(name, value)| {
+            (name.parse().unwrap(), shared::http::HeaderValue::from_static(value))
+        });
+        let mut asked = Asked::default();
+        identify(rule, &headers.collect(), &mut asked).map(|()| asked)
+    }
+
+    #[test]
+    fn a_key_comes_from_where_the_rule_says_and_never_in_the_clear() {
+        let bearer = Identify::default();
+        let header = Identify { key_header: "X-Api-Key".to_owned(), ..bearer.clone() };
+
+        let one = asked(&bearer, &[("authorization", "bearer  s3cret ")]).unwrap().api_key;
+        let same = asked(&header, &[("x-api-key", "s3cret")]).unwrap().api_key;
+
+        assert!(one.is_some() && one == same && !one.unwrap().contains("s3cret"));
+        assert_ne!(same, asked(&header, &[("x-api-key", "other")]).unwrap().api_key);
+    }
+
+    #[test]
+    fn who_shows_nothing_is_refused_or_nobody() {
+        let rule = Identify::default();
+        for headers in
+            [&[][..], &[("authorization", "Basic eDp5")], &[("authorization", "Bearer ")]]
+        {
+            assert_eq!(asked(&rule, headers).unwrap_err().status(), 401);
+        }
+        let rule = Identify {
+            when_missing: Missing::Admit,
+            user_header: Some("X-User".to_owned()),
+            ..rule
+        };
+
+        let asked = asked(&rule, &[("x-user", "u1")]).unwrap();
+
+        assert_eq!((asked.api_key, asked.user.as_deref()), (None, Some("u1")));
+    }
+}
