@@ -61,6 +61,9 @@ pub struct Header {
     pub order: Option<String>,
     /// BG-14: first and last day of what is invoiced.
     pub period: Option<(NaiveDate, NaiveDate)>,
+    /// BT-72: when it was supplied; Article 226(7) of Directive 2006/112/EC asks for it, or the
+    /// period, where it is not the day of issue.
+    pub delivered: Option<NaiveDate>,
     /// BG-3: the invoice that a credit note mirrors.
     pub preceding: Option<(String, NaiveDate)>,
     /// BT-84: where to pay to, for a credit transfer.

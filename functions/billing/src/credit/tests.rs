@@ -1,10 +1,49 @@
 //! Wallets: the order of consumption, and sums that never leak.
 
 use proptest::prelude::*;
+use serde::Deserialize;
 
 use super::*;
 
 const DAY: i64 = 86_400_000;
+const EXAMPLES: &str = include_str!("../../../../fixtures/billing/credits.json");
+
+#[derive(Deserialize)]
+struct Example {
+    source: String,
+    grants: Vec<GivenGrant>,
+    now: Timestamp,
+    consume: i64,
+    expected: Vec<(String, i64)>,
+}
+
+#[derive(Deserialize)]
+struct GivenGrant {
+    id: String,
+    basis: String,
+    priority: u8,
+    amount: i64,
+    granted_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+#[test]
+fn examples_are_consumed_as_told() {
+    let examples: Vec<Example> = serde_json::from_str(EXAMPLES).unwrap();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let all = wallet(example.grants.iter().map(|it| {
+            let basis = if it.basis == "paid" { Basis::Paid } else { Basis::Promotional };
+            let (from, until) = (it.granted_at, it.expires_at);
+            Grant::new(&it.id, basis, it.priority, it.amount, from, until).unwrap()
+        }));
+
+        let (_, parts) = all.consume(example.consume, example.now).unwrap();
+
+        let taken: Vec<_> = parts.into_iter().map(|it| (it.grant, it.amount)).collect();
+        assert_eq!(taken, example.expected, "{}", example.source);
+    }
+}
 
 fn grant(id: &str, priority: u8, amount: i64, from: i64, until: Option<i64>) -> Grant {
     let until = until.map(|it| Timestamp(it * DAY));

@@ -45,8 +45,8 @@ fn base(header: &Header, document: &Document, totals: &Totals) -> Vec<Rule> {
     let named = document.lines.iter().all(|it| is_told(&it.name));
     let measured = document.lines.iter().all(|it| is_told(&it.unit));
     let adjusted = document.adjustments.iter().all(|it| is_told(&it.reason));
-    let lines = document.lines.iter().flat_map(|it| &it.adjustments);
-    let lines_adjusted = lines.fold(true, |all, it| all && is_told(&it.reason));
+    let mut of_lines = document.lines.iter().flat_map(|it| &it.adjustments);
+    let lines_adjusted = of_lines.all(|it| is_told(&it.reason));
     let digits = document.currency.digits() <= 2;
     let id = seller.vat_id.is_some() || seller.legal_id.is_some();
     vec![

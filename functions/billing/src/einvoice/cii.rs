@@ -24,7 +24,8 @@ pub(super) fn write(it: Input<'_>) -> String {
                 xml.within("ram:IncludedSupplyChainTradeLineItem", |xml| item(xml, it, line));
             }
             xml.within("ram:ApplicableHeaderTradeAgreement", |xml| agreement(xml, it));
-            xml.within("ram:ApplicableHeaderTradeDelivery", |_| {});
+            // The schema wants it, even if it has nothing to say.
+            xml.within("ram:ApplicableHeaderTradeDelivery", |xml| delivery(xml, it));
             xml.within("ram:ApplicableHeaderTradeSettlement", |xml| settlement(xml, it));
         });
     })
@@ -118,6 +119,14 @@ fn party(xml: &mut Xml, it: Input<'_>, party: &Party) {
     if let Some(id) = it.vat_id(party) {
         xml.within("ram:SpecifiedTaxRegistration", |xml| {
             xml.text_with("ram:ID", &[("schemeID", "VA")], id);
+        });
+    }
+}
+
+fn delivery(xml: &mut Xml, it: Input<'_>) {
+    if let Some(day) = it.header.delivered {
+        xml.within("ram:ActualDeliverySupplyChainEvent", |xml| {
+            xml.within("ram:OccurrenceDateTime", |xml| date(xml, "udt:DateTimeString", day));
         });
     }
 }

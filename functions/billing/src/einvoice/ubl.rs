@@ -22,6 +22,11 @@ pub(super) fn write(it: Input<'_>) -> String {
         references(xml, it);
         xml.within("cac:AccountingSupplierParty", |xml| party(xml, it, &it.header.seller));
         xml.within("cac:AccountingCustomerParty", |xml| party(xml, it, &it.header.buyer));
+        if let Some(day) = it.header.delivered {
+            xml.within("cac:Delivery", |xml| {
+                xml.text("cbc:ActualDeliveryDate", &day.to_string());
+            });
+        }
         payment(xml, it);
         for adjustment in &it.document.adjustments {
             allowance(xml, it, adjustment, Some(adjustment.vat));

@@ -18,6 +18,9 @@ pub struct Sale {
     pub tax: i64,
 }
 
+/// Accounts and amounts, all of them debits or all of them credits.
+type Side = Vec<(Account, i64)>;
+
 /// One event. All amounts are minor units, zero or more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Event {
@@ -70,7 +73,7 @@ impl Event {
         if all().any(|(_, it)| *it < 0) || all().all(|(_, it)| *it == 0) {
             return Err(Error::BadAmount);
         }
-        if sum(&debits).is_none() {
+        if sum(&debits).is_none() || sum(&credits).is_none() {
             return Err(Error::TooLarge);
         }
         let entry = |account: Account, amount: i64| Entry { account, currency, amount };
@@ -79,8 +82,8 @@ impl Event {
         Posting::new(debits.chain(credits))
     }
 
-    /// Debits and credits. A side that does not fit balances to nothing, and is refused above.
-    fn sides(self) -> (Vec<(Account, i64)>, Vec<(Account, i64)>) {
+    /// Debits and credits. A sum that would not fit is held to 63 bits here, and refused by the caller.
+    fn sides(self) -> (Side, Side) {
         match self {
             Self::Finalised(it) => (
                 vec![(Receivable, it.gross())],

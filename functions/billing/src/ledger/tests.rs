@@ -92,7 +92,7 @@ fn an_event_of_less_than_nothing_is_refused() {
     assert_eq!(Event::Paid(-1).post(EUR), Err(Error::BadAmount));
     assert_eq!(Event::Paid(0).post(EUR), Err(Error::BadAmount));
     assert_eq!(Event::CreditNote(huge).post(EUR), Err(Error::TooLarge));
-    assert!(Event::Finalised(huge).post(EUR).is_err());
+    assert_eq!(Event::Finalised(huge).post(EUR), Err(Error::TooLarge));
 }
 
 fn event() -> impl Strategy<Value = Event> {
