@@ -70,6 +70,8 @@ pub struct Header {
     pub iban: Option<String>,
     /// BT-120 where the category is E: the reason for the exemption.
     pub exemption: Option<String>,
+    /// BT-32: the seller's number at the local tax office, for who has no VAT id.
+    pub seller_tax_id: Option<String>,
     /// BG-4.
     pub seller: Party,
     /// BG-7.

@@ -76,15 +76,16 @@ fn vat(header: &Header, document: &Document) -> Vec<Rule> {
     let (seller, buyer) = (&header.seller, &header.buyer);
     let (known, buyer_known) =
         (seller.vat_id.is_some(), buyer.vat_id.is_some() || buyer.legal_id.is_some());
+    let taxed = known || header.seller_tax_id.as_deref().is_some_and(is_told);
     let why = header.exemption.as_deref().is_none_or(is_told);
-    let needs_id = "give the seller's VAT id";
+    let needs_id = "give the seller's VAT id, or the number at the tax office (not for exports)";
     vec![
-        (!has(Category::Standard) || known, "BR-S-02", needs_id),
-        (!has(Category::Zero) || known, "BR-Z-02", needs_id),
-        (!has(Category::Exempt) || known, "BR-E-02", needs_id),
+        (!has(Category::Standard) || taxed, "BR-S-02", needs_id),
+        (!has(Category::Zero) || taxed, "BR-Z-02", needs_id),
+        (!has(Category::Exempt) || taxed, "BR-E-02", needs_id),
         (!has(Category::Exempt) || why, "BR-E-10", "say why it is exempt"),
         (!has(Category::Export) || known, "BR-G-02", needs_id),
-        (!has(Category::ReverseCharge) || known, "BR-AE-02", needs_id),
+        (!has(Category::ReverseCharge) || taxed, "BR-AE-02", needs_id),
         (!has(Category::ReverseCharge) || buyer_known, "BR-AE-02", "give the buyer's VAT id"),
         // The VAT id is left out beside O, so another id must be there.
         (

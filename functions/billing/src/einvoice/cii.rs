@@ -80,7 +80,12 @@ fn item(xml: &mut Xml, it: Input<'_>, line: &Line) {
 fn agreement(xml: &mut Xml, it: Input<'_>) {
     let header = it.header;
     xml.maybe("ram:BuyerReference", header.buyer_reference.as_deref());
-    xml.within("ram:SellerTradeParty", |xml| party(xml, it, &header.seller));
+    xml.within("ram:SellerTradeParty", |xml| {
+        party(xml, it, &header.seller);
+        if let Some(id) = &header.seller_tax_id {
+            registration(xml, "FC", id);
+        }
+    });
     xml.within("ram:BuyerTradeParty", |xml| party(xml, it, &header.buyer));
     if let Some(order) = &header.order {
         xml.within("ram:BuyerOrderReferencedDocument", |xml| {
@@ -117,10 +122,15 @@ fn party(xml: &mut Xml, it: Input<'_>, party: &Party) {
         });
     }
     if let Some(id) = it.vat_id(party) {
-        xml.within("ram:SpecifiedTaxRegistration", |xml| {
-            xml.text_with("ram:ID", &[("schemeID", "VA")], id);
-        });
+        registration(xml, "VA", id);
     }
+}
+
+/// UNTDID 1153: VA is a VAT id, FC a number at a local tax office.
+fn registration(xml: &mut Xml, scheme: &str, id: &str) {
+    xml.within("ram:SpecifiedTaxRegistration", |xml| {
+        xml.text_with("ram:ID", &[("schemeID", scheme)], id);
+    });
 }
 
 fn delivery(xml: &mut Xml, it: Input<'_>) {

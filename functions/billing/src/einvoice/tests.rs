@@ -65,6 +65,7 @@ fn header() -> Header {
         preceding: None,
         iban: Some("DE75512108001245126199".into()),
         exemption: None,
+        seller_tax_id: None,
         seller: party("Acme GmbH", "DE", "DE123456789"),
         buyer: party("Käufer AG", "AT", "ATU12345678"),
     }
@@ -90,6 +91,8 @@ fn cases() -> Vec<(&'static str, Header, Document)> {
     let one = |code| document(vec![line("1", 1_000, 49_000_000, vat(code, 0))], vec![]);
     let plain = || Header { profile: Profile::En16931, ..header() };
     let why = Some("Exempt: education (Article 132(1)(i) of Directive 2006/112/EC)".to_owned());
+    let seller = Party { vat_id: None, ..header().seller };
+    let seller_tax_id = Some("21/815/08150".to_owned());
     let before = Some(("ACME-2026-000042".to_owned(), day(1)));
     vec![
         ("taxed", header(), taxed()),
@@ -97,7 +100,7 @@ fn cases() -> Vec<(&'static str, Header, Document)> {
         ("reverse-charge", Header { profile: Profile::Peppol, ..header() }, one("AE")),
         ("not-subject", plain(), one("O")),
         ("export", plain(), one("G")),
-        ("exempt", Header { exemption: why, ..plain() }, one("E")),
+        ("exempt", Header { exemption: why, seller, seller_tax_id, ..plain() }, one("E")),
         ("zero", plain(), one("Z")),
     ]
 }
@@ -181,7 +184,9 @@ fn the_law_is_told_where_no_tax_is_taken() {
             let written = write(syntax, &header, &document).unwrap();
 
             assert!(written.contains(code) && written.contains(text), "{name}");
-            assert_eq!(written.contains("DE123456789"), name != "not-subject", "{name}");
+            let named = !["not-subject", "exempt"].contains(&name);
+            assert_eq!(written.contains("DE123456789"), named, "{name}");
+            assert_eq!(written.contains("21/815/08150"), name == "exempt", "{name}");
         }
     }
 }

@@ -20,8 +20,10 @@ pub(super) fn write(it: Input<'_>) -> String {
     Xml::document(root, &[("xmlns", namespace), cac, cbc], |xml| {
         head(xml, it);
         references(xml, it);
-        xml.within("cac:AccountingSupplierParty", |xml| party(xml, it, &it.header.seller));
-        xml.within("cac:AccountingCustomerParty", |xml| party(xml, it, &it.header.buyer));
+        xml.within("cac:AccountingSupplierParty", |xml| {
+            party(xml, it, &it.header.seller, it.header.seller_tax_id.as_deref());
+        });
+        xml.within("cac:AccountingCustomerParty", |xml| party(xml, it, &it.header.buyer, None));
         if let Some(day) = it.header.delivered {
             xml.within("cac:Delivery", |xml| {
                 xml.text("cbc:ActualDeliveryDate", &day.to_string());
@@ -78,7 +80,7 @@ fn references(xml: &mut Xml, it: Input<'_>) {
     }
 }
 
-fn party(xml: &mut Xml, it: Input<'_>, party: &Party) {
+fn party(xml: &mut Xml, it: Input<'_>, party: &Party, tax_id: Option<&str>) {
     xml.within("cac:Party", |xml| {
         if let Some((scheme, address)) = &party.endpoint {
             xml.text_with("cbc:EndpointID", &[("schemeID", scheme)], address);
@@ -92,10 +94,11 @@ fn party(xml: &mut Xml, it: Input<'_>, party: &Party) {
             });
         });
         if let Some(id) = it.vat_id(party) {
-            xml.within("cac:PartyTaxScheme", |xml| {
-                xml.text("cbc:CompanyID", id);
-                scheme(xml);
-            });
+            registration(xml, "VAT", id);
+        }
+        if let Some(id) = tax_id {
+            // Any scheme but VAT says that it is BT-32.
+            registration(xml, "TAX", id);
         }
         xml.within("cac:PartyLegalEntity", |xml| {
             xml.text("cbc:RegistrationName", &party.name);
@@ -207,6 +210,13 @@ fn category(xml: &mut Xml, name: &str, vat: Vat, told: Option<Input<'_>>) {
             xml.maybe("cbc:TaxExemptionReason", it.reason(vat));
         }
         scheme(xml);
+    });
+}
+
+fn registration(xml: &mut Xml, scheme: &str, id: &str) {
+    xml.within("cac:PartyTaxScheme", |xml| {
+        xml.text("cbc:CompanyID", id);
+        xml.within("cac:TaxScheme", |xml| xml.text("cbc:ID", scheme));
     });
 }
 
