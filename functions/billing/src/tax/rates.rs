@@ -2,8 +2,9 @@
 
 use super::Rate;
 
-/// The day on which the table was compared with the Commission's "Taxes in Europe" list: rates
-/// change by law a few times a year, and an operator may pass others to `treat`.
+/// The day for which the table holds. It was put together from public lists of that time, not
+/// from the Commission's own. Rates change by law a few times a year: an operator who knows a newer
+/// one passes it as `Supply::At`.
 pub const RATES_AS_OF: &str = "2026-01-01";
 
 /// Country (ISO 3166-1 alpha-2) and hundredths of a percent, in the order of the code.
