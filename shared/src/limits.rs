@@ -1,6 +1,6 @@
 //! The limiter in SQL, for a database that many write to, and for an object that has one.
 //!
-//! What is decided is decided by [`Limit::decide`] from the states as they were read. One
+//! What is decided is decided by [`crate::limit::Limit::decide`] from the states as they were read. One
 //! statement then writes all states, if none of them was changed meanwhile, and nothing otherwise;
 //! who comes second decides anew. So two askers never take the same unit.
 //!
