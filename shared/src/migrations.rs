@@ -45,6 +45,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0013_policies.sql",
     "tenant/0014_live.sql",
     "tenant/0015_attempts.sql",
+    "tenant/0016_traces.sql",
 ];
 
 const CREATE_VERSIONS: &str = "

@@ -24,6 +24,7 @@ use crate::{
         event::{self, EVENT_BYTES_MAX, Event},
         prune,
         settings::WORD_CHARS_MAX,
+        trace::Trace,
     },
     signature::{self, Incoming, Refusal, Reply, Verified},
     source::{self, Source},
@@ -137,7 +138,7 @@ async fn keep(
     };
     let headers = Headers::of(call.request.headers()).without(source.recipe.secret_header());
     let commit = received(at, source, &message, &headers, call);
-    let commit = commit.and(published(at, source, &message, call.request.body()).await?);
+    let commit = commit.and(published(at, source, &message, call).await?);
     match at.commit(commit).await {
         Ok(()) => Ok(answer(StatusCode::OK, message.id, ReceivedStatus::Accepted)),
         Err(CommitError::Port(err)) => Err(err.into()),
@@ -178,9 +179,10 @@ async fn published(
     at: &impl Tenant,
     source: &Source,
     message: &Message,
-    body: &[u8],
+    call: &Call,
 ) -> Result<Commit, Problem> {
     let Some(publish) = &source.publish else { return Ok(Commit::new()) };
+    let body = call.request.body();
     let data = (body.len() <= EVENT_BYTES_MAX).then(|| serde_json::from_slice(body).ok()).flatten();
     let event = Event {
         id: at.new_id("evt")?,
@@ -191,6 +193,7 @@ async fn published(
         // What is no JSON, or too large, is asked for.
         data: data.unwrap_or_else(|| json!({"message": message.id})),
         timestamp: message.received_at,
+        trace: Trace::of(at, call.request.headers())?,
     };
     Ok(event::published(at, &event).await?.0)
 }

@@ -23,9 +23,11 @@ pub mod private;
 pub mod prune;
 pub mod pump;
 pub mod settings;
+pub mod spans;
 mod standard;
 mod store;
 mod token;
+pub mod trace;
 pub mod trial;
 
 use shared::{
@@ -48,6 +50,7 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "/v1/webhooks/events", "publishEvent", PUBLISH).body(event::EVENT_BYTES_MAX),
     Route::new("GET", "/v1/webhooks/events", "listEvents", EVENTS),
     Route::new("GET", "/v1/webhooks/events/{id}", "getEvent", EVENTS),
+    Route::new("GET", "/v1/webhooks/events/{id}/spans", "getEventSpans", EVENTS),
     Route::new("GET", "/v1/webhooks/event-types", "listEventTypes", READ),
     Route::new("POST", "/v1/webhooks/event-types/import", "importEventTypes", TYPES)
         .body(import::DOCUMENT_BYTES_MAX),
@@ -98,9 +101,10 @@ pub const ROUTES: &[Route] = &[
 /// The problem to answer with.
 pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     match call.operation() {
-        "publishEvent" => event::publish(at, call.json()?).await,
+        "publishEvent" => event::publish(at, call).await,
         "listEvents" => event::list(at, call).await,
         "getEvent" => event::get(at, call).await,
+        "getEventSpans" => spans::get(at, call).await,
         "listEventTypes" => event_type::list(at, call).await,
         "importEventTypes" => import::import(at, call.json()?).await,
         "getEventType" => event_type::get(at, call).await,

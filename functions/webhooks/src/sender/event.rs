@@ -18,6 +18,7 @@ use super::{
     prune, pump,
     settings::{Match, WORD_CHARS_MAX, is_word},
     store,
+    trace::Trace,
 };
 
 /// The largest body of a request that publishes an event, in bytes.
@@ -49,6 +50,9 @@ pub struct Event {
     pub data: Value,
     /// When it happened.
     pub timestamp: Timestamp,
+    /// The trace that its deliveries belong to.
+    #[serde(skip)]
+    pub trace: Trace,
 }
 
 /// An event to publish.
@@ -101,7 +105,7 @@ impl Event {
         })
     }
 
-    fn of(at: &impl Tenant, new: NewEvent) -> Result<Self, Problem> {
+    fn of(at: &impl Tenant, new: NewEvent, trace: Trace) -> Result<Self, Problem> {
         let bad = |field: &str| {
             let why = format!("1 to {WORD_CHARS_MAX} of A-Z a-z 0-9 . _ - : /");
             Problem::unfitting(field, why)
@@ -126,14 +130,16 @@ impl Event {
             version: new.version,
             data: new.data,
             timestamp: new.timestamp.unwrap_or_else(|| at.now()),
+            trace,
         })
     }
 }
 
-/// Publishes an event.
-pub async fn publish(at: &impl Tenant, new: NewEvent) -> Result<Response, Problem> {
+/// Publishes an event, as part of the trace that its request names.
+pub async fn publish(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let new: NewEvent = call.json()?;
     let large = new.data.to_string().len() > DATA_BYTES_ADVISED;
-    let event = Event::of(at, new)?;
+    let event = Event::of(at, new, Trace::of(at, call.request.headers())?)?;
     let (commit, deliveries) = published(at, &event).await?;
     let advice = large.then(|| {
         "receivers like less than 20 kB: send ids, and let them ask for the rest".to_owned()

@@ -16,6 +16,7 @@ use super::{
     endpoint,
     event::{Event, PublishedEvent},
     pump, store,
+    trace::Trace,
 };
 
 /// The type of a test event when none is chosen.
@@ -55,6 +56,7 @@ pub async fn send(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         version: None,
         data,
         timestamp: at.now(),
+        trace: Trace::of(at, call.request.headers())?,
     };
     let polled = endpoint.settings.url.is_none();
     let state = if polled { DeliveryState::Polled } else { DeliveryState::Waiting };
