@@ -57,9 +57,16 @@ pub struct Attempt {
     /// That the body broke off before its end. Its status counts all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub body_cut: bool,
-    /// As which span it was sent; absent when nothing was.
-    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
-    pub span: Option<AttemptSpan>,
+    /// The trace: that of the event, or of the first event of a batch. 32 hexadecimal digits;
+    /// absent, as the next two, when nothing was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// The span, which the endpoint saw as the parent: 16 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<String>,
+    /// Where it was sent: scheme, host and port of the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// What follows from an attempt.
@@ -210,7 +217,9 @@ pub async fn send(
         headers: Headers::default(),
         body: String::new(),
         body_cut: false,
-        span: Some(span),
+        trace_id: Some(span.trace_id),
+        span_id: Some(span.span_id),
+        server: Some(span.server),
     };
     match answer {
         Ok(answer) => judged(attempt, &answer),

@@ -230,7 +230,9 @@ pub fn not_sent(at: &impl Tenant, due: &Due, why: &str) -> Result<Tried, PortErr
         headers: crate::message::Headers::default(),
         body: String::new(),
         body_cut: false,
-        span: None,
+        trace_id: None,
+        span_id: None,
+        server: None,
     };
     tried(at, due, attempt, Outcome::Again(None))
 }

@@ -1,7 +1,7 @@
 //! Events: what happened in the product, and for whom. One commit keeps it and queues a delivery
 //! for each endpoint that wants it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Draft, Id, Page, Timestamp},
@@ -50,8 +50,9 @@ pub struct Event {
     pub data: Value,
     /// When it happened.
     pub timestamp: Timestamp,
-    /// The trace that its deliveries belong to.
-    #[serde(skip)]
+    /// The trace that its deliveries belong to; its id is shown, 32 hexadecimal digits.
+    #[serde(rename = "trace_id", serialize_with = "trace_id")]
+    #[schema(value_type = String)]
     pub trace: Trace,
 }
 
@@ -86,9 +87,15 @@ pub struct PublishedEvent {
     pub id: Id,
     /// To how many endpoints it goes.
     pub deliveries: usize,
+    /// The trace that its deliveries belong to: 32 hexadecimal digits.
+    pub trace_id: String,
     /// What could be done better.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+}
+
+fn trace_id<S: Serializer>(trace: &Trace, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&trace.id)
 }
 
 impl Event {
@@ -144,7 +151,7 @@ pub async fn publish(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
     let advice = large.then(|| {
         "receivers like less than 20 kB: send ids, and let them ask for the rest".to_owned()
     });
-    let published = PublishedEvent { id: event.id, deliveries, advice };
+    let published = PublishedEvent { id: event.id, deliveries, trace_id: event.trace.id, advice };
     let response = json_response(StatusCode::ACCEPTED, &published);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }

@@ -1,6 +1,8 @@
 //! The spans of an event, as OTLP/JSON: its publishing, and each request that delivered it. Names
 //! of attributes are those of OpenTelemetry's semantic conventions for HTTP and messaging.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use shared::{
     domain::{Id, Timestamp},
@@ -11,12 +13,7 @@ use shared::{
 };
 use url::Url;
 
-use super::{
-    attempt::Attempt,
-    event::Event,
-    store,
-    trace::{AttemptSpan, Trace},
-};
+use super::{attempt::Attempt, event::Event, store, trace::Trace};
 
 /// How many attempts are told of at once.
 pub const ATTEMPTS_MAX: u32 = 1_000;
@@ -25,19 +22,27 @@ const PRODUCER: u8 = 4;
 const ERROR: u8 = 2;
 const NANOS_PER_MILLI: i128 = 1_000_000;
 
-/// Reads the spans of an event: its publishing, and each attempt that is kept and was sent.
+/// Reads the spans of an event: its publishing, and each attempt that is kept and was sent. When
+/// there are more attempts than are told of, an attribute of the publishing says so.
 pub async fn get(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let id = call.id("evt")?;
     let event = store::find_event(at, &id).await?.ok_or_else(Problem::not_found)?;
     let published = store::published_at(at, &id).await?.ok_or_else(Problem::not_found)?;
-    let attempts = store::attempts_of_event(at, &id, ATTEMPTS_MAX).await?;
-    Ok(json_response(StatusCode::OK, &document(&event, published, &attempts)))
+    let mut attempts = store::attempts_of_event(at, &id, ATTEMPTS_MAX + 1).await?;
+    let most = usize::try_from(ATTEMPTS_MAX).unwrap_or(usize::MAX);
+    let cut = attempts.len() > most;
+    attempts.truncate(most);
+    Ok(json_response(StatusCode::OK, &document(&event, published, &attempts, cut)))
 }
 
 /// The request of OTLP that would export these spans.
-fn document(event: &Event, published: Timestamp, attempts: &[(Id, Attempt)]) -> Value {
-    let delivered = attempts.iter().filter_map(|(endpoint, it)| delivery(event, endpoint, it));
-    let spans: Vec<_> = std::iter::once(publishing(event, published)).chain(delivered).collect();
+fn document(event: &Event, published: Timestamp, attempts: &[(Id, Attempt)], cut: bool) -> Value {
+    // A batch can hold an event twice, and was one request all the same.
+    let mut seen = BTreeSet::new();
+    let once = attempts.iter().filter(|(_, it)| seen.insert((&it.trace_id, &it.span_id)));
+    let delivered = once.filter_map(|(endpoint, it)| delivery(event, endpoint, it));
+    let first = publishing(event, published, cut);
+    let spans: Vec<_> = std::iter::once(first).chain(delivered).collect();
     json!({"resourceSpans": [{
         "resource": {"attributes": [text("service.name", "backplane")]},
         "scopeSpans": [{
@@ -47,7 +52,7 @@ fn document(event: &Event, published: Timestamp, attempts: &[(Id, Attempt)]) -> 
     }]})
 }
 
-fn publishing(event: &Event, at: Timestamp) -> Value {
+fn publishing(event: &Event, at: Timestamp, cut: bool) -> Value {
     let trace = &event.trace;
     let mut span = json!({
         "traceId": trace.id,
@@ -63,6 +68,7 @@ fn publishing(event: &Event, at: Timestamp) -> Value {
             text("messaging.operation.type", "send"),
             text("messaging.destination.name", &event.kind),
             text("messaging.message.id", event.id.as_str()),
+            {"key": "backplane.attempts.cut", "value": {"boolValue": cut}},
         ],
     });
     put(&mut span, "parentSpanId", trace.parent.as_deref());
@@ -72,12 +78,12 @@ fn publishing(event: &Event, at: Timestamp) -> Value {
 
 /// The span of an attempt; `None` when nothing was sent.
 fn delivery(event: &Event, endpoint: &Id, attempt: &Attempt) -> Option<Value> {
-    let AttemptSpan { trace_id, span_id, server } = attempt.span.as_ref()?;
+    let (trace_id, span_id) = (attempt.trace_id.as_ref()?, attempt.span_id.as_ref()?);
+    let server = attempt.server.as_ref()?;
     let trace = &event.trace;
     let mut span = json!({
         "traceId": trace_id,
         "spanId": span_id,
-        "flags": trace.flags,
         "name": "POST",
         "kind": CLIENT,
         "startTimeUnixNano": nanos(attempt.at, 0),
@@ -85,10 +91,14 @@ fn delivery(event: &Event, endpoint: &Id, attempt: &Attempt) -> Option<Value> {
         "attributes": attributes(event, endpoint, attempt, server),
     });
     if *trace_id == trace.id {
+        if let Some(span) = span.as_object_mut() {
+            span.insert("flags".to_owned(), json!(trace.flags));
+        }
         put(&mut span, "parentSpanId", Some(&trace.span));
         put(&mut span, "traceState", trace.state.as_deref());
     } else if let Some(span) = span.as_object_mut() {
-        // It went with a batch, which belongs to the trace of its first event.
+        // It went with a batch, which belongs to the trace of its first event: the flags of that
+        // trace are not known here.
         span.insert("links".to_owned(), json!([link(trace)]));
     }
     if let (Some(why), Some(span)) = (&attempt.error, span.as_object_mut()) {
@@ -166,11 +176,9 @@ mod tests {
             headers: Headers::default(),
             body: String::new(),
             body_cut: false,
-            span: Some(AttemptSpan {
-                trace_id: trace.to_owned(),
-                span_id: "00f067aa0ba902b7".to_owned(),
-                server: "https://a.example".to_owned(),
-            }),
+            trace_id: Some(trace.to_owned()),
+            span_id: Some("00f067aa0ba902b7".to_owned()),
+            server: Some("https://a.example".to_owned()),
         };
         (Id::trusted("end_1".to_owned()), attempt)
     }
@@ -182,10 +190,11 @@ mod tests {
         let attempts = [
             attempt(1, None, &event.trace.id),
             attempt(2, Some(200), "4bf92f3577b34da6a3ce929d0e0e4736"),
-            (endpoint, Attempt { span: None, ..unsent }),
+            (endpoint, Attempt { trace_id: None, span_id: None, server: None, ..unsent }),
+            attempt(1, None, &event.trace.id),
         ];
 
-        let document = document(&event, Timestamp(1_893_456_000_000), &attempts);
+        let document = document(&event, Timestamp(1_893_456_000_000), &attempts, true);
 
         let spans = &document["resourceSpans"][0]["scopeSpans"][0]["spans"];
         assert_eq!(spans.as_array().unwrap().len(), 3, "{spans}");
@@ -193,8 +202,11 @@ mod tests {
         assert_eq!(published["parentSpanId"], "b7ad6b7169203331");
         assert_eq!(published["traceState"], "a=1");
         assert_eq!(published["startTimeUnixNano"], "1893456000000000000");
+        let cut = json!({"key": "backplane.attempts.cut", "value": {"boolValue": true}});
+        assert!(published["attributes"].as_array().unwrap().contains(&cut), "{published}");
         let failed = &spans[1];
         assert_eq!(failed["parentSpanId"], published["spanId"]);
+        assert_eq!(failed["flags"], 1);
         assert_eq!(failed["startTimeUnixNano"], "1893456000001000000");
         assert_eq!(failed["endTimeUnixNano"], "1893456000021000000");
         assert_eq!(failed["status"], json!({"code": 2, "message": "timeout"}));

@@ -14,7 +14,6 @@ use shared::{
     http::HeaderMap,
     ports::{PortError, Tenant},
 };
-use utoipa::ToSchema;
 
 /// The header that names a trace and a span in it.
 pub const TRACEPARENT: &str = "traceparent";
@@ -53,7 +52,7 @@ pub struct Trace {
 }
 
 /// As which span an attempt was sent.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct AttemptSpan {
     /// The trace: that of the event, or of the first event of a batch. 32 hexadecimal digits.
     pub trace_id: String,

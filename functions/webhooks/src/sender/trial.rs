@@ -65,7 +65,8 @@ pub async fn send(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         .and(store::insert_delivery(&endpoint.id, &event.id, state, None, at.now()))
         .entry(entry)
         .job(pump::job(&endpoint.id));
-    let published = PublishedEvent { id: event.id, deliveries: 1, advice: None };
+    let trace_id = event.trace.id;
+    let published = PublishedEvent { id: event.id, deliveries: 1, trace_id, advice: None };
     let response = json_response(StatusCode::ACCEPTED, &published);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }

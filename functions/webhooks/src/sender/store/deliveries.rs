@@ -13,7 +13,6 @@ use crate::sender::{
     delivery::{DeliveryState, EndpointDelivery},
     event::EVENT_BYTES_MAX,
     poll::PolledEvent,
-    trace::AttemptSpan,
 };
 
 const COUNT_ON: &str = "
@@ -182,7 +181,6 @@ pub fn tried(endpoint: &Id, it: &Tried, now: Timestamp) -> Commit {
 }
 
 fn of_attempt(endpoint: &Id, sequence: i64, it: &Attempt) -> [Value; 12] {
-    let span = it.span.as_ref();
     [
         endpoint.into(),
         sequence.into(),
@@ -193,9 +191,9 @@ fn of_attempt(endpoint: &Id, sequence: i64, it: &Attempt) -> [Value; 12] {
         (&json!(it.headers)).into(),
         (&it.body).into(),
         it.body_cut.into(),
-        span.map(|it| it.trace_id.as_str()).into(),
-        span.map(|it| it.span_id.as_str()).into(),
-        span.map(|it| it.server.as_str()).into(),
+        it.trace_id.as_deref().into(),
+        it.span_id.as_deref().into(),
+        it.server.as_deref().into(),
     ]
 }
 
@@ -228,13 +226,6 @@ pub async fn attempts_of_event(
 fn attempt(columns: [Value; 11]) -> Result<Attempt, PortError> {
     let [number, at, latency, status, error, headers, body, cut, trace_id, span_id, server] =
         columns;
-    let (trace_id, span_id) = (trace_id.optional_text()?, span_id.optional_text()?);
-    let span = match (trace_id, span_id, server.optional_text()?) {
-        (Some(trace_id), Some(span_id), Some(server)) => {
-            Some(AttemptSpan { trace_id, span_id, server })
-        }
-        _ => None,
-    };
     Ok(Attempt {
         number: u32::try_from(number.integer()?).unwrap_or(u32::MAX),
         at: at.timestamp()?,
@@ -244,7 +235,9 @@ fn attempt(columns: [Value; 11]) -> Result<Attempt, PortError> {
         headers: headers.json()?,
         body: body.text()?,
         body_cut: cut.integer()? == 1,
-        span,
+        trace_id: trace_id.optional_text()?,
+        span_id: span_id.optional_text()?,
+        server: server.optional_text()?,
     })
 }
 
