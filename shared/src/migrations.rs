@@ -46,6 +46,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0014_live.sql",
     "tenant/0015_attempts.sql",
     "tenant/0016_traces.sql",
+    "tenant/0017_retention.sql",
 ];
 
 const CREATE_VERSIONS: &str = "
@@ -111,6 +112,7 @@ pub const ERASE: &[&str] = erasing![
     "gate_report_schedules",
     "gate_policies",
     "live_leases",
+    "webhook_settings",
 ];
 
 /// Removes a tenant from a database that it shares with others.

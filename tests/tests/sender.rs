@@ -367,3 +367,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_kept_no_longer_goes_in_pages() {
+    let (host, _) = host(|_| 500);
+    let at = tenant(&host);
+    let id = endpoint(&host, &at, json!({"url": "http://a.example/x"}));
+    let bearer = format!("Bearer {}", at.key);
+    let publish = |seconds: u32| {
+        let body = json!({"type": "a.b", "data": {}, "retention_seconds": seconds});
+        let headers = [("authorization", &*bearer)];
+        host.call(request("POST", "/v1/webhooks/events", &headers, &body)).text("/id")
+    };
+    for _ in 0..250 {
+        publish(60);
+    }
+    let kept = publish(24 * 60 * 60);
+
+    pass(&host, HOUR);
+
+    let left = get(&host, &at, "/v1/webhooks/events");
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
+    assert_eq!(left["items"][0]["id"], kept);
+    let left = get(&host, &at, &format!("/v1/webhooks/endpoints/{id}/deliveries"));
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
+}

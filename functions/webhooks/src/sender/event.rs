@@ -1,6 +1,8 @@
 //! Events: what happened in the product, and for whom. One commit keeps it and queues a delivery
 //! for each endpoint that wants it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use shared::{
@@ -15,7 +17,7 @@ use utoipa::ToSchema;
 use super::{
     delivery,
     endpoint::{Endpoint, EndpointState},
-    prune, pump,
+    prune, pump, retention,
     settings::{Match, WORD_CHARS_MAX, is_word},
     store,
     trace::Trace,
@@ -78,6 +80,10 @@ pub struct NewEvent {
     /// When it happened; now when left out.
     #[serde(default)]
     pub timestamp: Option<Timestamp>,
+    /// For how long it is kept, in seconds: 60 to 7776000, which is 90 days. By the setting when
+    /// left out.
+    #[serde(default)]
+    pub retention_seconds: Option<u32>,
 }
 
 /// An event that was published.
@@ -146,8 +152,9 @@ impl Event {
 pub async fn publish(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let new: NewEvent = call.json()?;
     let large = new.data.to_string().len() > DATA_BYTES_ADVISED;
+    let kept = retention::asked(new.retention_seconds)?;
     let event = Event::of(at, new, Trace::of(at, call.request.headers())?)?;
-    let (commit, deliveries) = published(at, &event).await?;
+    let (commit, deliveries) = published(at, &event, kept).await?;
     let advice = large.then(|| {
         "receivers like less than 20 kB: send ids, and let them ask for the rest".to_owned()
     });
@@ -156,16 +163,33 @@ pub async fn publish(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
     at.answer(commit, response, Problem::changed_meanwhile).await
 }
 
-/// What keeps an event and queues it for each endpoint that wants it, and how many those are.
+/// When what arrives now expires: after `kept`, or by the tenant's setting.
+///
+/// # Errors
+/// When the setting cannot be read.
+pub async fn expires(at: &impl Tenant, kept: Option<Duration>) -> Result<Timestamp, PortError> {
+    let kept = match kept {
+        Some(it) => it,
+        None => store::settings(at).await?.0.kept(),
+    };
+    Ok(at.now() + kept)
+}
+
+/// What keeps an event, for `kept` or by the tenant's setting, and queues it for each endpoint that wants it, and how many those are.
 ///
 /// # Errors
 /// When the endpoints cannot be read.
-pub async fn published(at: &impl Tenant, event: &Event) -> Result<(Commit, usize), PortError> {
+pub async fn published(
+    at: &impl Tenant,
+    event: &Event,
+    kept: Option<Duration>,
+) -> Result<(Commit, usize), PortError> {
+    let expires = expires(at, kept).await?;
     let mut endpoints = store::endpoints_of(at, None).await?;
     if let Some(customer) = &event.customer {
         endpoints.extend(store::endpoints_of(at, Some(customer)).await?);
     }
-    Ok(fan_out(at, event, &endpoints))
+    Ok(fan_out(at, event, &endpoints, expires))
 }
 
 /// As [`published`], for the tenant's own endpoints but this one.
@@ -179,13 +203,19 @@ pub async fn announced(
 ) -> Result<Commit, PortError> {
     let mut endpoints = store::endpoints_of(at, None).await?;
     endpoints.retain(|it| it.id != but.id);
-    Ok(fan_out(at, event, &endpoints).0)
+    Ok(fan_out(at, event, &endpoints, expires(at, None).await?).0)
 }
 
-fn fan_out(at: &impl Tenant, event: &Event, endpoints: &[Endpoint]) -> (Commit, usize) {
+fn fan_out(
+    at: &impl Tenant,
+    event: &Event,
+    endpoints: &[Endpoint],
+    expires: Timestamp,
+) -> (Commit, usize) {
     let entry = Draft::new("event.published", &event.id)
         .with(json!({"type": event.kind, "customer": event.customer}));
-    let commit = store::insert_event(event, at.now()).entry(entry).job(prune::job(at.now()));
+    let commit =
+        store::insert_event(event, at.now(), expires).entry(entry).job(prune::job(expires));
     let active = endpoints.iter().filter(|it| it.state != EndpointState::Disabled);
     let queued: Vec<_> = active.filter_map(|it| queue(it, event, at.now())).collect();
     let count = queued.len();

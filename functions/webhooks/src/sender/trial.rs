@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::{
     delivery::DeliveryState,
     endpoint,
-    event::{Event, PublishedEvent},
-    pump, store,
+    event::{Event, PublishedEvent, expires},
+    prune, pump, store,
     trace::Trace,
 };
 
@@ -61,7 +61,9 @@ pub async fn send(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let polled = endpoint.settings.url.is_none();
     let state = if polled { DeliveryState::Polled } else { DeliveryState::Waiting };
     let entry = Draft::new("endpoint.tested", &endpoint.id).with(json!({"event": event.id}));
-    let commit = store::insert_event(&event, at.now())
+    let expires = expires(at, None).await?;
+    let commit = store::insert_event(&event, at.now(), expires)
+        .job(prune::job(expires))
         .and(store::insert_delivery(&endpoint.id, &event.id, state, None, at.now()))
         .entry(entry)
         .job(pump::job(&endpoint.id));

@@ -22,7 +22,8 @@ const INSERT: &str = "
     insert into webhook_deliveries
       (tenant, endpoint, sequence, event, state, due_at_ms, last_error, created_at_ms)
     select ?1, id, sequence, ?3, ?4, ?5, ?6, ?5 from webhook_endpoints
-    where tenant = ?1 and id = ?2";
+    where tenant = ?1 and id = ?2
+      and exists (select 1 from webhook_events where tenant = ?1 and id = ?3)";
 const DUE: &str = "
     select d.sequence, d.attempts, d.due_at_ms,
       e.id, e.type, e.customer, e.channels, e.version, e.data, e.happened_at_ms, e.trace
@@ -50,13 +51,16 @@ const TRIED: &str = "
     update webhook_deliveries set state = ?4, attempts = attempts + ?5, due_at_ms = ?6,
       last_status = ?7, last_error = ?8, ended_at_ms = ?9
     where tenant = ?1 and endpoint = ?2 and sequence = ?3";
-// Attempts count on when a delivery is sent again.
+// Attempts count on when a delivery is sent again. One that is gone meanwhile has none.
 const INSERT_ATTEMPT: &str = "
     insert into webhook_attempts
       (tenant, endpoint, sequence, number, at_ms, latency_ms, status, error, headers, body, cut,
        trace_id, span_id, server)
-    select ?1, ?2, ?3, coalesce(max(number), 0) + 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
-    from webhook_attempts where tenant = ?1 and endpoint = ?2 and sequence = ?3";
+    select ?1, ?2, ?3,
+      (select coalesce(max(number), 0) + 1 from webhook_attempts
+       where tenant = ?1 and endpoint = ?2 and sequence = ?3),
+      ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+    from webhook_deliveries where tenant = ?1 and endpoint = ?2 and sequence = ?3";
 const ATTEMPTS: &str = "
     select number, at_ms, latency_ms, status, error, headers, body, cut, trace_id, span_id, server
     from webhook_attempts

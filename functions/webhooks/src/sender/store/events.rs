@@ -10,8 +10,9 @@ use crate::sender::{endpoint::Endpoint, event::Event, event_type::EventType, tra
 
 const INSERT: &str = "
     insert into webhook_events
-      (tenant, id, type, customer, channels, version, data, happened_at_ms, at_ms, trace)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+      (tenant, id, type, customer, channels, version, data, happened_at_ms, at_ms, trace,
+       expires_at_ms)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 const FIND: &str = "
     select id, type, customer, channels, version, data, happened_at_ms, trace
     from webhook_events where tenant = ?1 and id = ?2";
@@ -44,8 +45,9 @@ const UPDATE_TYPE: &str = "
     where tenant = ?1 and name = ?2 and version = ?6";
 const DELETE_TYPE: &str = "delete from webhook_event_types where tenant = ?1 and name = ?2";
 
-pub fn insert_event(it: &Event, now: Timestamp) -> Commit {
-    let params: [Value; 9] = [
+/// Keeps an event until it expires.
+pub fn insert_event(it: &Event, now: Timestamp, expires: Timestamp) -> Commit {
+    let params: [Value; 10] = [
         (&it.id).into(),
         (&it.kind).into(),
         it.customer.as_deref().unwrap_or("").into(),
@@ -55,6 +57,7 @@ pub fn insert_event(it: &Event, now: Timestamp) -> Commit {
         it.timestamp.into(),
         now.into(),
         (&json!(it.trace)).into(),
+        expires.into(),
     ];
     Commit::new().write_one(INSERT, params)
 }
