@@ -45,6 +45,8 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0013_policies.sql",
     "tenant/0014_live.sql",
     "tenant/0015_attempts.sql",
+    "tenant/0016_traces.sql",
+    "tenant/0017_retention.sql",
     "tenant/0018_apps.sql",
 ];
 
@@ -114,6 +116,7 @@ pub const ERASE: &[&str] = erasing![
     "gate_report_schedules",
     "gate_policies",
     "live_leases",
+    "webhook_settings",
     "gate_apps",
 ];
 

@@ -9,7 +9,7 @@ const PREFIXES: [&str; 17] = [
     "whpk", "bat", "rep", "gte",
 ];
 /// Fields that depend on chance or jitter.
-const HIDDEN: [&str; 9] = [
+const HIDDEN: [&str; 11] = [
     "delivered_at",
     "due_at",
     "ended_at",
@@ -18,6 +18,8 @@ const HIDDEN: [&str; 9] = [
     "last_success_at",
     "open_until",
     "origin",
+    "span_id",
+    "trace_id",
     "x",
 ];
 /// The shortest thing after a prefix that is taken for an id or a secret.
