@@ -391,4 +391,14 @@ fn what_is_kept_no_longer_goes_in_pages() {
     assert_eq!(left["items"][0]["id"], kept);
     let left = get(&host, &at, &format!("/v1/webhooks/endpoints/{id}/deliveries"));
     assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
+    // Each of those that waited is told of.
+    let (mut told, mut after) = (0, String::new());
+    loop {
+        let page = get(&host, &at, &format!("/v1/log?limit=100{after}"));
+        let entries = page["items"].as_array().unwrap();
+        told += entries.iter().filter(|it| it["data"]["reason"] == "retention").count();
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&cursor={next}");
+    }
+    assert_eq!(told, 250);
 }
