@@ -71,8 +71,7 @@ pub(crate) struct Judged {
 /// Decides all questions by what is known of their keys.
 pub(crate) fn judge(questions: &[Question], known: &[&State], now: Timestamp) -> Judged {
     let decide = |(it, known): (&Question, &&State)| it.limit.decide(known, &it.act, now);
-    let (mut standings, states): (Vec<_>, Vec<_>) =
-        questions.iter().zip(known).map(decide).unzip();
+    let (mut standings, states): (Vec<_>, Vec<_>) = questions.iter().zip(known).map(decide).unzip();
     let admitted = standings.iter().all(|it: &Standing| it.admitted);
     if !admitted {
         for (standing, (it, known)) in standings.iter_mut().zip(questions.iter().zip(known)) {
@@ -191,9 +190,8 @@ async fn write(
         json!([question.key, known.version, state, until])
     };
     let keys: Vec<Json> = changed.clone().map(row).collect();
-    let count = |([tenant, function, label, field], n): Counted| {
-        json!([tenant, function, label, field, n])
-    };
+    let count =
+        |([tenant, function, label, field], n): Counted| json!([tenant, function, label, field, n]);
     let counts: Vec<Json> = counted(tallies, judged.admitted).map(count).collect();
     if keys.is_empty() && counts.is_empty() {
         return Ok(true);

@@ -45,8 +45,7 @@ const COUNT: &str = "
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
     from json_each(?1) where true
     on conflict (tenant, function, label, field) do update set n = n + excluded.n";
-const READ: &str =
-    "select key, state from limits where key in (select value from json_each(?1))";
+const READ: &str = "select key, state from limits where key in (select value from json_each(?1))";
 const WRITE: &str = "
     insert into limits (key, version, state, until_ms)
     select value ->> 0, 0, value ->> 1, value ->> 2 from json_each(?1) where true

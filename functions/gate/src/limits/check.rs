@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::{
+    directory,
     domain::{Id, Principal, Timestamp, sha256_hex},
     http::{Response, StatusCode, json as json_response},
     limit::{Act, Algorithm, Limit, Standing},
@@ -130,7 +131,7 @@ pub async fn decide(
 ) -> Result<Checked, Problem> {
     fit(asked)?;
     let set = set::load(edge, principal).await?;
-    let now = set::now(edge, principal).await?;
+    let now = directory::now(edge, principal).await?;
     let lease = lease(edge, asked, &set)?;
     let asks = asks(&set, principal, asked, lease.as_deref(), now)?;
     let tally = tally(principal, asked, &asks, now);
