@@ -5,8 +5,25 @@
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
 const PREFIXES: [&str; 19] = [
-    "ten", "key", "src", "msg", "mem", "run", "job", "bpk", "whsec", "lnk", "end", "evt", "wsk",
-    "whpk", "bat", "rep", "gte", "ck", "acme_live",
+    "ten",
+    "key",
+    "src",
+    "msg",
+    "mem",
+    "run",
+    "job",
+    "bpk",
+    "whsec",
+    "lnk",
+    "end",
+    "evt",
+    "wsk",
+    "whpk",
+    "bat",
+    "rep",
+    "gte",
+    "ck",
+    "acme_live",
 ];
 /// Fields that depend on chance or jitter.
 const HIDDEN: [&str; 9] = [
