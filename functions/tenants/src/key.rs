@@ -68,6 +68,7 @@ pub struct Key {
     pub replaces: Option<Id>,
     /// Whose it is, when it is a key of a customer of the tenant.
     #[serde(flatten)]
+    #[schema(value_type = Owner)]
     pub owner: Option<Owner>,
     /// SHA-256 of the secret.
     #[serde(skip)]

@@ -28,7 +28,8 @@ const RESERVED: &str = "bpk";
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[schema(as = KeyOwner)]
 pub struct Owner {
-    /// The tenant's customer.
+    /// The tenant's customer; absent when it is the tenant's own key.
+    #[schema(required = false)]
     pub customer: String,
     /// Which member of that one.
     #[serde(skip_serializing_if = "Option::is_none")]
