@@ -35,11 +35,12 @@ const INSERT_KEY: &str = "
     insert into keys (tenant, id, name, prefix, hash, scopes, created_at_ms, expires_at_ms, replaces,
       customer, member, app, word)
     select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11, ?12, ?13, ?14
-    where (select count(*) from keys where tenant = ?1 and customer is ?11
+    where (select count(*) from keys where tenant = ?1 and customer is not distinct from ?11
         and revoked_at_ms is null and (expires_at_ms is null or expires_at_ms > ?7)) < ?10
       and not exists (select 1 from keys where tenant = ?1 and hash = ?5)";
 const COUNT_KEYS: &str = "
-    select count(*) from keys where tenant = ?1 and customer is ?2 and revoked_at_ms is null
+    select count(*) from keys
+    where tenant = ?1 and customer is not distinct from ?2 and revoked_at_ms is null
       and (expires_at_ms is null or expires_at_ms > ?3)";
 const HAS_HASH: &str = "select id from keys where tenant = ?1 and hash = ?2";
 const FIND_KEY: &str = "
