@@ -191,7 +191,7 @@ mod tests {
     use pollster::block_on;
 
     use super::*;
-    use crate::{memory::Memory, ports::Edge as _};
+    use crate::memory::Memory;
 
     const SECRET: &str = "ck_secret";
 

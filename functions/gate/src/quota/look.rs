@@ -151,7 +151,7 @@ impl Look<'_> {
     fn used_up(&self, reading: &Reading<'_>) -> Option<UsedUp> {
         let (quota, meter) = (reading.quota.key(), reading.quota.meter.clone());
         let is_used_up = reading.facts(self.now).is_used_up();
-        is_used_up.then(|| UsedUp { quota, meter, until: reading.terms.span.to })
+        is_used_up.then_some(UsedUp { quota, meter, until: reading.terms.span.to })
     }
 
     /// When time alone brings news, if something is used, or there is nothing to use.
