@@ -4,9 +4,26 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 17] = [
-    "ten", "key", "src", "msg", "mem", "run", "job", "bpk", "whsec", "lnk", "end", "evt", "wsk",
-    "whpk", "bat", "rep", "gte",
+const PREFIXES: [&str; 19] = [
+    "ten",
+    "key",
+    "src",
+    "msg",
+    "mem",
+    "run",
+    "job",
+    "bpk",
+    "whsec",
+    "lnk",
+    "end",
+    "evt",
+    "wsk",
+    "whpk",
+    "bat",
+    "rep",
+    "gte",
+    "ck",
+    "acme_live",
 ];
 /// Fields that depend on chance or jitter.
 const HIDDEN: [&str; 11] = [
