@@ -3,10 +3,12 @@
 //! A projection of the tenants' logs. It is read by the door, through a cache where the runtime
 //! has one, and written by jobs of the tenants' own commits, idempotently.
 
+pub mod customer_key;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    domain::{OPERATOR, Scopes, Timestamp},
+    domain::{OPERATOR, Principal, Scopes, Timestamp},
     ports::{Edge, Kv, PortError, Row, Sql, Statement, Value},
 };
 
@@ -19,6 +21,8 @@ const PUT_TENANT: &str = "
       version = excluded.version where directory_tenants.version < excluded.version";
 const DELETE_TENANT: &str = "delete from directory_tenants where tenant = ?1";
 const DELETE_TENANT_KEYS: &str = "delete from directory_keys where tenant = ?1";
+const DELETE_TENANT_CUSTOMER_KEYS: &str = "
+    delete from directory_customer_keys where tenant = ?1";
 const DELETE_TENANT_ADDRESSES: &str = "delete from directory_addresses where tenant = ?1";
 
 const FIND_KEY: &str = "
@@ -89,6 +93,17 @@ pub enum KeyStage {
     Over,
 }
 
+impl KeyStage {
+    /// Its number, and the end by the real clock.
+    fn columns(self) -> (Value, Option<Timestamp>) {
+        match self {
+            Self::Lasting => (Value::Integer(1), None),
+            Self::Ending(at) => (Value::Integer(2), at),
+            Self::Over => (Value::Integer(3), None),
+        }
+    }
+}
+
 /// A cached answer, good until then.
 #[derive(Deserialize, Serialize)]
 struct Cached<T> {
@@ -145,6 +160,19 @@ pub async fn document(
         })
     })
     .await
+}
+
+/// The tenant's time: of a sandbox that moved its clock, what that shows.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub async fn now(edge: &impl Edge, principal: &Principal) -> Result<Timestamp, PortError> {
+    if !principal.sandbox {
+        return Ok(edge.now());
+    }
+    let clock = document(edge, &principal.tenant, CLOCK).await?;
+    let shown = clock.and_then(|(_, it)| it.get("now_ms")?.as_i64());
+    Ok(shown.map_or_else(|| edge.now(), Timestamp))
 }
 
 fn document_key(tenant: &str, name: &str) -> String {
@@ -241,18 +269,14 @@ impl<E: Edge> Projection<E> {
         stage: KeyStage,
     ) -> Result<(), PortError> {
         let scopes = serde_json::to_string(scopes).map_err(|err| PortError::new("json", err))?;
-        let (number, expires_at) = match stage {
-            KeyStage::Lasting => (1, None),
-            KeyStage::Ending(at) => (2, at),
-            KeyStage::Over => (3, None),
-        };
+        let (number, expires_at) = stage.columns();
         let params: [Value; 6] = [
             hash.into(),
             (&self.tenant).into(),
             id.into(),
             scopes.into(),
             expires_at.into(),
-            Value::Integer(number),
+            number,
         ];
         self.write(PUT_KEY, params, &key_key(hash)).await.map(drop)
     }
@@ -328,9 +352,14 @@ impl<E: Edge> Projection<E> {
     pub async fn erase_tenant(&self, id: &str) -> Result<(), PortError> {
         self.operator_only()?;
         self.edge.erase(id).await?;
-        let statements =
-            [DELETE_TENANT_KEYS, DELETE_TENANT_ADDRESSES, DELETE_TENANT_DOCUMENTS, DELETE_TENANT]
-                .map(|text| Statement::new(text, [id.into()]));
+        let statements = [
+            DELETE_TENANT_KEYS,
+            DELETE_TENANT_CUSTOMER_KEYS,
+            DELETE_TENANT_ADDRESSES,
+            DELETE_TENANT_DOCUMENTS,
+            DELETE_TENANT,
+        ]
+        .map(|text| Statement::new(text, [id.into()]));
         self.edge.directory().batch(statements.into()).await?;
         self.edge.kv().delete(&tenant_key(id)).await
     }

@@ -8,6 +8,7 @@ mod id;
 mod job;
 mod page;
 mod time;
+mod word;
 
 pub use actor::{Actor, OPERATOR, Principal, Scopes};
 pub use canonical::{canonical, leaf_hash, sha256_hex};
@@ -17,3 +18,4 @@ pub use id::Id;
 pub use job::{Failure, Job, NewJob, Retry};
 pub use page::{Cursor, LIMIT_DEFAULT, LIMIT_MAX, Page};
 pub use time::Timestamp;
+pub use word::{WORD, is_word};

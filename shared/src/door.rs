@@ -93,7 +93,7 @@ pub fn client_address<E: Edge>(_: &E, headers: &HeaderMap) -> Option<IpAddr> {
 }
 
 /// A client that keeps showing bad credentials is told to wait.
-async fn slow_down<E: Edge>(edge: &E, headers: &HeaderMap, problem: Problem) -> Problem {
+pub async fn slow_down<E: Edge>(edge: &E, headers: &HeaderMap, problem: Problem) -> Problem {
     let key = format!("bad-credentials:{}", neighbourhood(client_address(edge, headers)));
     match edge.admit(&key, BAD_CREDENTIALS, edge.now()).await {
         Ok(Admission::Refused(wait)) => Problem::too_many(wait),

@@ -1,6 +1,6 @@
 //! The limiter in SQL, for a database that many write to, and for an object that has one.
 //!
-//! What is decided is decided by [`Limit::decide`] from the states as they were read. One
+//! What is decided is decided by [`crate::limit::Limit::decide`] from the states as they were read. One
 //! statement then writes all states, if none of them was changed meanwhile, and nothing otherwise;
 //! who comes second decides anew. So two askers never take the same unit.
 //!
@@ -59,20 +59,19 @@ struct Known {
 }
 
 /// What comes of questions by the states of their keys.
-pub(crate) struct Judged {
+struct Judged {
     /// Whether all of them fit.
-    pub admitted: bool,
+    admitted: bool,
     /// How the keys stand: where something was refused, nothing was taken of the others either.
-    pub standings: Vec<Standing>,
+    standings: Vec<Standing>,
     /// Their states if it is admitted.
-    pub states: Vec<State>,
+    states: Vec<State>,
 }
 
 /// Decides all questions by what is known of their keys.
-pub(crate) fn judge(questions: &[Question], known: &[&State], now: Timestamp) -> Judged {
+fn judge(questions: &[Question], known: &[&State], now: Timestamp) -> Judged {
     let decide = |(it, known): (&Question, &&State)| it.limit.decide(known, &it.act, now);
-    let (mut standings, states): (Vec<_>, Vec<_>) =
-        questions.iter().zip(known).map(decide).unzip();
+    let (mut standings, states): (Vec<_>, Vec<_>) = questions.iter().zip(known).map(decide).unzip();
     let admitted = standings.iter().all(|it: &Standing| it.admitted);
     if !admitted {
         for (standing, (it, known)) in standings.iter_mut().zip(questions.iter().zip(known)) {
@@ -115,7 +114,7 @@ pub async fn decide(
 }
 
 /// What is counted: tenant, function, label, field and number.
-pub(crate) fn counted(tallies: &[Tally], admitted: bool) -> impl Iterator<Item = Counted<'_>> {
+fn counted(tallies: &[Tally], admitted: bool) -> impl Iterator<Item = Counted<'_>> {
     tallies.iter().flat_map(move |it| {
         let counts = if admitted { &it.admitted } else { &it.refused };
         counts.iter().map(|(field, n)| ([&*it.tenant, &*it.function, &*it.label, &**field], *n))
@@ -123,7 +122,7 @@ pub(crate) fn counted(tallies: &[Tally], admitted: bool) -> impl Iterator<Item =
 }
 
 /// Whose, and of which function, label and field; and how many.
-pub(crate) type Counted<'a> = ([&'a str; 4], i64);
+type Counted<'a> = ([&'a str; 4], i64);
 
 /// Forgets what is as good as forgotten, a number of keys at a time.
 ///
@@ -140,7 +139,7 @@ pub async fn prune(sql: &impl Sql, now: Timestamp) -> Result<(), PortError> {
 }
 
 /// Refuses too many questions, and two about the same key.
-pub(crate) fn check(questions: &[Question]) -> Result<(), PortError> {
+fn check(questions: &[Question]) -> Result<(), PortError> {
     let twice = questions
         .iter()
         .enumerate()
@@ -191,9 +190,8 @@ async fn write(
         json!([question.key, known.version, state, until])
     };
     let keys: Vec<Json> = changed.clone().map(row).collect();
-    let count = |([tenant, function, label, field], n): Counted| {
-        json!([tenant, function, label, field, n])
-    };
+    let count =
+        |([tenant, function, label, field], n): Counted| json!([tenant, function, label, field, n]);
     let counts: Vec<Json> = counted(tallies, judged.admitted).map(count).collect();
     if keys.is_empty() && counts.is_empty() {
         return Ok(true);

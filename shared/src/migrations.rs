@@ -25,7 +25,8 @@ pub const DIRECTORY: &[Migration] = migrations![
     "directory/0001_directory.sql",
     "directory/0002_wakes_taken.sql",
     "directory/0003_limits.sql",
-    "directory/0004_documents.sql"
+    "directory/0004_documents.sql",
+    "directory/0005_customer_keys.sql",
 ];
 
 /// The schema of a tenant's database. On Spin all tenants share it.
@@ -45,7 +46,11 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0013_policies.sql",
     "tenant/0014_live.sql",
     "tenant/0015_attempts.sql",
+    "tenant/0016_traces.sql",
+    "tenant/0017_retention.sql",
     "tenant/0018_apps.sql",
+    "tenant/0019_customer_keys.sql",
+    "tenant/0020_shown.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -114,7 +119,9 @@ pub const ERASE: &[&str] = erasing![
     "gate_report_schedules",
     "gate_policies",
     "live_leases",
+    "webhook_settings",
     "gate_apps",
+    "gate_shown",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -28,12 +28,17 @@ const INSERT_JOB: &str = "
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     on conflict (tenant, id) do nothing";
 
+// One that is told of more is due sooner, and one that was given up comes back to life: whatever
+// killed it, there is new work now.
 const INSERT_SOONER: &str = "
     insert into jobs (tenant, id, function, kind, body, due_at_ms, created_at_ms, leased_until_ms)
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     on conflict (tenant, id) do update set
-      due_at_ms = min(due_at_ms, excluded.due_at_ms), told = 1
-    where state = 'waiting'";
+      due_at_ms = case state when 'dead' then excluded.due_at_ms
+        else min(due_at_ms, excluded.due_at_ms) end,
+      attempts = case state when 'dead' then 0 else attempts end,
+      reason = case state when 'dead' then null else reason end,
+      state = 'waiting', told = 1";
 
 /// How long a drain leaves an eager job to the request that made it.
 const HELD: Duration = Duration::from_secs(5);

@@ -161,6 +161,11 @@ impl Problem {
         Self { cause: Some(cause.to_string()), ..self }
     }
 
+    /// With how to ask better: a challenge of RFC 9110, 11.6.1.
+    pub fn challenge(self, challenge: &str) -> Self {
+        self.with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
     fn retry_after(self, wait: Duration) -> Self {
         let seconds = wait.as_millis().div_ceil(1000).max(1);
         self.detail(format!("try again in {seconds} s"))

@@ -200,9 +200,6 @@ impl Limiter for Spin {
         tallies: &[Tally],
         now: Timestamp,
     ) -> Result<Vec<Standing>, PortError> {
-        for it in tallies {
-            wakes::for_tallies(it).await?;
-        }
         limits::decide(&Database::Quick, questions, tallies, now).await
     }
 }

@@ -69,6 +69,7 @@ fn filters_find_nothing(host: &Host, at: &Sandbox, foreign: &[String]) {
         for filter in [
             "/v1/webhooks/messages?source=",
             "/v1/webhooks/endpoints?customer=",
+            "/v1/keys?customer=",
             "/v1/log?subject=",
         ] {
             let ask = |id: &str| host.ask("GET", &format!("{filter}{id}"), &at.key, &Value::Null);

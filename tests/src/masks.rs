@@ -4,12 +4,29 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 17] = [
-    "ten", "key", "src", "msg", "mem", "run", "job", "bpk", "whsec", "lnk", "end", "evt", "wsk",
-    "whpk", "bat", "rep", "gte",
+const PREFIXES: [&str; 19] = [
+    "ten",
+    "key",
+    "src",
+    "msg",
+    "mem",
+    "run",
+    "job",
+    "bpk",
+    "whsec",
+    "lnk",
+    "end",
+    "evt",
+    "wsk",
+    "whpk",
+    "bat",
+    "rep",
+    "gte",
+    "ck",
+    "acme_live",
 ];
 /// Fields that depend on chance or jitter.
-const HIDDEN: [&str; 9] = [
+const HIDDEN: [&str; 11] = [
     "delivered_at",
     "due_at",
     "ended_at",
@@ -18,6 +35,8 @@ const HIDDEN: [&str; 9] = [
     "last_success_at",
     "open_until",
     "origin",
+    "span_id",
+    "trace_id",
     "x",
 ];
 /// The shortest thing after a prefix that is taken for an id or a secret.

@@ -270,6 +270,65 @@ fn what_is_due_in_a_suspended_tenant_waits() {
     assert_eq!(health["verdict"], "failing");
 }
 
+#[test]
+fn each_attempt_is_a_span_of_the_callers_trace() {
+    let answers = RefCell::new(vec![200, 500]);
+    let (host, sent) = host(move |_| answers.borrow_mut().pop().unwrap_or(200));
+    let at = tenant(&host);
+    let id = endpoint(&host, &at, json!({"url": "http://a.example:81/x?secret"}));
+    let (trace, caller) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let bearer = format!("Bearer {}", at.key);
+    let parent = format!("00-{trace}-{caller}-01");
+    let headers =
+        [("authorization", &*bearer), ("traceparent", &*parent), ("tracestate", "congo=t61")];
+    let body = json!({"type": "a.b", "data": {}});
+
+    let event = host.call(request("POST", "/v1/webhooks/events", &headers, &body)).text("/id");
+    pass(&host, HOUR);
+
+    let parents: Vec<_> = sent.borrow().iter().map(|it| header(it, "traceparent")).collect();
+    let tries =
+        get(&host, &at, &format!("/v1/webhooks/endpoints/{id}/deliveries/1"))["tries"].clone();
+    let span = |n: usize| tries[n]["span_id"].as_str().unwrap().to_owned();
+    let expected = [0, 1].map(|n| format!("00-{trace}-{}-01", span(n)));
+    assert_eq!(parents, expected);
+    assert_ne!(span(0), span(1));
+    assert!(sent.borrow().iter().all(|it| header(it, "tracestate") == "congo=t61"));
+    assert_eq!(
+        (&tries[0]["trace_id"], &tries[0]["server"]),
+        (&json!(trace), &json!("http://a.example:81"))
+    );
+    let spans = get(&host, &at, &format!("/v1/webhooks/events/{event}/spans"));
+    let spans = &spans["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    assert_eq!((&spans[0]["traceId"], &spans[0]["parentSpanId"]), (&json!(trace), &json!(caller)));
+    assert_eq!((&spans[1]["spanId"], &spans[2]["spanId"]), (&json!(span(0)), &json!(span(1))));
+    assert_eq!(spans[2]["parentSpanId"], spans[0]["spanId"]);
+    assert!(!spans.to_string().contains("secret"), "{spans}");
+}
+
+#[test]
+fn a_trace_that_makes_no_sense_begins_anew() {
+    let (host, sent) = host(|_| 200);
+    let at = tenant(&host);
+    endpoint(&host, &at, json!({"url": "http://a.example/x"}));
+    let bearer = format!("Bearer {}", at.key);
+    for parent in ["nonsense", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"] {
+        let headers =
+            [("authorization", &*bearer), ("traceparent", parent), ("tracestate", "congo=t61")];
+        let body = json!({"type": "a.b", "data": {}});
+        let answer = host.call(request("POST", "/v1/webhooks/events", &headers, &body));
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    }
+    pass(&host, HOUR);
+
+    let sent = sent.borrow();
+    let traces: Vec<_> = sent.iter().map(|it| header(it, "traceparent")).collect();
+    assert_eq!(traces.len(), 2);
+    assert!(traces.iter().all(|it| it.len() == 55 && !it.contains("4bf92f35")), "{traces:?}");
+    assert_ne!(traces[0][3..35], traces[1][3..35]);
+    assert!(sent.iter().all(|it| header(it, "tracestate").is_empty()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -307,4 +366,34 @@ proptest! {
             prop_assert!(order.is_sorted(), "{:?}", order);
         }
     }
+}
+
+#[test]
+fn what_is_kept_no_longer_goes_in_pages() {
+    let (host, _) = host(|_| 500);
+    let at = tenant(&host);
+    let id = endpoint(&host, &at, json!({"url": "http://a.example/x"}));
+    let publish = |seconds: u32| {
+        let body = json!({"type": "a.b", "data": {}, "retention_seconds": seconds});
+        post(&host, &at, "/v1/webhooks/events", body).text("/id")
+    };
+    (0..250).for_each(|_| drop(publish(60)));
+    let kept = publish(24 * 60 * 60);
+
+    pass(&host, HOUR);
+
+    let left = get(&host, &at, "/v1/webhooks/events");
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
+    assert_eq!(left["items"][0]["id"], kept);
+    let left = get(&host, &at, &format!("/v1/webhooks/endpoints/{id}/deliveries"));
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
+    // Each of those that waited is told of.
+    let (mut told, mut path) = (0, format!("/v1/log?limit=100&subject={id}"));
+    for _ in 0..10 {
+        let page = get(&host, &at, &path);
+        told += page.to_string().matches(r#""reason":"retention""#).count();
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/log?limit=100&subject={id}&cursor={next}");
+    }
+    assert_eq!(told, 250);
 }

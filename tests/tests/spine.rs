@@ -84,6 +84,29 @@ fn a_job_whose_worker_always_dies_is_a_dead_letter() {
 }
 
 #[test]
+fn a_job_that_was_given_up_comes_back_when_it_is_told_of_more() {
+    let host = Memory::default();
+    let job = || NewJob::new("selftest.job", "j", json!({"name": "good"}));
+    block_on(open(&host).commit(Commit::new().job(job()))).unwrap();
+    let died = "
+        update jobs set state = 'dead', attempts = ?2, reason = 'x', due_at_ms = 0
+        where tenant = ?1";
+    block_on(open(&host).query(died, [Job::ATTEMPTS_MAX.into()])).unwrap();
+
+    block_on(open(&host).commit(Commit::new().job(job()))).unwrap();
+    assert_eq!((count(&host, DEAD), count(&host, JOBS)), (1, 0), "the same work is done once");
+    let later = job().at(open(&host).now() + Duration::from_secs(5)).sooner();
+    block_on(open(&host).commit(Commit::new().job(later))).unwrap();
+    assert_eq!((count(&host, DEAD), count(&host, JOBS)), (0, 1));
+
+    drained(&host);
+    assert_eq!(count(&host, ROWS), 0, "not before its new time");
+    host.advance(Duration::from_secs(5));
+    drained(&host);
+    assert_eq!((count(&host, ROWS), count(&host, JOBS), count(&host, DEAD)), (1, 0, 0));
+}
+
+#[test]
 fn a_follower_sees_each_entry_once_however_often_it_is_woken() {
     let host = Memory::default();
     for _ in 0..250 {

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod asked;
+mod caller;
 pub mod check;
 mod key;
 mod local;

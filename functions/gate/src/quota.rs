@@ -13,6 +13,7 @@ pub mod look;
 pub mod plan;
 pub mod report;
 pub mod schedule;
+pub mod shown;
 pub mod standing;
 mod store;
 pub mod subject;
@@ -101,6 +102,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     match job.kind.as_str() {
         look::LOOK => look::look(at, job).await,
+        shown::SHOW => shown::show(at, job).await,
         look::SPREAD => look::spread(at, job).await,
         report::MAKE => report::make(at, job).await,
         report::FORGET => report::forget(at, job).await,

@@ -17,6 +17,10 @@ use utoipa::ToSchema;
 
 use crate::store;
 
+pub mod customer;
+
+use customer::Owner;
+
 /// Shows a key in the directory as it is now, or hides it.
 pub const SHOW: &str = "tenants.key";
 
@@ -33,8 +37,8 @@ pub const OVERLAP_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How much of the secret is chance, in bytes.
 const SECRET_BYTES: usize = 24;
-/// How much of the secret is shown again, in characters.
-const PREFIX_CHARS: usize = 12;
+/// How much of the secret is shown again behind its start, in characters.
+const SHOWN_CHARS: usize = 8;
 
 /// An API key, without its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -62,6 +66,10 @@ pub struct Key {
     /// The key that it was rotated from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Id>,
+    /// Whose it is, when it is a key of a customer of the tenant.
+    #[serde(flatten)]
+    #[schema(value_type = Owner)]
+    pub owner: Option<Owner>,
     /// SHA-256 of the secret.
     #[serde(skip)]
     pub hash: String,
@@ -73,8 +81,10 @@ pub struct CreatedKey {
     /// The key.
     #[serde(flatten)]
     pub key: Key,
-    /// What to send as `Authorization: Bearer`. It cannot be read again.
-    pub secret: String,
+    /// What to send as `Authorization: Bearer`. It cannot be read again; absent when the key was
+    /// brought along by its hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// What a new key is made from.
@@ -83,11 +93,27 @@ pub struct CreatedKey {
 pub struct NewKey {
     /// What people call it: 1 to 120 characters.
     pub name: String,
-    /// What it may do; no more than the caller may.
+    /// What it may do; no more than the caller may. Of a customer's key your own words, or none.
+    #[serde(default)]
     pub scopes: Vec<String>,
     /// When it stops working; never when left out.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
+    /// Makes it a key for your own API, of this customer of yours. It opens nothing of Backplane.
+    #[serde(default)]
+    pub customer: Option<String>,
+    /// Of which member of the customer it is.
+    #[serde(default)]
+    pub member: Option<String>,
+    /// The one app that a customer's key opens; all of them when left out.
+    #[serde(default)]
+    pub app: Option<String>,
+    /// How the secret of a customer's key begins, as `acme_live`: 1 to 24 of a-z 0-9 _.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// Brings a customer's key along that there is already: the SHA-256 of its secret, in hex.
+    #[serde(default)]
+    pub sha256: Option<String>,
 }
 
 /// How a key is rotated.
@@ -99,13 +125,32 @@ pub struct Rotation {
     pub overlap_seconds: u64,
 }
 
+impl Key {
+    /// Whose it is; `None` for the tenant's own.
+    pub fn customer(&self) -> Option<&str> {
+        self.owner.as_ref().map(|it| it.customer.as_str())
+    }
+}
+
 impl NewKey {
-    fn check(&self, at: &impl ports::Tenant) -> Result<Scopes, Problem> {
+    fn check(&self, at: &impl ports::Tenant) -> Result<(Scopes, Option<Owner>), Problem> {
         let name = self.name.trim();
         if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
             let why = format!("a name is 1 to {NAME_CHARS_MAX} characters");
             return Err(Problem::unfitting("name", why));
         }
+        if self.expires_at.is_some_and(|it| it <= at.now()) {
+            return Err(Problem::unfitting("expires_at", "it must be in the future"));
+        }
+        let scopes = Scopes(self.scopes.clone());
+        match Owner::of(self)? {
+            Some(owner) => Ok((scopes, Some(owner))),
+            None => self.check_own(at).map(|()| (scopes, None)),
+        }
+    }
+
+    /// What is so of the tenant's own keys only.
+    fn check_own(&self, at: &impl ports::Tenant) -> Result<(), Problem> {
         if self.scopes.is_empty() || self.scopes.len() > SCOPES_MAX {
             let why = format!("name 1 to {SCOPES_MAX} scopes");
             return Err(Problem::unfitting("scopes", why));
@@ -114,12 +159,8 @@ impl NewKey {
             let why = "a scope is a word as webhooks:read, webhooks:* or *";
             return Err(Problem::unfitting("scopes", why));
         }
-        if self.expires_at.is_some_and(|it| it <= at.now()) {
-            return Err(Problem::unfitting("expires_at", "it must be in the future"));
-        }
-        let scopes = Scopes(self.scopes.clone());
-        match at.principal().scopes.cover(&scopes) {
-            true => Ok(scopes),
+        match at.principal().scopes.cover(&Scopes(self.scopes.clone())) {
+            true => Ok(()),
             false => Err(Problem::unfitting("scopes", "a key cannot give more than it has")),
         }
     }
@@ -134,11 +175,11 @@ pub fn is_scope(text: &str) -> bool {
             && text.split_once(':').is_some_and(|(a, b)| word(a) && (b == "*" || word(b)))
 }
 
-/// A new secret: the prefix and 192 bits of chance in lower-case letters and digits.
-fn secret(at: &impl ports::Tenant) -> Result<String, Problem> {
+/// A new secret: the start and 192 bits of chance in lower-case letters and digits.
+fn secret(at: &impl ports::Tenant, start: &str) -> Result<String, Problem> {
     let mut random = [0; SECRET_BYTES];
     at.random(&mut random)?;
-    Ok(format!("{KEY_PREFIX}{}", data_encoding::BASE32_DNSSEC.encode(&random)))
+    Ok(format!("{start}{}", data_encoding::BASE32_DNSSEC.encode(&random)))
 }
 
 fn minted(
@@ -147,32 +188,41 @@ fn minted(
     scopes: Scopes,
     expires_at: Option<Timestamp>,
     replaces: Option<Id>,
+    owner: Option<Owner>,
 ) -> Result<CreatedKey, Problem> {
-    let secret = secret(at)?;
+    let start = owner.as_ref().map_or_else(|| KEY_PREFIX.to_owned(), Owner::start);
+    let secret = secret(at, &start)?;
     let key = Key {
         id: at.new_id("key")?,
         name: name.trim().to_owned(),
-        prefix: secret.chars().take(PREFIX_CHARS).collect(),
+        prefix: secret.chars().take(start.len() + SHOWN_CHARS).collect(),
         scopes,
         created_at: at.now(),
         expires_at,
         revoked_at: None,
         last_used_at: None,
         replaces,
+        owner,
         hash: sha256_hex(secret.as_bytes()),
     };
-    Ok(CreatedKey { key, secret })
+    Ok(CreatedKey { key, secret: Some(secret) })
 }
 
 /// What inserting this key, and hiding it when its time is over, takes.
 fn inserted(created: &CreatedKey) -> Commit {
     let key = &created.key;
-    let entry = Draft::new("key.created", &key.id).with(json!({
+    let mut data = json!({
         "name": key.name,
         "scopes": key.scopes,
         "expires_at": key.expires_at,
         "replaces": key.replaces,
-    }));
+    });
+    if let (Some(owner), Some(data)) = (&key.owner, data.as_object_mut()) {
+        data.insert("customer".to_owned(), json!(owner.customer));
+        data.insert("member".to_owned(), json!(owner.member));
+        data.insert("app".to_owned(), json!(owner.app));
+    }
+    let entry = Draft::new("key.created", &key.id).with(data);
     let mut commit = store::insert_key(key).entry(entry).job(shown(key, "created").eager());
     if let Some(expires_at) = key.expires_at {
         commit = commit.job(shown(key, "expired").at(expires_at));
@@ -186,8 +236,13 @@ fn shown(key: &Key, why: &str) -> NewJob {
 
 /// Creates a key, and shows its secret this once.
 pub async fn create(at: &impl ports::Tenant, new: NewKey) -> Result<Response, Problem> {
-    let scopes = new.check(at)?;
-    let created = minted(at, &new.name, scopes, new.expires_at, None)?;
+    let (scopes, owner) = new.check(at)?;
+    let mut created = minted(at, &new.name, scopes, new.expires_at, None, owner)?;
+    if let Some(hash) = &new.sha256 {
+        created.key.hash = hash.to_ascii_lowercase();
+        created.key.prefix = new.prefix.unwrap_or_default();
+        created.secret = None;
+    }
     add(at, inserted(&created), &created).await
 }
 
@@ -199,9 +254,21 @@ async fn add(
 ) -> Result<Response, Problem> {
     let response = json_response(StatusCode::CREATED, created);
     let answer = at.answer(commit, response, Problem::changed_meanwhile).await;
-    if answer.is_err() && store::count_keys(at, at.now()).await? >= KEYS_MAX.into() {
-        let instead = "revoke one that is not used";
-        return Err(Problem::full_list(KEYS_MAX, "keys in use", instead));
+    if answer.is_ok() {
+        return answer;
+    }
+    let customer = created.key.customer();
+    let (most, what) = match customer {
+        Some(_) => (customer::KEYS_MAX, "keys of a customer in use"),
+        None => (KEYS_MAX, "keys in use"),
+    };
+    if store::count_keys(at, customer, at.now()).await? >= most.into() {
+        return Err(Problem::full_list(most, what, "revoke one that is not used"));
+    }
+    if store::has_hash(at, &created.key.hash).await? {
+        let kind = "/problems/keys/taken";
+        let problem = Problem::new(StatusCode::CONFLICT, kind, "There is a key of this secret");
+        return Err(problem.detail("revoked or not: a secret is a key once; make another one"));
     }
     answer
 }
@@ -210,7 +277,10 @@ async fn add(
 pub async fn list(at: &impl ports::Tenant, call: &Call) -> Result<Response, Problem> {
     let (limit, cursor) = call.page()?;
     let after = cursor.as_ref().map_or("", |it| it.key());
-    let keys = store::list_keys(at, after, limit + 1).await?;
+    let keys = match call.query("customer") {
+        Some(it) => store::list_keys_of(at, &it, after, limit + 1).await?,
+        None => store::list_keys(at, after, limit + 1).await?,
+    };
     Ok(json_response(StatusCode::OK, &Page::of(keys, limit, |it| it.id.to_string())))
 }
 
@@ -251,7 +321,8 @@ pub async fn rotate(
         )
         .detail("create another key instead"));
     }
-    if !at.principal().scopes.cover(&old.scopes) {
+    // A customer's scopes are the tenant's own words, and open nothing of ours.
+    if old.owner.is_none() && !at.principal().scopes.cover(&old.scopes) {
         return Err(Problem::forbidden("* or those of the key"));
     }
     let overlap = Duration::from_secs(rotation.overlap_seconds);
@@ -261,7 +332,8 @@ pub async fn rotate(
     }
     let until = at.now() + overlap;
     let until = old.expires_at.map_or(until, |it| it.min(until));
-    let created = minted(at, &old.name, old.scopes.clone(), old.expires_at, Some(old.id.clone()))?;
+    let (scopes, owner) = (old.scopes.clone(), old.owner.clone());
+    let created = minted(at, &old.name, scopes, old.expires_at, Some(old.id.clone()), owner)?;
     // Twice: at once, so that the directory knows the end, and at the end.
     // The old one first: what ends now leaves its place to the new one.
     let commit = store::expire_key(&old.id, until)
@@ -275,6 +347,10 @@ pub async fn rotate(
 pub async fn show(at: &impl ports::Tenant, job: &Job) -> Result<Commit, Failure> {
     let id = job.subject()?;
     let Some(key) = store::find_key(at, &id).await? else { return Ok(Commit::new()) };
+    if let Some(owner) = &key.owner {
+        owner.show(at, &key).await?;
+        return Ok(Commit::new());
+    }
     let over = key.revoked_at.is_some() || key.expires_at.is_some_and(|it| it <= at.now());
     let stage = match key.expires_at {
         _ if over => KeyStage::Over,

@@ -12,10 +12,10 @@ mod store;
 mod tenant;
 
 use shared::{
-    domain::{Commit, Failure, Job},
+    domain::{Commit, Failure, Job, Principal},
     function::Function,
     http::{Response, StatusCode, json},
-    ports,
+    ports::{self, Edge},
     problem::Problem,
     route::{Access, Call, Route},
 };
@@ -48,6 +48,7 @@ const ROUTES: &[Route] = &[
     operator("POST", "/v1/tenants/{id}/restore", "restoreTenant"),
     Route::new("GET", "/v1/whoami", "whoAmI", Access::Whoever),
     scoped("POST", "/v1/keys", "createKey", "keys:write"),
+    scoped("POST", "/v1/keys/verify", "verifyKey", "limits:check").at_edge(),
     scoped("GET", "/v1/keys", "listKeys", "keys:read"),
     scoped("GET", "/v1/keys/{id}", "getKey", "keys:read"),
     scoped("DELETE", "/v1/keys/{id}", "revokeKey", "keys:write"),
@@ -104,6 +105,17 @@ impl Function for Tenants {
             "removeAccount" => address::remove(tenant, address::ACCOUNT, call.param()).await,
             "getTestClock" => clock::get(tenant).await,
             "advanceTestClock" => clock::advance(tenant, call.json()?).await,
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    async fn at_edge(
+        edge: &impl Edge,
+        principal: &Principal,
+        call: &Call,
+    ) -> Result<Response, Problem> {
+        match call.operation() {
+            "verifyKey" => key::customer::verify(edge, principal, call.json()?).await,
             _ => Err(Problem::not_found()),
         }
     }

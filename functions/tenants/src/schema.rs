@@ -1,11 +1,14 @@
 //! What the API document says of these routes.
 
-use shared::openapi::{Operation, operation};
+use shared::{
+    directory::customer_key::CustomerKey,
+    openapi::{Operation, operation},
+};
 
 use crate::{
     address::{Address, NewAccount, NewHost},
     clock::{Advance, TestClock},
-    key::{CreatedKey, Key, NewKey, Rotation},
+    key::{CreatedKey, Key, NewKey, Rotation, customer::ShownKey},
     link::{CreatedLink, NewLink},
     member::{Member, MemberChange, NewMember},
     tenant::{NewTenant, Tenant, TenantChange, WhoAmI},
@@ -39,7 +42,12 @@ fn keys() -> Vec<Operation> {
         operation("createKey", "Create an API key; its secret is shown this once.")
             .takes::<NewKey>()
             .gives::<CreatedKey>(201),
-        operation("listKeys", "List the API keys, revoked ones as well.").gives_page::<Key>(),
+        operation("verifyKey", "Say whose key of your own API a secret is; 401 when it is none.")
+            .takes::<ShownKey>()
+            .gives::<CustomerKey>(200),
+        operation("listKeys", "List the API keys, revoked ones as well.")
+            .query("customer", "Only those of this customer of yours.")
+            .gives_page::<Key>(),
         operation("getKey", "Read an API key, without its secret.").gives::<Key>(200),
         operation("revokeKey", "Revoke an API key.").gives::<Key>(200),
         operation("rotateKey", "Replace an API key; the old one works on for the overlap.")

@@ -8,7 +8,10 @@ use shared::{
 use crate::{
     address::{ADDRESSES_MAX, Address},
     clock::Hands,
-    key::{KEYS_MAX, Key},
+    key::{
+        KEYS_MAX, Key,
+        customer::{self, Owner},
+    },
     member::{MEMBERS_MAX, Member, Role},
     tenant::{State, Tenant},
 };
@@ -29,21 +32,29 @@ const UPDATE_TENANT: &str = "
 // Each of the lists below has its limit in the statement that adds to it: of two at once that both
 // want the last place, the second changes no row, and its commit is a conflict.
 const INSERT_KEY: &str = "
-    insert into keys (tenant, id, name, prefix, hash, scopes, created_at_ms, expires_at_ms, replaces)
-    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
-    where (select count(*) from keys where tenant = ?1 and revoked_at_ms is null
-      and (expires_at_ms is null or expires_at_ms > ?7)) < ?10";
+    insert into keys (tenant, id, name, prefix, hash, scopes, created_at_ms, expires_at_ms, replaces,
+      customer, member, app, word)
+    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11, ?12, ?13, ?14
+    where (select count(*) from keys where tenant = ?1 and customer is not distinct from ?11
+        and revoked_at_ms is null and (expires_at_ms is null or expires_at_ms > ?7)) < ?10
+      and not exists (select 1 from keys where tenant = ?1 and hash = ?5)";
 const COUNT_KEYS: &str = "
-    select count(*) from keys where tenant = ?1 and revoked_at_ms is null
-      and (expires_at_ms is null or expires_at_ms > ?2)";
+    select count(*) from keys
+    where tenant = ?1 and customer is not distinct from ?2 and revoked_at_ms is null
+      and (expires_at_ms is null or expires_at_ms > ?3)";
+const HAS_HASH: &str = "select id from keys where tenant = ?1 and hash = ?2";
 const FIND_KEY: &str = "
     select id, name, prefix, hash, scopes, created_at_ms, expires_at_ms, revoked_at_ms,
-      last_used_at_ms, replaces
+      last_used_at_ms, replaces, customer, member, app, word
     from keys where tenant = ?1 and id = ?2";
 const LIST_KEYS: &str = "
     select id, name, prefix, hash, scopes, created_at_ms, expires_at_ms, revoked_at_ms,
-      last_used_at_ms, replaces
+      last_used_at_ms, replaces, customer, member, app, word
     from keys where tenant = ?1 and id > ?2 order by id limit ?3";
+const LIST_KEYS_OF: &str = "
+    select id, name, prefix, hash, scopes, created_at_ms, expires_at_ms, revoked_at_ms,
+      last_used_at_ms, replaces, customer, member, app, word
+    from keys where tenant = ?1 and customer = ?2 and id > ?3 order by id limit ?4";
 const REVOKE_KEY: &str = "
     update keys set revoked_at_ms = ?3
     where tenant = ?1 and id = ?2 and revoked_at_ms is null";
@@ -146,7 +157,9 @@ fn read_tenant(row: Row) -> Result<Tenant, PortError> {
 
 pub fn insert_key(it: &Key) -> Commit {
     let scopes = serde_json::json!(it.scopes);
-    let params: [Value; 9] = [
+    let most = it.owner.as_ref().map_or(KEYS_MAX, |_| customer::KEYS_MAX);
+    let owned = |field: fn(&Owner) -> Option<&str>| Value::from(it.owner.as_ref().and_then(field));
+    let params: [Value; 13] = [
         (&it.id).into(),
         (&it.name).into(),
         (&it.prefix).into(),
@@ -155,14 +168,27 @@ pub fn insert_key(it: &Key) -> Commit {
         it.created_at.into(),
         it.expires_at.into(),
         it.replaces.as_ref().map(Id::as_str).into(),
-        KEYS_MAX.into(),
+        most.into(),
+        it.customer().into(),
+        owned(|it| it.member.as_deref()),
+        owned(|it| it.app.as_deref()),
+        owned(|it| it.word.as_deref()),
     ];
     Commit::new().write_one(INSERT_KEY, params)
 }
 
-/// How many keys are in use.
-pub async fn count_keys(at: &impl ports::Tenant, now: Timestamp) -> Result<i64, PortError> {
-    counted(at.query(COUNT_KEYS, [now.into()]).await?)
+/// How many keys are in use: of a customer, or of the tenant itself.
+pub async fn count_keys(
+    at: &impl ports::Tenant,
+    customer: Option<&str>,
+    now: Timestamp,
+) -> Result<i64, PortError> {
+    counted(at.query(COUNT_KEYS, [customer.into(), now.into()]).await?)
+}
+
+/// Whether there is a key of this secret, also one that is over.
+pub async fn has_hash(at: &impl ports::Tenant, hash: &str) -> Result<bool, PortError> {
+    Ok(!at.query(HAS_HASH, [hash.into()]).await?.is_empty())
 }
 
 fn counted(rows: Vec<Row>) -> Result<i64, PortError> {
@@ -180,6 +206,16 @@ pub async fn list_keys(
     limit: u32,
 ) -> Result<Vec<Key>, PortError> {
     let rows = at.query(LIST_KEYS, [after.into(), limit.into()]).await?;
+    rows.into_iter().map(read_key).collect()
+}
+
+pub async fn list_keys_of(
+    at: &impl ports::Tenant,
+    customer: &str,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<Key>, PortError> {
+    let rows = at.query(LIST_KEYS_OF, [customer.into(), after.into(), limit.into()]).await?;
     rows.into_iter().map(read_key).collect()
 }
 
@@ -203,7 +239,14 @@ fn read_key(row: Row) -> Result<Key, PortError> {
         revoked_at,
         last_used_at,
         replaces,
+        customer,
+        member,
+        app,
+        word,
     ] = row.columns()?;
+    let (member, app) = (member.optional_text()?, app.optional_text()?);
+    let word = word.optional_text()?;
+    let owner = customer.optional_text()?;
     Ok(Key {
         id: Id::trusted(id.text()?),
         name: name.text()?,
@@ -214,6 +257,7 @@ fn read_key(row: Row) -> Result<Key, PortError> {
         revoked_at: revoked_at.optional_timestamp()?,
         last_used_at: last_used_at.optional_timestamp()?,
         replaces: replaces.optional_text()?.map(Id::trusted),
+        owner: owner.map(|customer| Owner { customer, member, app, word }),
         hash: hash.text()?,
     })
 }

@@ -191,7 +191,8 @@ mod tests {
         let memory = Memory::default();
         let at = block_on(Open::system(&memory, &memory.store("ten_1"), "ten_1", false)).unwrap();
         let made = store::insert_source(&source());
-        let made = made.and(store::insert_message(&message(), &Headers::default(), b""));
+        let made =
+            made.and(store::insert_message(&message(), &Headers::default(), b"", Timestamp::NEVER));
         block_on(at.commit(made)).unwrap();
         let job = |why: &str| Job {
             id: why.to_owned(),

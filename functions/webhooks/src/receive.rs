@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 use shared::{
-    domain::{Commit, Draft, Id},
+    domain::{Commit, Draft, Id, Timestamp},
     http::{
         HeaderName, HeaderValue, Method, Response, StatusCode, empty, header,
         json as json_response, text, with_header,
@@ -24,6 +24,7 @@ use crate::{
         event::{self, EVENT_BYTES_MAX, Event},
         prune,
         settings::WORD_CHARS_MAX,
+        trace::Trace,
     },
     signature::{self, Incoming, Refusal, Reply, Verified},
     source::{self, Source},
@@ -136,8 +137,9 @@ async fn keep(
         delivered_at: None,
     };
     let headers = Headers::of(call.request.headers()).without(source.recipe.secret_header());
-    let commit = received(at, source, &message, &headers, call);
-    let commit = commit.and(published(at, source, &message, call.request.body()).await?);
+    let expires = event::expires(at, None).await?;
+    let commit = received(at, source, &message, &headers, call, expires);
+    let commit = commit.and(published(at, source, &message, call).await?);
     match at.commit(commit).await {
         Ok(()) => Ok(answer(StatusCode::OK, message.id, ReceivedStatus::Accepted)),
         Err(CommitError::Port(err)) => Err(err.into()),
@@ -155,6 +157,7 @@ fn received(
     message: &Message,
     headers: &Headers,
     call: &Call,
+    expires: Timestamp,
 ) -> Commit {
     let window = Duration::from_secs(source.recipe.dedupe_seconds.into());
     let entry = Draft::new("webhook.received", &message.id).with(json!({
@@ -163,9 +166,9 @@ fn received(
         "provider_id": message.provider_id,
     }));
     let commit = store::claim_dedupe(message, at.now(), at.now() + window)
-        .and(store::insert_message(message, headers, call.request.body()))
+        .and(store::insert_message(message, headers, call.request.body(), expires))
         .entry(entry)
-        .job(prune::job(at.now()))
+        .job(prune::job(expires))
         .and(refusals::recovered(source));
     match source.target {
         Some(_) => commit.job(deliver::job(&message.id, "received", None)),
@@ -178,9 +181,10 @@ async fn published(
     at: &impl Tenant,
     source: &Source,
     message: &Message,
-    body: &[u8],
+    call: &Call,
 ) -> Result<Commit, Problem> {
     let Some(publish) = &source.publish else { return Ok(Commit::new()) };
+    let body = call.request.body();
     let data = (body.len() <= EVENT_BYTES_MAX).then(|| serde_json::from_slice(body).ok()).flatten();
     let event = Event {
         id: at.new_id("evt")?,
@@ -191,8 +195,9 @@ async fn published(
         // What is no JSON, or too large, is asked for.
         data: data.unwrap_or_else(|| json!({"message": message.id})),
         timestamp: message.received_at,
+        trace: Trace::of(at, call.request.headers())?,
     };
-    Ok(event::published(at, &event).await?.0)
+    Ok(event::published(at, &event, None).await?.0)
 }
 
 /// The provider's type behind the prefix, in the letters that a type may have.

@@ -20,6 +20,7 @@ use crate::{
         monitor::{EndpointHealth, Overview},
         poll::{Acknowledged, Polled},
         portal::{NewPortalLink, PortalLink},
+        retention::WebhookSettings,
         trial::Trial,
     },
     source::{CreatedSource, NewSource, RecipeList, SecretRotation, Source, SourceChange},
@@ -42,6 +43,17 @@ fn events() -> Vec<Operation> {
             .gives::<PublishedEvent>(202),
         operation("listEvents", "List the events, newest first.").gives_page::<Event>(),
         operation("getEvent", "Read an event.").gives::<Event>(200),
+        operation(
+            "getEventSpans",
+            "Read the spans of an event, as OTLP/JSON: its publishing, and each attempt.",
+        )
+        .gives_other("application/json"),
+        operation("getWebhookSettings", "Read for how long webhooks are kept.")
+            .gives::<WebhookSettings>(200),
+        operation("putWebhookSettings", "Set for how long webhooks are kept.")
+            .takes::<WebhookSettings>()
+            .gives::<WebhookSettings>(200)
+            .conditional(),
         operation("listEventTypes", "List the catalogue of events.").gives_page::<EventType>(),
         operation("getEventType", "Read a type of events.").gives::<EventType>(200),
         operation("putEventType", "Put a type of events into the catalogue, or replace it.")

@@ -22,10 +22,13 @@ pub mod portal;
 pub mod private;
 pub mod prune;
 pub mod pump;
+pub mod retention;
 pub mod settings;
+pub mod spans;
 mod standard;
 mod store;
 mod token;
+pub mod trace;
 pub mod trial;
 
 use shared::{
@@ -38,6 +41,7 @@ use shared::{
 
 const PUBLISH: Access = Access::Scope("events:write");
 const EVENTS: Access = Access::Scope("events:read");
+const SETTINGS: Access = Access::Scope("webhooks:write");
 const TYPES: Access = Access::Scope("event_types:write");
 /// Whoever acts for a customer may do these, for the customer's own endpoints.
 const READ: Access = Access::Customer("endpoints:read");
@@ -48,6 +52,9 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "/v1/webhooks/events", "publishEvent", PUBLISH).body(event::EVENT_BYTES_MAX),
     Route::new("GET", "/v1/webhooks/events", "listEvents", EVENTS),
     Route::new("GET", "/v1/webhooks/events/{id}", "getEvent", EVENTS),
+    Route::new("GET", "/v1/webhooks/events/{id}/spans", "getEventSpans", EVENTS),
+    Route::new("GET", "/v1/webhooks/settings", "getWebhookSettings", EVENTS),
+    Route::new("PUT", "/v1/webhooks/settings", "putWebhookSettings", SETTINGS),
     Route::new("GET", "/v1/webhooks/event-types", "listEventTypes", READ),
     Route::new("POST", "/v1/webhooks/event-types/import", "importEventTypes", TYPES)
         .body(import::DOCUMENT_BYTES_MAX),
@@ -98,9 +105,12 @@ pub const ROUTES: &[Route] = &[
 /// The problem to answer with.
 pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     match call.operation() {
-        "publishEvent" => event::publish(at, call.json()?).await,
+        "publishEvent" => event::publish(at, call).await,
         "listEvents" => event::list(at, call).await,
         "getEvent" => event::get(at, call).await,
+        "getEventSpans" => spans::get(at, call).await,
+        "getWebhookSettings" => retention::get(at).await,
+        "putWebhookSettings" => retention::put(at, call).await,
         "listEventTypes" => event_type::list(at, call).await,
         "importEventTypes" => import::import(at, call.json()?).await,
         "getEventType" => event_type::get(at, call).await,

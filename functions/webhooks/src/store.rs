@@ -42,8 +42,9 @@ const FIND_DUPLICATE: &str = "
 
 const INSERT_MESSAGE: &str = "
     insert into webhook_messages
-      (tenant, id, source, dedupe, event_type, headers, body, received_at_ms, delivery)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+      (tenant, id, source, dedupe, event_type, headers, body, received_at_ms, delivery,
+       expires_at_ms)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 const FIND_MESSAGE: &str = "
     select id, source, dedupe, event_type, received_at_ms, delivery, attempts, last_status,
       last_error, delivered_at_ms, headers, body
@@ -185,8 +186,9 @@ pub async fn find_duplicate(
     row.map(|it| it.columns().and_then(|[id]| id.text()).map(Id::trusted)).transpose()
 }
 
-pub fn insert_message(it: &Message, headers: &Headers, body: &[u8]) -> Commit {
-    let params: [Value; 8] = [
+/// Keeps a message until it expires.
+pub fn insert_message(it: &Message, headers: &Headers, body: &[u8], expires: Timestamp) -> Commit {
+    let params: [Value; 9] = [
         (&it.id).into(),
         (&it.source).into(),
         (&it.provider_id).into(),
@@ -195,6 +197,7 @@ pub fn insert_message(it: &Message, headers: &Headers, body: &[u8]) -> Commit {
         body.into(),
         it.received_at.into(),
         it.delivery.as_str().into(),
+        expires.into(),
     ];
     Commit::new().write_one(INSERT_MESSAGE, params)
 }

@@ -18,3 +18,6 @@ create trigger decisions_written instead of insert on decisions begin
   from json_each(new.counts) where true
   on conflict (tenant, function, label, field) do update set n = n + excluded.n; -- In any case.
 end;
+
+-- In which tenants something was counted that its function has not taken in yet.
+create view tallied as select distinct tenant, function from tallies;

@@ -81,7 +81,8 @@ impl NewJob {
     }
 
     /// The same; one that is queued already is due no later than this one. For a job that works
-    /// off all there is, and is told of more.
+    /// off all there is, and is told of more: also one that was given up, which has all its tries
+    /// again.
     pub fn sooner(self) -> Self {
         Self { sooner: true, ..self }
     }

@@ -1,7 +1,7 @@
 //! Wakes on Spin: a row for each tenant and function that has something to do, and the tick that
 //! works them off.
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -13,7 +13,7 @@ use crate::{
     drain as draining,
     function::Function,
     ingest, limits,
-    ports::{Edge, HttpRequest, PortError, Sql, Statement, Tally, Value, Wake},
+    ports::{Edge, HttpRequest, PortError, Sql, Statement, Value, Wake},
 };
 
 /// Where a component is woken, followed by the tenant. It takes the operator's key.
@@ -29,14 +29,6 @@ const CONCURRENT: usize = 8;
 const RUNNING_MAX: u32 = 100;
 /// The query parameter in which the tick says until when it took the wake.
 const TAKEN_UNTIL: &str = "taken_until";
-
-/// How many tenants an instance knows to be woken for what it counts.
-const TALLIES_MAX: usize = 1_000;
-
-thread_local! {
-    /// Until when nobody has to ask again for a wake that takes in what is counted.
-    static TALLIES: RefCell<BTreeMap<String, Timestamp>> = RefCell::default();
-}
 
 const ASK: &str = "
     insert into wakes (tenant, function, at_ms) values (?1, ?2, ?3)
@@ -63,29 +55,15 @@ const SPREAD: &str = "
     select tenant, ?2, at_ms from wakes where function = ?1 and at_ms <= ?3
     on conflict (tenant, function) do update set at_ms = min(at_ms, excluded.at_ms)";
 const SPREAD_OUT: &str = "delete from wakes where function = ?1 and at_ms <= ?2";
+// What is counted asks for no wake: it is counted often, and here it is seen that it was.
+const TALLIED: &str = "
+    insert into wakes (tenant, function, at_ms) select tenant, function, ?1 from tallied where true
+    on conflict (tenant, function) do update set at_ms = min(at_ms, excluded.at_ms)";
 const FORGET: &str = "delete from wakes where tenant = ?1";
 
 /// The statement that asks for a wake.
 pub(super) fn ask(tenant: &str, wake: Wake) -> Statement {
     Statement::new(ASK, [tenant.into(), wake.function.into(), wake.at.into()])
-}
-
-/// Asks for the wake that takes in what is about to be counted. Who counts asks before it counts,
-/// and for a time after it, so that no count is left behind; and not each time.
-pub(super) async fn for_tallies(tally: &Tally) -> Result<(), PortError> {
-    let (now, name) = (Spin.now(), format!("{}:{}", tally.function, tally.tenant));
-    if TALLIES.with_borrow(|it| it.get(&name).is_some_and(|until| now < *until)) {
-        return Ok(());
-    }
-    let wake = Wake { function: tally.function.clone(), at: now + ingest::FOLD_AFTER };
-    Database::Quick.query(ask(&tally.tenant, wake)).await?;
-    TALLIES.with_borrow_mut(|it| {
-        if it.len() >= TALLIES_MAX {
-            it.clear();
-        }
-        it.insert(name, now + ingest::FOLD_AFTER / 2);
-    });
-    Ok(())
 }
 
 /// Removes all wakes of a tenant.
@@ -148,6 +126,8 @@ async fn settle(
 pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
     let now = Spin.now();
     limits::prune(&Database::Safe, now).await?;
+    let tallied = Statement::new(TALLIED, [(now + ingest::FOLD_AFTER).into()]);
+    Database::Safe.query(tallied).await?;
     spread(now).await?;
     let room = i64::from(RUNNING_MAX) - running(now).await?;
     let limit = i64::from(limit).min(room.max(0));

@@ -1,17 +1,11 @@
 //! The limiter: objects, each for a share of the groups, with what they count until it is sent.
 //!
-//! An object is the only one that knows its keys, so it decides in memory. What was decided is
-//! written before anybody hears of it, together with all that others ask within a millisecond:
-//! a flush of the disk is what costs here.
+//! An object is the only one that writes its keys, so what it remembers of them holds, and a
+//! decision is one statement.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{cell::Cell, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use worker::{Env, Request, RequestInit, Response, ScheduledTime, State, Storage};
 
@@ -19,7 +13,7 @@ use super::{LIMITER, Worker, object};
 use crate::{
     domain::Timestamp,
     ingest,
-    limit::{self, Act, Limit, Standing},
+    limit::Standing,
     limits,
     ports::{
         Edge, ITEMS_MAX, Item, PortError, Question, Queue, Row, Sql, SqlError, Statement, Tally,
@@ -30,27 +24,28 @@ use crate::{
 const SEND_AFTER: Duration = ingest::FOLD_AFTER;
 /// After how many decisions keys are forgotten.
 const PRUNE_EACH: u32 = 256;
-/// For how long decisions are gathered to be written together.
-const GATHER: Duration = Duration::from_millis(1);
-/// How many keys an object keeps in memory.
-const KEYS_MAX: usize = 50_000;
 
 const CREATE_COUNTED: &str = "
     create table if not exists counted (
       tenant text not null, function text not null, label text not null, field text not null,
       n integer not null, primary key (tenant, function, label, field)
     ) strict, without rowid";
-const COUNT: &str = "
-    insert into counted (tenant, function, label, field, n)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
-    from json_each(?1) where true
-    on conflict (tenant, function, label, field) do update set n = n + excluded.n";
-const READ: &str =
-    "select key, state from limits where key in (select value from json_each(?1))";
-const WRITE: &str = "
-    insert into limits (key, version, state, until_ms)
-    select value ->> 0, 0, value ->> 1, value ->> 2 from json_each(?1) where true
-    on conflict (key) do update set state = excluded.state, until_ms = excluded.until_ms";
+const CREATE_DECISIONS: &str = "
+    create view if not exists decisions as select '' as keys, '' as counts, 0 as now_ms where false";
+// As `infra/migrations/spin/0001_decisions.sql`, but for where it counts, and that nobody else
+// ever was faster.
+const CREATE_WRITTEN: &str = "
+    create trigger if not exists decisions_written instead of insert on decisions begin
+      insert into limits (key, version, state, until_ms)
+      select value ->> 0, max((value ->> 1) + 1, new.now_ms), value ->> 2, value ->> 3
+      from json_each(new.keys) where true
+      on conflict (key) do update set
+        version = excluded.version, state = excluded.state, until_ms = excluded.until_ms;
+      insert into counted (tenant, function, label, field, n)
+      select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+      from json_each(new.counts) where true
+      on conflict (tenant, function, label, field) do update set n = n + excluded.n;
+    end";
 /// What waits to be sent: an outbox, so that what is sent again has the id that it had.
 const CREATE_OUTBOX: &str = "
     create table if not exists outbox (
@@ -76,20 +71,6 @@ pub struct LimiterState {
     /// Whether the alarm is set to come soon.
     is_armed: Cell<bool>,
     decisions: Cell<u32>,
-    known: RefCell<Known>,
-    /// How often what was decided could not be written.
-    losses: Cell<u32>,
-}
-
-/// What an object has in memory.
-#[derive(Default)]
-struct Known {
-    /// The keys as they are now, with the limit that each was last asked by.
-    states: BTreeMap<String, (Limit, limit::State)>,
-    /// Those of them that are not written yet.
-    unwritten: BTreeSet<String>,
-    /// What is counted and not written yet: by tenant, function, label and field.
-    counts: BTreeMap<[String; 4], i64>,
 }
 
 /// What the object is asked.
@@ -133,8 +114,6 @@ impl LimiterState {
             is_up: Cell::default(),
             is_armed: Cell::default(),
             decisions: Cell::default(),
-            known: RefCell::default(),
-            losses: Cell::default(),
         }
     }
 
@@ -156,55 +135,8 @@ impl LimiterState {
         if self.decisions.get().is_multiple_of(PRUNE_EACH) {
             limits::prune(self, self.edge.now()).await?;
         }
-        limits::check(&asked.questions)?;
-        self.learn(&asked.questions).await?;
-        let standings = self.known.borrow_mut().decide(asked);
-        let losses = self.losses.get();
-        self.edge.sleep(GATHER).await;
-        self.flush().await?;
-        if self.losses.get() != losses {
-            return Err(PortError::new("limiter", "what was decided could not be written"));
-        }
-        Ok(standings)
-    }
-
-    /// Reads the keys that are not in memory. Nobody else has a turn meanwhile.
-    async fn learn(&self, questions: &[Question]) -> Result<(), PortError> {
-        let mut known = self.known.borrow_mut();
-        known.forget_some();
-        let unknown = questions.iter().filter(|it| !known.states.contains_key(&it.key));
-        let keys: serde_json::Value = unknown.clone().map(|it| it.key.as_str()).collect();
-        let unknown: BTreeMap<_, _> = unknown.map(|it| (it.key.clone(), it.limit)).collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let rows = object::run(&self.storage.sql(), &Statement::new(READ, [(&keys).into()]))?;
-        for (key, limit) in &unknown {
-            known.states.insert(key.clone(), (*limit, limit::State::default()));
-        }
-        for row in rows {
-            let [key, state] = row.columns()?;
-            let key = key.text()?;
-            if let Some(limit) = unknown.get(&key) {
-                known.states.insert(key, (*limit, state.json()?));
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what is not written yet: of whoever comes first, for all.
-    async fn flush(&self) -> Result<(), PortError> {
-        let statements = self.known.borrow_mut().take_unwritten();
-        if statements.is_empty() {
-            return Ok(());
-        }
-        let written = self.batch(statements).await;
-        if written.is_err() {
-            // What is on the disk counts, and everybody who waits hears that it failed.
-            self.known.take();
-            self.losses.set(self.losses.get().wrapping_add(1));
-        }
-        written.map(drop).map_err(PortError::from)
+        let now = Timestamp(asked.now_ms);
+        limits::decide(self, &asked.questions, &asked.tallies, now).await
     }
 
     /// Sends what was counted, forgets keys, and comes again while there are any.
@@ -214,7 +146,6 @@ impl LimiterState {
     pub async fn alarm(&self) -> worker::Result<Response> {
         self.is_armed.set(false);
         self.bring_up().await.map_err(failed)?;
-        self.flush().await.map_err(failed)?;
         self.send().await.map_err(failed)?;
         limits::prune(self, self.edge.now()).await.map_err(failed)?;
         let rows = self.query(Statement::new(NEXT, [])).await;
@@ -255,7 +186,8 @@ impl LimiterState {
         if self.is_up.get() {
             return Ok(());
         }
-        for text in limits::CREATE.into_iter().chain([CREATE_COUNTED, CREATE_OUTBOX]) {
+        let own = [CREATE_COUNTED, CREATE_OUTBOX, CREATE_DECISIONS, CREATE_WRITTEN];
+        for text in limits::CREATE.into_iter().chain(own) {
             self.query(Statement::new(text, [])).await?;
         }
         self.is_up.set(true);
@@ -268,60 +200,6 @@ impl LimiterState {
         }
         let armed = self.storage.set_alarm(ScheduledTime::new(object::date(at))).await;
         armed.inspect_err(|_| self.is_armed.set(false))
-    }
-}
-
-impl Known {
-    /// Decides, and remembers what has to be written of it.
-    fn decide(&mut self, asked: &Questions) -> Vec<Standing> {
-        let none = limit::State::default();
-        let state = |it: &Question| self.states.get(&it.key).map_or(&none, |it| &it.1);
-        let states: Vec<_> = asked.questions.iter().map(state).collect();
-        let judged = limits::judge(&asked.questions, &states, Timestamp(asked.now_ms));
-        if judged.admitted {
-            for (it, state) in asked.questions.iter().zip(judged.states) {
-                if it.act != Act::Take(0) {
-                    self.states.insert(it.key.clone(), (it.limit, state));
-                    self.unwritten.insert(it.key.clone());
-                }
-            }
-        }
-        for (name, n) in limits::counted(&asked.tallies, judged.admitted) {
-            *self.counts.entry(name.map(str::to_owned)).or_default() += n;
-        }
-        judged.standings
-    }
-
-    /// What writes all that is not written.
-    fn take_unwritten(&mut self) -> Vec<Statement> {
-        let mut statements = vec![];
-        let row = |key: &String| {
-            let (limit, state) = self.states.get(key)?;
-            let text = serde_json::to_string(state).unwrap_or_default();
-            Some(json!([key, text, limit.forgotten(state).0]))
-        };
-        let states: Vec<_> = self.unwritten.iter().filter_map(row).collect();
-        if !states.is_empty() {
-            statements.push(Statement::new(WRITE, [(&json!(states)).into()]));
-        }
-        let count = |([tenant, function, label, field], n): (&[String; 4], &i64)| {
-            json!([tenant, function, label, field, n])
-        };
-        let counts: Vec<_> = self.counts.iter().map(count).collect();
-        if !counts.is_empty() {
-            statements.push(Statement::new(COUNT, [(&json!(counts)).into()]));
-        }
-        self.unwritten.clear();
-        self.counts.clear();
-        statements
-    }
-
-    /// Keeps the memory small: what is written can be read again.
-    fn forget_some(&mut self) {
-        if self.states.len() > KEYS_MAX {
-            let Self { states, unwritten, .. } = self;
-            states.retain(|key, _| unwritten.contains(key));
-        }
     }
 }
 

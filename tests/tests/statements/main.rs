@@ -19,8 +19,15 @@ use crate::{
     literals::{Literals, statements_in},
 };
 
-const DIRECTORY: [&str; 6] =
-    ["directory_tenants", "directory_keys", "directory_addresses", "wakes", "limits", "decisions"];
+const DIRECTORY: [&str; 7] = [
+    "directory_tenants",
+    "directory_keys",
+    "directory_addresses",
+    "wakes",
+    "limits",
+    "decisions",
+    "tallied",
+];
 
 #[test]
 fn every_statement_names_its_tenant() {

@@ -15,8 +15,17 @@ use super::{
 /// Where the problem types are registered.
 const TYPES: &str = "https://iana.org/assignments/http-problem-types#";
 
-/// The answer: 200 when it may go on, and otherwise 429 with the problem.
+const QUOTA_EXCEEDED: &str = "Request cannot be satisfied as assigned quota has been exceeded";
+
+/// The answer: 200 when it may go on, and otherwise 429 with the problem; 401 or 403 when a key was
+/// shown that does not hold.
 pub fn of(checked: &Checked, legacy: bool) -> Response {
+    if let Some(why) = &checked.key_refused {
+        return why.problem().into_response();
+    }
+    if !checked.used_up.is_empty() {
+        return used_up(checked);
+    }
     let response =
         if checked.allowed { json_response(StatusCode::OK, checked) } else { refused(checked) };
     with_fields(response, checked, legacy)
@@ -70,6 +79,23 @@ fn partition(it: &PolicyStanding) -> String {
     format!(":{}:", BASE64.encode(bytes.get(..12).unwrap_or(&bytes)))
 }
 
+/// A hard quota of the customer is used up.
+fn used_up(checked: &Checked) -> Response {
+    let names: Vec<_> = checked.used_up.iter().map(|it| it.quota.as_str()).collect();
+    let body = json!({
+        "type": format!("{TYPES}quota-exceeded"),
+        "title": QUOTA_EXCEEDED,
+        "status": 429,
+        "detail": format!("used up: {}", names.join(", ")),
+        "violated-policies": names,
+        "used_up": checked.used_up,
+    });
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let response = respond(status, "application/problem+json", body.to_string());
+    let wait = checked.retry_after_seconds.unwrap_or(1);
+    with_header(response, header::RETRY_AFTER, &wait.to_string())
+}
+
 fn refused(checked: &Checked) -> Response {
     let violated: Vec<_> = checked.policies.iter().filter(|it| !it.allowed && !it.shadow).collect();
     let kind = violated.iter().map(|it| it.refusal).max_by_key(|it| match it {
@@ -78,9 +104,7 @@ fn refused(checked: &Checked) -> Response {
         Refusal::AbnormalUsageDetected => 2,
     });
     let (kind, title) = match kind.unwrap_or_default() {
-        Refusal::QuotaExceeded => {
-            ("quota-exceeded", "Request cannot be satisfied as assigned quota has been exceeded")
-        }
+        Refusal::QuotaExceeded => ("quota-exceeded", QUOTA_EXCEEDED),
         Refusal::TemporaryReducedCapacity => (
             "temporary-reduced-capacity",
             "Request cannot be satisfied due to temporary server capacity constraints",

@@ -13,6 +13,8 @@ pub const CHECKS_MAX: usize = 100;
 const FIELD_CHARS_MAX: usize = 256;
 /// How many headers or attributes a check has.
 const FIELDS_MAX: usize = 32;
+/// How many scopes a check asks for.
+const SCOPES_MAX: usize = 50;
 /// What is counted for a quarter of an hour together.
 const SLOT_MS: i64 = 15 * 60 * 1000;
 
@@ -25,10 +27,25 @@ pub struct Asked {
     pub app: String,
     /// The id of the API key that was shown.
     pub api_key: Option<String>,
-    /// Who asks.
+    /// In place of it the key itself, if it is one of `/v1/keys` of a customer: it is verified, and
+    /// says who asks.
+    pub secret: Option<String>,
+    /// Scopes that this key must have: up to 50.
+    pub scopes: Vec<String>,
+    /// Who asks; the member of the key when left out.
     pub user: Option<String>,
-    /// Which of the tenant's customers it counts for.
+    /// Which of the tenant's customers asks: by its plan and its quotas it is decided. A key says
+    /// so itself.
+    pub customer: Option<String>,
+    /// Which member of the customer; a key that is a member's says so itself.
+    pub member: Option<String>,
+    /// Which of the tenant's customers it counts for; the one that asks when left out.
     pub subject: Option<String>,
+    /// Of which meters the request is: of no other a hard quota that is used up refuses it. Of all
+    /// when left out.
+    pub meters: Option<Vec<String>>,
+    /// The number of the network that the client is in.
+    pub asn: Option<u32>,
     /// The client's address.
     pub ip: Option<String>,
     /// The method.
@@ -75,6 +92,8 @@ pub fn fit(asked: &Asked) -> Result<(), Problem> {
         ("app", Some(&asked.app)),
         ("api_key", asked.api_key.as_ref()),
         ("user", asked.user.as_ref()),
+        ("customer", asked.customer.as_ref()),
+        ("member", asked.member.as_ref()),
         ("subject", asked.subject.as_ref()),
         ("ip", asked.ip.as_ref()),
         ("method", asked.method.as_ref()),
@@ -85,12 +104,33 @@ pub fn fit(asked: &Asked) -> Result<(), Problem> {
             return Err(Problem::unfitting(name, format!("at most {FIELD_CHARS_MAX} characters")));
         }
     }
+    let meters = asked.meters.as_deref().unwrap_or_default();
+    for (name, most, words) in
+        [("scopes", SCOPES_MAX, asked.scopes.as_slice()), ("meters", FIELDS_MAX, meters)]
+    {
+        if words.len() > most || words.iter().any(|it| !is_visible(it)) {
+            let why = format!("up to {most}, each 1 to {FIELD_CHARS_MAX} visible characters");
+            return Err(Problem::unfitting(name, why));
+        }
+    }
+    if asked.secret.is_some() && asked.api_key.is_some() {
+        return Err(Problem::unfitting("api_key", "send the secret or the id, not both"));
+    }
+    if asked.secret.is_none() && !asked.scopes.is_empty() {
+        return Err(Problem::unfitting("scopes", "they are of a secret: send that as well"));
+    }
     for (name, fields) in [("headers", &asked.headers), ("attributes", &asked.attributes)] {
         if fields.len() > FIELDS_MAX {
             return Err(Problem::unfitting(name, format!("at most {FIELDS_MAX}")));
         }
     }
     Ok(())
+}
+
+fn is_visible(text: &str) -> bool {
+    // What a challenge can quote: RFC 6749, 3.3.
+    (1..=FIELD_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|it| it.is_ascii_graphic() && it != b'"' && it != b'\\')
 }
 
 /// What the counts of a request are of.

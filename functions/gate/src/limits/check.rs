@@ -1,8 +1,8 @@
 //! A check: whether a request may go on, by all policies that count for it.
 
 use serde::Serialize;
-use serde_json::{Value, json};
 use shared::{
+    directory::{self, customer_key::Refusal as KeyRefusal},
     domain::{Id, Principal, Timestamp, sha256_hex},
     http::{Response, StatusCode, json as json_response},
     limit::{Act, Algorithm, Limit, Standing},
@@ -15,14 +15,16 @@ use utoipa::ToSchema;
 use super::{
     answer,
     asked::{Asked, CHECKS_MAX, Checks, fit, label},
+    caller::Caller,
     key, local, pattern,
     policy::{Mode, OnError, Policy, Refusal},
     receipt::Receipt,
     set::{self, Rule},
 };
+use crate::quota::shown::UsedUp;
 
 /// How a check came out.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Checked {
     /// Whether the request may go on.
     pub allowed: bool,
@@ -40,6 +42,12 @@ pub struct Checked {
     /// Whether it was let through because it could not be decided.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub failed_open: bool,
+    /// Why the key that was shown does not hold. Nothing was asked then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_refused: Option<KeyRefusal>,
+    /// The hard quotas of the customer that are used up. Nothing was asked then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub used_up: Vec<UsedUp>,
 }
 
 /// The outcomes of several checks, in their order.
@@ -130,22 +138,23 @@ pub async fn decide(
 ) -> Result<Checked, Problem> {
     fit(asked)?;
     let set = set::load(edge, principal).await?;
-    let now = set::now(edge, principal).await?;
+    let now = directory::now(edge, principal).await?;
+    let caller = match Caller::find(edge, principal, asked, now).await? {
+        Ok(it) => it,
+        Err(why) => return Ok(Checked { key_refused: Some(why), ..Checked::default() }),
+    };
+    let asked = &caller.asked;
     let lease = lease(edge, asked, &set)?;
-    let asks = asks(&set, principal, asked, lease.as_deref(), now)?;
+    let asks = asks(&set, principal, &caller, lease.as_deref(), now)?;
     let tally = tally(principal, asked, &asks, now);
+    if !caller.used_up.is_empty() {
+        return Ok(used_up(edge, principal, &caller, tally, now).await);
+    }
     let (shadow, real): (Vec<_>, Vec<_>) = asks.into_iter().partition(|it| it.policy.shadow);
-    let group = group(principal, asked);
+    let group = place(principal, asked, &set, &real);
     let counted = tally.as_ref().map_or(0, units);
 
-    let mut checked = Checked {
-        allowed: true,
-        policies: vec![],
-        retry_after_seconds: None,
-        lease: None,
-        receipt: None,
-        failed_open: false,
-    };
+    let mut checked = Checked::default();
     match take(edge, &group, &real, tally, now).await {
         Ok(policies) => checked.policies = policies,
         Err(err) if real.iter().all(|it| it.policy.on_error == OnError::Admit) => {
@@ -171,15 +180,51 @@ pub async fn decide(
     }
     for it in &shadow {
         // Each for itself: it may refuse nothing.
-        if let Ok(standing) = take(edge, &group, std::slice::from_ref(it), None, now).await {
+        if let Ok(standing) =
+            take(edge, &it.question.key, std::slice::from_ref(it), None, now).await
+        {
             checked.policies.extend(standing);
         }
     }
     Ok(checked)
 }
 
-/// Where the limits of a check are decided together.
-pub fn group(principal: &Principal, asked: &Asked) -> String {
+/// Refuses a request of a customer whose quotas are used up: it takes nothing, and is counted.
+async fn used_up(
+    edge: &impl Edge,
+    principal: &Principal,
+    caller: &Caller,
+    tally: Option<Tally>,
+    now: Timestamp,
+) -> Checked {
+    let tally = tally.map(|it| Tally { admitted: it.refused.clone(), ..it });
+    if let Err(err) = take(edge, &group(principal, &caller.asked), &[], tally, now).await {
+        edge.note(&format!("gate: refused, and not counted: {err}"));
+    }
+    // All of those that are used up have to begin anew.
+    let until = caller.used_up.iter().map(|it| it.until).max().unwrap_or(now);
+    let millis = i64::try_from(until.since(now).as_millis()).unwrap_or(i64::MAX);
+    let retry_after_seconds = Some(seconds(millis).max(1));
+    Checked { retry_after_seconds, used_up: caller.used_up.clone(), ..Checked::default() }
+}
+
+/// Whole seconds, each that is begun.
+fn seconds(ms: i64) -> i64 {
+    ms.saturating_add(999) / 1000
+}
+
+/// Where the limits of a check are decided together. The keys of an app's only policy have nothing
+/// to do with each other, so each is in a place of its own.
+fn place(principal: &Principal, asked: &Asked, set: &[Rule], real: &[Asks]) -> String {
+    let refuses = |it: &&Rule| it.policy.app == asked.app && !it.policy.shadow;
+    match (set.iter().filter(refuses).count(), real) {
+        (1, [only]) => only.question.key.clone(),
+        _ => group(principal, asked),
+    }
+}
+
+/// Where all limits of an app are.
+fn group(principal: &Principal, asked: &Asked) -> String {
     format!("{}:{}", principal.tenant, asked.app)
 }
 
@@ -201,17 +246,17 @@ fn lease(edge: &impl Edge, asked: &Asked, set: &[Rule]) -> Result<Option<String>
 fn asks<'a>(
     set: &'a [Rule],
     principal: &Principal,
-    asked: &Asked,
+    caller: &Caller,
     lease: Option<&str>,
     now: Timestamp,
 ) -> Result<Vec<Asks<'a>>, Problem> {
-    let mut all = Vec::new();
+    let (asked, mut all) = (&caller.asked, Vec::new());
     for Rule { policy, when } in set.iter().filter(|it| it.policy.app == asked.app) {
         let route = asked.route.as_deref().unwrap_or("");
         let named = asked.method.as_ref().map(|it| format!("{it} {route}"));
         let cost = asked.cost.unwrap_or_else(|| policy.cost_of(named.as_deref().unwrap_or(route)));
         if let Some(it) = when
-            && !holds(it, policy, asked, cost)?
+            && !caller.holds(it, policy, cost)?
         {
             continue;
         }
@@ -220,7 +265,8 @@ fn asks<'a>(
         if !banned && policy.allow.iter().any(|it| pattern::fits(it, &key)) {
             continue;
         }
-        let limit = policy.limit_of(&key).map_err(|err| Problem::internal().caused_by(err))?;
+        let limit = policy.limit_of(&key, caller.plan.as_deref());
+        let limit = limit.map_err(|err| Problem::internal().caused_by(err))?;
         let act = match (policy.algorithm, lease) {
             (Algorithm::Concurrency, Some(lease)) if cost > 0 => {
                 Act::Lease(cost, lease.to_owned(), now + limit.period())
@@ -231,38 +277,6 @@ fn asks<'a>(
         all.push(Asks { policy, question: Question { key, limit, act }, banned });
     }
     Ok(all)
-}
-
-fn holds(
-    when: &shared::expression::Expression,
-    policy: &Policy,
-    asked: &Asked,
-    cost: i64,
-) -> Result<bool, Problem> {
-    // What is not there is an empty text: a condition can compare it like any other.
-    let text = |it: &Option<String>| Value::from(it.as_deref().unwrap_or(""));
-    let (api_key, app, ip) = (text(&asked.api_key), json!(asked.app), text(&asked.ip));
-    let (method, route, user) = (text(&asked.method), text(&asked.route), text(&asked.user));
-    let (attributes, cost, headers) = (json!(asked.attributes), json!(cost), json!(asked.headers));
-    let bindings = [
-        ("api_key", &api_key),
-        ("app", &app),
-        ("attributes", &attributes),
-        ("cost", &cost),
-        ("headers", &headers),
-        ("ip", &ip),
-        ("method", &method),
-        ("route", &route),
-        ("user", &user),
-    ];
-    match when.holds(&bindings) {
-        Ok(it) => Ok(it),
-        Err(_) if policy.on_error == OnError::Admit => Ok(false),
-        Err(why) => {
-            let why = format!("the condition of {}: {why}", policy.name);
-            Err(Problem::unfitting("attributes", why))
-        }
-    }
 }
 
 /// The key by which the limiter knows it. Another limit is another key: a state is only of use to
@@ -328,7 +342,6 @@ async fn take(
 
 fn stands(ask: &Asks, it: Standing) -> PolicyStanding {
     let Asks { policy, question, banned } = ask;
-    let seconds = |ms: i64| (ms + 999) / 1000;
     let concurrency = policy.algorithm == Algorithm::Concurrency;
     let key = question.key.rsplit(':').next().unwrap_or("").to_owned();
     PolicyStanding {

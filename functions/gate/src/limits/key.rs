@@ -26,7 +26,11 @@ pub fn check(template: &str) -> Result<(), Problem> {
     for part in parts(template) {
         match part {
             Ok(
-                Part::Field("api_key" | "user" | "app" | "ip" | "route" | "method") | Part::Text(_),
+                Part::Field(
+                    "api_key" | "user" | "customer" | "member" | "app" | "ip" | "asn" | "route"
+                    | "method",
+                )
+                | Part::Text(_),
             ) => {}
             Ok(Part::Field(it))
                 if it.strip_prefix("header:").or(it.strip_prefix("attribute:")).is_some_and(
@@ -36,8 +40,8 @@ pub fn check(template: &str) -> Result<(), Problem> {
                 return Err(Problem::unfitting(
                     "key",
                     format!(
-                        "there is no {{{it}}}; there are {{api_key}}, {{user}}, {{app}}, {{ip}}, \
-                         {{route}}, {{method}}, {{header:name}} and {{attribute:name}}"
+                        "there is no {{{it}}}; there are {{api_key}}, {{user}}, {{customer}}, {{member}}, \
+                         {{app}}, {{ip}}, {{asn}}, {{route}}, {{method}}, {{header:name}} and {{attribute:name}}"
                     ),
                 ));
             }
@@ -56,6 +60,9 @@ pub fn fill(template: &str, asked: &Asked) -> Option<String> {
             Part::Field("ip") => key.push_str(&network(asked.ip.as_deref()?)),
             Part::Field("api_key") => key.push_str(asked.api_key.as_deref()?),
             Part::Field("user") => key.push_str(asked.user.as_deref()?),
+            Part::Field("customer") => key.push_str(asked.customer.as_deref()?),
+            Part::Field("member") => key.push_str(asked.member.as_deref()?),
+            Part::Field("asn") => key.push_str(&asked.asn?.to_string()),
             Part::Field("app") => key.push_str(&asked.app),
             Part::Field("route") => key.push_str(asked.route.as_deref()?),
             Part::Field("method") => key.push_str(asked.method.as_deref()?),
@@ -118,6 +125,7 @@ mod tests {
     fn asked() -> Asked {
         serde_json::from_value(json!({
             "api_key": "key_1", "user": "u", "ip": "2001:db8:1:2:3::4", "route": "/v1/x",
+            "customer": "acme", "member": "m1", "asn": 64_500,
             "headers": {"X-Plan": "pro"}, "attributes": {"seats": 3},
         }))
         .unwrap()
@@ -129,6 +137,7 @@ mod tests {
         assert_eq!(fill("{app}/{api_key}:{user}"), "default/key_1:u");
         assert_eq!(fill("{ip}"), "2001:db8:1:2::/64");
         assert_eq!(fill("{header:x-plan}-{attribute:seats}"), "pro-3");
+        assert_eq!(fill("{customer}/{member}@{asn}"), "acme/m1@64500");
         assert_eq!(fill("all"), "all");
     }
 

@@ -1,9 +1,11 @@
 //! A policy: how much of what, for whom.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Commit, Draft, Failure, Id, Job, NewJob, Page},
+    domain::{Commit, Draft, Failure, Id, Job, NewJob, Page, WORD, is_word},
     expression::Expression,
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
     limit::{Algorithm, Limit, PERIOD_MS_MAX, UNITS_MAX, Unfit},
@@ -26,11 +28,25 @@ pub const POLICIES_MAX: usize = 100;
 pub const POLICY_BYTES_MAX: usize = 16 * 1024;
 /// How many overrides, costs by route, or entries of a list a policy has.
 pub const ENTRIES_MAX: usize = 100;
+/// By how many plans a policy has other limits.
+pub const PLANS_MAX: usize = 20;
 /// The longest name, in characters.
 const NAME_CHARS_MAX: usize = 64;
 /// What a condition can look at.
-pub const VARIABLES: [&str; 9] =
-    ["api_key", "app", "attributes", "cost", "headers", "ip", "method", "route", "user"];
+pub const VARIABLES: [&str; 12] = [
+    "api_key",
+    "app",
+    "attributes",
+    "cost",
+    "customer",
+    "headers",
+    "ip",
+    "method",
+    "plan",
+    "route",
+    "scopes",
+    "user",
+];
 
 /// A policy of limits.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -51,8 +67,8 @@ pub struct Policy {
     /// The units at once of `gcra`; as many as the limit when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<i64>,
-    /// What is counted separately: text with `{api_key}`, `{user}`, `{app}`, `{ip}`, `{route}`,
-    /// `{header:name}` or `{attribute:name}` in it. Of IPv6 the /64 network counts. A request
+    /// What is counted separately: text with `{api_key}`, `{user}`, `{customer}`, `{member}`,
+    /// `{app}`, `{ip}`, `{asn}`, `{route}`, `{method}`, `{header:name}` or `{attribute:name}` in it. Of IPv6 the /64 network counts. A request
     /// that lacks one of them is not limited by this policy.
     pub key: String,
     /// An expression that must hold for the policy to count.
@@ -77,6 +93,10 @@ pub struct Policy {
     /// pattern over the shorter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<LimitOverride>,
+    /// Other limits for customers by their plans of `/v1/usage/plans`: up to 20. An override of the
+    /// key wins over that of a plan; of a plan that is not here the policy's own limit holds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub plans: BTreeMap<String, PlanLimit>,
     /// Keys that are never limited, or patterns of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
@@ -108,6 +128,20 @@ pub struct RouteCost {
 pub struct LimitOverride {
     /// A key as the template makes it, or a pattern with `*`.
     pub key: String,
+    /// Units in a period.
+    pub limit: i64,
+    /// The period; that of the policy when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_seconds: Option<i64>,
+    /// The units at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<i64>,
+}
+
+/// Another limit for customers of a plan.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanLimit {
     /// Units in a period.
     pub limit: i64,
     /// The period; that of the policy when left out.
@@ -158,16 +192,19 @@ fn default_app() -> String {
 }
 
 impl Policy {
-    /// The limit of a key that the template has made.
+    /// The limit of a key that the template has made, for a customer of this plan.
     ///
     /// # Errors
     /// Which number does not fit; only before it was checked.
-    pub fn limit_of(&self, key: &str) -> Result<Limit, Unfit> {
+    pub fn limit_of(&self, key: &str, plan: Option<&str>) -> Result<Limit, Unfit> {
         let found = pattern::best(key, self.overrides.iter().map(|it| (it.key.as_str(), it)));
-        let (limit, seconds, burst) = match found {
-            Some(it) => (it.limit, it.period_seconds.unwrap_or(self.period_seconds), it.burst),
-            None => (self.limit, self.period_seconds, self.burst),
+        let by_plan = plan.and_then(|it| self.plans.get(it));
+        let (limit, seconds, burst) = match (found, by_plan) {
+            (Some(it), _) => (it.limit, it.period_seconds, it.burst),
+            (None, Some(it)) => (it.limit, it.period_seconds, it.burst),
+            (None, None) => (self.limit, None, self.burst),
         };
+        let seconds = seconds.unwrap_or(self.period_seconds);
         let period_ms = seconds.checked_mul(1000).unwrap_or(0);
         Limit::new(self.algorithm, limit, period_ms, burst)
     }
@@ -181,7 +218,7 @@ impl Policy {
     fn check(&self) -> Result<(), Problem> {
         check_name("name", &self.name)?;
         check_name("app", &self.app)?;
-        limited("", self.period_seconds, self.limit_of("").err())?;
+        limited("", self.period_seconds, self.limit_of("", None).err())?;
         if self.serialized().len() > POLICY_BYTES_MAX {
             return Err(Problem::unfitting("", format!("at most {POLICY_BYTES_MAX} bytes")));
         }
@@ -197,7 +234,18 @@ impl Policy {
         }
         for (number, it) in self.overrides.iter().enumerate() {
             let path = format!("overrides.{number}.");
-            limited(&path, it.period_seconds.unwrap_or(1), self.limit_of(&it.key).err())?;
+            limited(&path, it.period_seconds.unwrap_or(1), self.limit_of(&it.key, None).err())?;
+        }
+        if self.plans.len() > PLANS_MAX {
+            return Err(Problem::unfitting("plans", format!("at most {PLANS_MAX}")));
+        }
+        for (name, it) in &self.plans {
+            if !is_word(name) {
+                return Err(Problem::unfitting("plans", format!("a name is {WORD}")));
+            }
+            // As of a policy without overrides: one that fits every key hides no mistake.
+            let unfit = Self { overrides: vec![], ..self.clone() }.limit_of("", Some(name)).err();
+            limited(&format!("plans.{name}."), it.period_seconds.unwrap_or(1), unfit)?;
         }
         let costs = self.costs.iter().map(|it| it.cost).chain(self.cost);
         if costs.into_iter().any(|it| !(0..=UNITS_MAX).contains(&it)) {

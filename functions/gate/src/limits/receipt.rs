@@ -3,6 +3,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use shared::{
+    directory,
     domain::{Principal, Timestamp},
     http::{Response, StatusCode, empty},
     limit::{Act, Algorithm, Limit, UNITS_MAX},
@@ -18,7 +19,6 @@ use crate::usage::latency;
 use super::{
     asked::{self, Asked},
     check::Checked,
-    set,
 };
 
 const PURPOSE: &str = "limit receipt";
@@ -161,7 +161,7 @@ pub async fn apply(
     settlement: &Settlement,
 ) -> Result<(), Problem> {
     let receipt = Receipt::read(edge, principal, &settlement.receipt).await?;
-    let now = set::now(edge, principal).await?;
+    let now = directory::now(edge, principal).await?;
     let questions = receipt.questions(std::iter::repeat(settlement.cost));
     let tally = receipt.tally(counts(settlement));
     edge.decide(&receipt.group, &questions, &[tally], now).await?;
@@ -179,7 +179,7 @@ pub async fn give_back(
     settlement: &Settlement,
 ) -> Result<(), Problem> {
     let receipt = Receipt::read(edge, principal, &settlement.receipt).await?;
-    let now = set::now(edge, principal).await?;
+    let now = directory::now(edge, principal).await?;
     let questions = receipt.questions(receipt.units.iter().map(|it| -it));
     let mut counts = counts(settlement);
     if receipt.counted != 0 {

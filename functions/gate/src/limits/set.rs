@@ -65,16 +65,3 @@ pub async fn load(edge: &impl Edge, principal: &Principal) -> Result<Set, PortEr
     });
     Ok(set)
 }
-
-/// The tenant's time: of a sandbox that moved its clock, what that shows.
-///
-/// # Errors
-/// When the directory cannot be read.
-pub async fn now(edge: &impl Edge, principal: &Principal) -> Result<Timestamp, PortError> {
-    if !principal.sandbox {
-        return Ok(edge.now());
-    }
-    let clock = directory::document(edge, &principal.tenant, directory::CLOCK).await?;
-    let shown = clock.and_then(|(_, it)| it.get("now_ms")?.as_i64());
-    Ok(shown.map_or_else(|| edge.now(), Timestamp))
-}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
     directory,
-    domain::{Commit, Draft, Failure, Id, Job, NewJob, Page},
+    domain::{Commit, Draft, Failure, Id, Job, NewJob, Page, WORD, is_word},
     http::{
         HeaderName, HeaderValue, Response, StatusCode, empty, etag, header, json as json_response,
         with_header,
@@ -82,6 +82,10 @@ pub struct App {
     /// Headers that policies look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy_headers: Vec<String>,
+    /// Of which meters its requests are: of no other a hard quota that is used up refuses them. Of
+    /// all when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meters: Option<Vec<String>>,
     /// Whether answers have the X-RateLimit headers as well.
     #[serde(default)]
     pub legacy_headers: bool,
@@ -130,6 +134,11 @@ impl App {
                 let why = format!("at most {ENTRY_CHARS_MAX} characters that a header can have");
                 return Err(Problem::unfitting("add_headers", why));
             }
+        }
+        let meters = self.meters.as_deref().unwrap_or_default();
+        few("meters", meters.len())?;
+        if !meters.iter().all(|it| is_word(it)) {
+            return Err(Problem::unfitting("meters", WORD));
         }
         few("routes", self.routes.len())?;
         if self.routes.iter().any(|it| !it.starts_with(['/', '*']) || it.len() > ENTRY_CHARS_MAX) {

@@ -65,6 +65,13 @@ pub async fn forward(
     *out.uri_mut() = target::address(&app.origin, &app.path_prefix, &parts.uri)?;
     refuse_unfit(&app, &parts)?;
     let checked = check::decide(edge, principal, &asked(edge, &app, &parts)?).await?;
+    if let Some(why) = &checked.key_refused {
+        let problem = why.problem();
+        return Err(match problem.status() {
+            StatusCode::UNAUTHORIZED => door::slow_down(edge, &parts.headers, problem).await,
+            _ => problem,
+        });
+    }
     if !checked.allowed {
         return Ok(answer::of(&checked, app.legacy_headers));
     }
@@ -129,6 +136,7 @@ fn asked(edge: &impl Edge, app: &App, parts: &request::Parts) -> Result<Asked, P
         method: Some(parts.method.to_string()),
         route: Some(target::route(&app.routes, target::below(parts.uri.path()))),
         headers: app.policy_headers.iter().filter_map(named).collect(),
+        meters: app.meters.clone(),
         receipt: true,
         ..Asked::default()
     };

@@ -25,6 +25,28 @@ pub struct Identify {
     /// What happens to a request without a key.
     #[serde(default)]
     pub when_missing: Missing,
+    /// Whose keys they are.
+    #[serde(default, skip_serializing_if = "Keys::is_own")]
+    pub keys: Keys,
+}
+
+/// Whose keys the customers of an app have.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AppKeys)]
+pub enum Keys {
+    /// The origin's: it verifies them, and policies know them by a hash.
+    #[default]
+    Own,
+    /// Those that the tenant has made at `/v1/keys` for its customers: they are verified, and one
+    /// that does not hold is answered with 401 before the origin is asked.
+    Backplane,
+}
+
+impl Keys {
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 /// What happens to a request that shows no key.
@@ -46,7 +68,7 @@ fn authorization() -> String {
 impl Default for Identify {
     fn default() -> Self {
         let (user_header, when_missing) = (None, Missing::default());
-        Self { key_header: authorization(), user_header, when_missing }
+        Self { key_header: authorization(), user_header, when_missing, keys: Keys::default() }
     }
 }
 
@@ -73,6 +95,7 @@ pub fn identify(rule: &Identify, headers: &HeaderMap, asked: &mut Asked) -> Resu
     });
     asked.user = rule.user_header.as_deref().and_then(text).map(str::to_owned);
     match shown {
+        Some(secret) if rule.keys == Keys::Backplane => asked.secret = Some(secret.to_owned()),
         // A secret is not for policies, usage or logs: what they see of it is its hash.
         Some(secret) => asked.api_key = Some(hashed(secret)),
         None if rule.when_missing == Missing::Admit => {}
@@ -119,6 +142,16 @@ mod tests {
 
         assert!(one.is_some() && one == same && !one.unwrap().contains("s3cret"));
         assert_ne!(same, asked(&header, &[("x-api-key", "other")]).unwrap().api_key);
+    }
+
+    #[test]
+    fn a_key_of_ours_is_given_on_to_be_verified() {
+        let rule = Identify { keys: Keys::Backplane, ..Identify::default() };
+
+        let it = asked(&rule, &[("authorization", "Bearer ck_1")]).unwrap();
+
+        assert_eq!((it.secret.as_deref(), it.api_key), (Some("ck_1"), None));
+        assert_eq!(asked(&rule, &[]).unwrap_err().status(), 401);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{
     alert::{self, Change},
     holder::{Carried, Holder, Reading},
     plan::{Quota, UsagePlan},
+    shown::{self, UsedUp},
     store,
 };
 
@@ -83,6 +84,7 @@ pub async fn look(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let Some(holder) = Holder::find(at, name.as_str()).await? else { return Ok(Commit::new()) };
     let look = Look { now: at.time(), plans: store::all_plans(at).await?, holder: &holder };
     let (mut commit, mut next, mut moved) = (Commit::new(), None, false);
+    let mut used_up = Vec::new();
     for quota in &holder.plan.quotas {
         let seen = store::seen(at, name.as_str(), &quota.key()).await?;
         let reading = holder.read(at, quota, look.now, Carried::Exact).await?;
@@ -95,9 +97,11 @@ pub async fn look(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         if seen != Some(found) {
             commit = commit.and(store::put_seen(name.as_str(), &quota.key(), &found));
         }
+        used_up.extend(look.used_up(&reading));
         moved |= found.used != seen.filter(|it| it.from == found.from).map_or(0, |it| it.used);
         next = [next, look.next(&reading)].into_iter().flatten().min();
     }
+    commit = commit.and(shown::found(at, name.as_str(), &used_up).await?);
     let period = moved.then_some(look.now + PERIOD);
     match [next, period].into_iter().flatten().min() {
         Some(at) => Err(Failure::postponed(at.since(look.now), commit)),
@@ -143,9 +147,16 @@ impl Look<'_> {
         })
     }
 
-    /// When time alone brings news, if something is used.
+    /// What the edge should know of a quota that lets nothing more through.
+    fn used_up(&self, reading: &Reading<'_>) -> Option<UsedUp> {
+        let (quota, meter) = (reading.quota.key(), reading.quota.meter.clone());
+        let is_used_up = reading.facts(self.now).is_used_up();
+        is_used_up.then_some(UsedUp { quota, meter, until: reading.terms.span.to })
+    }
+
+    /// When time alone brings news, if something is used, or there is nothing to use.
     fn next(&self, reading: &Reading<'_>) -> Option<Timestamp> {
-        if reading.used == 0 {
+        if reading.used == 0 && self.used_up(reading).is_none() {
             return None;
         }
         let facts = reading.facts(self.now);

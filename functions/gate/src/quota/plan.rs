@@ -13,6 +13,8 @@ use shared::{
 };
 use utoipa::ToSchema;
 
+pub use shared::domain::{WORD, is_word};
+
 use super::{counted, look, store, window::QuotaWindow};
 
 /// How many plans a tenant has at most.
@@ -27,8 +29,6 @@ pub const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
 /// The longest grace.
 const GRACE_SECONDS_MAX: u64 = 90 * 24 * 60 * 60;
 const GRACE_PERCENT_MAX: u32 = 1000;
-/// The longest name of a plan, a subject or a meter, in characters.
-const WORD_CHARS_MAX: usize = 128;
 
 /// A plan.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -164,15 +164,6 @@ impl Grace {
         (1..=GRACE_PERCENT_MAX).contains(&self.percent)
             && (1..=GRACE_SECONDS_MAX).contains(&self.seconds)
     }
-}
-
-/// What a word is.
-pub const WORD: &str = "1 to 128 of A-Z a-z 0-9 . _ - : /";
-
-/// Whether it can be the name of a plan, a subject or a meter.
-pub fn is_word(text: &str) -> bool {
-    let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || b"._-:/".contains(&it));
-    (1..=WORD_CHARS_MAX).contains(&text.len()) && plain
 }
 
 /// Lists the plans, by name.

@@ -226,6 +226,11 @@ impl Facts<'_> {
         fits && paid
     }
 
+    /// Whether nothing more may be used.
+    pub fn is_used_up(&self) -> bool {
+        !self.allows(1)
+    }
+
     /// What a member has used. What a member may use is never more than is left for all.
     pub fn member(&self, used: i64) -> MemberStanding {
         let limit = self.terms.member_limit;

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::{
     look,
     plan::{Quota, WORD, is_word},
-    store,
+    shown, store,
     window::{Calendar, Zone},
 };
 
@@ -178,7 +178,11 @@ pub async fn put(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         "on_change": subject.on_change,
     });
     let entry = Draft::new("subject.put", &Id::trusted(subject.subject.clone())).with(data);
-    let commit = commit.entry(entry).job(look::job(&subject.subject, at.now()));
+    let commit = commit
+        .and(store::count_shown_on(&subject.subject))
+        .entry(entry)
+        .job(shown::job(at, &subject.subject)?.eager())
+        .job(look::job(&subject.subject, at.now()));
     at.answer(commit, answer(&subject), Problem::changed_meanwhile).await
 }
 
@@ -189,6 +193,9 @@ pub async fn delete(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         return Err(Problem::changed_meanwhile());
     }
     let entry = Draft::new("subject.deleted", &Id::trusted(subject.subject.clone()));
-    let commit = store::delete_subject(&subject).entry(entry);
+    let commit = store::delete_subject(&subject)
+        .and(store::put_shown(&subject.subject, &[]))
+        .entry(entry)
+        .job(shown::job(at, &subject.subject)?.eager());
     at.answer(commit, empty(StatusCode::NO_CONTENT), Problem::changed_meanwhile).await
 }

@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 use super::{
     http_message::{self, SignatureKind, Signatures},
     keys::Seed,
-    private::{Auth, Private},
+    private::{Auth, Private, is_ours},
     standard,
+    trace::{AttemptSpan, TRACEPARENT, TRACESTATE, Trace},
 };
 use crate::{deliver::retry_after, message::Headers};
 
@@ -56,6 +57,16 @@ pub struct Attempt {
     /// That the body broke off before its end. Its status counts all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub body_cut: bool,
+    /// The trace: that of the event, or of the first event of a batch. 32 hexadecimal digits;
+    /// absent, as the next two, when nothing was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// The span, which the endpoint saw as the parent: 16 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<String>,
+    /// Where it was sent: scheme, host and port of the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// What follows from an attempt.
@@ -89,6 +100,10 @@ pub struct Letter<'a> {
     pub keys: &'a [Seed],
     /// How it is signed.
     pub signatures: &'a Signatures,
+    /// The trace that it belongs to.
+    pub trace: &'a Trace,
+    /// Which span of it this request is.
+    pub span: &'a str,
 }
 
 /// The request that delivers a letter. `token` is the access token, where one is needed.
@@ -111,7 +126,8 @@ pub fn request(
     };
     set("user-agent", concat!("Backplane/", env!("CARGO_PKG_VERSION")));
     set("content-type", CONTENT_TYPE);
-    for (name, value) in &private.headers {
+    // One that was set before it was ours is not sent any more.
+    for (name, value) in private.headers.iter().filter(|it| !is_ours(&it.0.to_ascii_lowercase())) {
         set(name, value);
     }
     if let Some(value) = authorization(&private.auth, token) {
@@ -124,6 +140,10 @@ pub fn request(
     }
     set("webhook-sequence", letter.sequence);
     set("webhook-attempt", &letter.number.to_string());
+    set(TRACEPARENT, &letter.trace.traceparent(letter.span));
+    if let Some(state) = &letter.trace.state {
+        set(TRACESTATE, state);
+    }
     HttpRequest {
         method: Method::POST,
         url,
@@ -179,7 +199,12 @@ fn authorization(auth: &Auth, token: Option<&str>) -> Option<String> {
 }
 
 /// Sends the request, and says what came of it.
-pub async fn send(at: &impl Tenant, request: HttpRequest, number: u32) -> (Attempt, Outcome) {
+pub async fn send(
+    at: &impl Tenant,
+    request: HttpRequest,
+    number: u32,
+    span: AttemptSpan,
+) -> (Attempt, Outcome) {
     let (started, began) = (at.time(), at.real_now());
     let answer = at.fetch(request).await;
     let latency = at.real_now().since(began);
@@ -192,6 +217,9 @@ pub async fn send(at: &impl Tenant, request: HttpRequest, number: u32) -> (Attem
         headers: Headers::default(),
         body: String::new(),
         body_cut: false,
+        trace_id: Some(span.trace_id),
+        span_id: Some(span.span_id),
+        server: Some(span.server),
     };
     match answer {
         Ok(answer) => judged(attempt, &answer),
@@ -271,7 +299,9 @@ mod tests {
     fn our_own_headers_stand_above_those_of_the_endpoint() {
         let private = Private {
             auth: Auth::Basic { username: "a".to_owned(), password: "b".to_owned() },
-            headers: [("x-key".to_owned(), "1".to_owned())].into(),
+            headers: [("x-key", "1"), ("TraceParent", "2")]
+                .map(|(a, b)| (a.to_owned(), b.to_owned()))
+                .into(),
         };
         let event = Id::trusted("evt_1".to_owned());
         let letter = Letter {
@@ -283,6 +313,8 @@ mod tests {
             secrets: &[],
             keys: &[],
             signatures: &Signatures::default(),
+            trace: &Trace { state: Some("a=1".to_owned()), ..Trace::of_event(&event) },
+            span: "b7ad6b7169203331",
         };
 
         let url = "https://example.com/".parse().unwrap();
@@ -293,5 +325,7 @@ mod tests {
         assert_eq!(header("x-key"), "1");
         assert_eq!(header("webhook-sequence"), "3");
         assert_eq!(header("webhook-timestamp"), "5");
+        assert_eq!(header("traceparent"), letter.trace.traceparent("b7ad6b7169203331"));
+        assert_eq!(header("tracestate"), "a=1");
     }
 }

@@ -17,6 +17,7 @@ use super::{
     keys,
     private::Private,
     token,
+    trace::{AttemptSpan, Trace, span_id},
 };
 
 /// A delivery that is due.
@@ -92,8 +93,9 @@ impl<'a> Courier<'a> {
             Ok(ready) => ready,
             Err(ended) => return Ok(ended),
         };
+        let sequence = due.sequence.to_string();
         let (attempt, outcome) =
-            self.send(at, &event.id, &due.sequence.to_string(), due.attempts + 1, &body).await;
+            self.send(at, (&event.id, &event.trace), &sequence, due.attempts + 1, &body).await?;
         tried(at, due, attempt, outcome)
     }
 
@@ -117,8 +119,11 @@ impl<'a> Courier<'a> {
         let mut sent = all.iter().filter(|it| bundle.sequences.contains(&it.sequence));
         let Some(first) = sent.next() else { return Ok(done) };
         let number = first.attempts + 1;
+        // One request is one span: of the trace of its first event, and the others name it.
+        let Some(trace) = first.event.as_ref().map(|it| &it.trace) else { return Ok(done) };
         let numbers = bundle.sequences.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-        let (attempt, outcome) = self.send(at, &bundle.id, &numbers, number, &bundle.body).await;
+        let (attempt, outcome) =
+            self.send(at, (&bundle.id, trace), &numbers, number, &bundle.body).await?;
         let first = tried(at, first, attempt, outcome)?;
         done.extend(alike(first, sent));
         Ok(done)
@@ -147,11 +152,12 @@ impl<'a> Courier<'a> {
     async fn send(
         &self,
         at: &impl Tenant,
-        id: &Id,
+        (id, trace): (&Id, &Trace),
         sequence: &str,
         number: u32,
         body: &Value,
-    ) -> (Attempt, Outcome) {
+    ) -> Result<(Attempt, Outcome), PortError> {
+        let span_id = span_id(at)?;
         let letter = Letter {
             endpoint: &self.endpoint.id,
             id,
@@ -161,10 +167,14 @@ impl<'a> Courier<'a> {
             secrets: &self.secrets,
             keys: &self.keys,
             signatures: &self.endpoint.settings.signatures,
+            trace,
+            span: &span_id,
         };
         let (token, url) = (self.token.as_deref(), self.url.clone());
         let request = attempt::request(url, &letter, &self.private, token, at.time());
-        attempt::send(at, request, number).await
+        let server = self.url.origin().ascii_serialization();
+        let span = AttemptSpan { trace_id: trace.id.clone(), span_id, server };
+        Ok(attempt::send(at, request, number, span).await)
     }
 }
 
@@ -220,6 +230,9 @@ pub fn not_sent(at: &impl Tenant, due: &Due, why: &str) -> Result<Tried, PortErr
         headers: crate::message::Headers::default(),
         body: String::new(),
         body_cut: false,
+        trace_id: None,
+        span_id: None,
+        server: None,
     };
     tried(at, due, attempt, Outcome::Again(None))
 }

@@ -1,7 +1,9 @@
 //! Events: what happened in the product, and for whom. One commit keeps it and queues a delivery
 //! for each endpoint that wants it.
 
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Draft, Id, Page, Timestamp},
@@ -15,9 +17,10 @@ use utoipa::ToSchema;
 use super::{
     delivery,
     endpoint::{Endpoint, EndpointState},
-    prune, pump,
+    prune, pump, retention,
     settings::{Match, WORD_CHARS_MAX, is_word},
     store,
+    trace::Trace,
 };
 
 /// The largest body of a request that publishes an event, in bytes.
@@ -49,6 +52,10 @@ pub struct Event {
     pub data: Value,
     /// When it happened.
     pub timestamp: Timestamp,
+    /// The trace that its deliveries belong to; its id is shown, 32 hexadecimal digits.
+    #[serde(rename = "trace_id", serialize_with = "trace_id")]
+    #[schema(value_type = String)]
+    pub trace: Trace,
 }
 
 /// An event to publish.
@@ -73,6 +80,10 @@ pub struct NewEvent {
     /// When it happened; now when left out.
     #[serde(default)]
     pub timestamp: Option<Timestamp>,
+    /// For how long it is kept, in seconds: 60 to 7776000, which is 90 days. By the setting when
+    /// left out.
+    #[serde(default)]
+    pub retention_seconds: Option<u32>,
 }
 
 /// An event that was published.
@@ -82,9 +93,15 @@ pub struct PublishedEvent {
     pub id: Id,
     /// To how many endpoints it goes.
     pub deliveries: usize,
+    /// The trace that its deliveries belong to: 32 hexadecimal digits.
+    pub trace_id: String,
     /// What could be done better.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+}
+
+fn trace_id<S: Serializer>(trace: &Trace, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&trace.id)
 }
 
 impl Event {
@@ -101,7 +118,7 @@ impl Event {
         })
     }
 
-    fn of(at: &impl Tenant, new: NewEvent) -> Result<Self, Problem> {
+    fn of(at: &impl Tenant, new: NewEvent, trace: Trace) -> Result<Self, Problem> {
         let bad = |field: &str| {
             let why = format!("1 to {WORD_CHARS_MAX} of A-Z a-z 0-9 . _ - : /");
             Problem::unfitting(field, why)
@@ -126,33 +143,53 @@ impl Event {
             version: new.version,
             data: new.data,
             timestamp: new.timestamp.unwrap_or_else(|| at.now()),
+            trace,
         })
     }
 }
 
-/// Publishes an event.
-pub async fn publish(at: &impl Tenant, new: NewEvent) -> Result<Response, Problem> {
+/// Publishes an event, as part of the trace that its request names.
+pub async fn publish(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let new: NewEvent = call.json()?;
     let large = new.data.to_string().len() > DATA_BYTES_ADVISED;
-    let event = Event::of(at, new)?;
-    let (commit, deliveries) = published(at, &event).await?;
+    let kept = retention::asked(new.retention_seconds)?;
+    let event = Event::of(at, new, Trace::of(at, call.request.headers())?)?;
+    let (commit, deliveries) = published(at, &event, kept).await?;
     let advice = large.then(|| {
         "receivers like less than 20 kB: send ids, and let them ask for the rest".to_owned()
     });
-    let published = PublishedEvent { id: event.id, deliveries, advice };
+    let published = PublishedEvent { id: event.id, deliveries, trace_id: event.trace.id, advice };
     let response = json_response(StatusCode::ACCEPTED, &published);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }
 
-/// What keeps an event and queues it for each endpoint that wants it, and how many those are.
+/// When what arrives now expires: after `kept`, or by the tenant's setting.
+///
+/// # Errors
+/// When the setting cannot be read.
+pub async fn expires(at: &impl Tenant, kept: Option<Duration>) -> Result<Timestamp, PortError> {
+    let kept = match kept {
+        Some(it) => it,
+        None => store::settings(at).await?.0.kept(),
+    };
+    Ok(at.now() + kept)
+}
+
+/// What keeps an event, for `kept` or by the tenant's setting, and queues it for each endpoint that wants it, and how many those are.
 ///
 /// # Errors
 /// When the endpoints cannot be read.
-pub async fn published(at: &impl Tenant, event: &Event) -> Result<(Commit, usize), PortError> {
+pub async fn published(
+    at: &impl Tenant,
+    event: &Event,
+    kept: Option<Duration>,
+) -> Result<(Commit, usize), PortError> {
+    let expires = expires(at, kept).await?;
     let mut endpoints = store::endpoints_of(at, None).await?;
     if let Some(customer) = &event.customer {
         endpoints.extend(store::endpoints_of(at, Some(customer)).await?);
     }
-    Ok(fan_out(at, event, &endpoints))
+    Ok(fan_out(at, event, &endpoints, expires))
 }
 
 /// As [`published`], for the tenant's own endpoints but this one.
@@ -166,13 +203,19 @@ pub async fn announced(
 ) -> Result<Commit, PortError> {
     let mut endpoints = store::endpoints_of(at, None).await?;
     endpoints.retain(|it| it.id != but.id);
-    Ok(fan_out(at, event, &endpoints).0)
+    Ok(fan_out(at, event, &endpoints, expires(at, None).await?).0)
 }
 
-fn fan_out(at: &impl Tenant, event: &Event, endpoints: &[Endpoint]) -> (Commit, usize) {
+fn fan_out(
+    at: &impl Tenant,
+    event: &Event,
+    endpoints: &[Endpoint],
+    expires: Timestamp,
+) -> (Commit, usize) {
     let entry = Draft::new("event.published", &event.id)
         .with(json!({"type": event.kind, "customer": event.customer}));
-    let commit = store::insert_event(event, at.now()).entry(entry).job(prune::job(at.now()));
+    let commit =
+        store::insert_event(event, at.now(), expires).entry(entry).job(prune::job(expires));
     let active = endpoints.iter().filter(|it| it.state != EndpointState::Disabled);
     let queued: Vec<_> = active.filter_map(|it| queue(it, event, at.now())).collect();
     let count = queued.len();

@@ -9,6 +9,7 @@ use shared::{
 use super::{
     endpoint::Endpoint,
     event::{self, Event},
+    trace::Trace,
 };
 
 /// What the types of notices start with. A notice about a notice is never sent.
@@ -55,6 +56,7 @@ async fn tell(
         version: None,
         data,
         timestamp: at.time(),
+        trace: Trace::new(at)?,
     };
     event::announced(at, &event, about).await
 }

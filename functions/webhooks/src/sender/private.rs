@@ -9,6 +9,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
+use super::trace::{TRACEPARENT, TRACESTATE};
 use crate::source;
 
 /// How many headers of its own an endpoint has.
@@ -96,9 +97,33 @@ impl Auth {
 }
 
 /// Headers that we write, or that are about the connection.
-fn is_ours(name: &str) -> bool {
+pub fn is_ours(name: &str) -> bool {
     const CONNECTION: [&str; 6] =
         ["host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade"];
     const SIGNED: [&str; 3] = ["content-digest", "signature-input", "signature"];
-    name.starts_with("webhook-") || SIGNED.contains(&name) || CONNECTION.contains(&name)
+    const TRACED: [&str; 2] = [TRACEPARENT, TRACESTATE];
+    name.starts_with("webhook-")
+        || SIGNED.contains(&name)
+        || TRACED.contains(&name)
+        || CONNECTION.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_of_ours_is_no_header_of_an_endpoint() {
+        for (name, fits) in [
+            ("x-key", true),
+            ("Traceparent", false),
+            ("tracestate", false),
+            ("webhook-id", false),
+            ("host", false),
+        ] {
+            let headers = [(name.to_owned(), "1".to_owned())].into();
+            let checked = Private { headers, ..Private::default() }.checked();
+            assert_eq!(checked.is_ok(), fits, "{name}");
+        }
+    }
 }

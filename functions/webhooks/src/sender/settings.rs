@@ -214,6 +214,7 @@ mod tests {
     use shared::domain::{Id, Timestamp};
 
     use super::*;
+    use crate::sender::trace::Trace;
 
     fn event(kind: &str, data: Value) -> Event {
         Event {
@@ -224,6 +225,7 @@ mod tests {
             version: Some("v2".to_owned()),
             data,
             timestamp: Timestamp(0),
+            trace: Trace::of_event(&Id::trusted("evt_1".to_owned())),
         }
     }
 

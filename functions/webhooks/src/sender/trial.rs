@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 use super::{
     delivery::DeliveryState,
     endpoint,
-    event::{Event, PublishedEvent},
-    pump, store,
+    event::{Event, PublishedEvent, expires},
+    prune, pump, store,
+    trace::Trace,
 };
 
 /// The type of a test event when none is chosen.
@@ -55,15 +56,19 @@ pub async fn send(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         version: None,
         data,
         timestamp: at.now(),
+        trace: Trace::of(at, call.request.headers())?,
     };
     let polled = endpoint.settings.url.is_none();
     let state = if polled { DeliveryState::Polled } else { DeliveryState::Waiting };
     let entry = Draft::new("endpoint.tested", &endpoint.id).with(json!({"event": event.id}));
-    let commit = store::insert_event(&event, at.now())
+    let expires = expires(at, None).await?;
+    let commit = store::insert_event(&event, at.now(), expires)
+        .job(prune::job(expires))
         .and(store::insert_delivery(&endpoint.id, &event.id, state, None, at.now()))
         .entry(entry)
         .job(pump::job(&endpoint.id));
-    let published = PublishedEvent { id: event.id, deliveries: 1, advice: None };
+    let trace_id = event.trace.id;
+    let published = PublishedEvent { id: event.id, deliveries: 1, trace_id, advice: None };
     let response = json_response(StatusCode::ACCEPTED, &published);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }

@@ -22,10 +22,11 @@ const INSERT: &str = "
     insert into webhook_deliveries
       (tenant, endpoint, sequence, event, state, due_at_ms, last_error, created_at_ms)
     select ?1, id, sequence, ?3, ?4, ?5, ?6, ?5 from webhook_endpoints
-    where tenant = ?1 and id = ?2";
+    where tenant = ?1 and id = ?2
+      and exists (select 1 from webhook_events where tenant = ?1 and id = ?3)";
 const DUE: &str = "
     select d.sequence, d.attempts, d.due_at_ms,
-      e.id, e.type, e.customer, e.channels, e.version, e.data, e.happened_at_ms
+      e.id, e.type, e.customer, e.channels, e.version, e.data, e.happened_at_ms, e.trace
     from webhook_deliveries d
     left join webhook_events e on e.tenant = ?1 and e.id = d.event
     where d.tenant = ?1 and d.endpoint = ?2 and d.state = 'waiting'
@@ -33,10 +34,10 @@ const DUE: &str = "
 // Little more is read than one body takes: the data before a row has fewer characters than that.
 const FIRST_WAITING: &str = "
     select sequence, attempts, due_at_ms,
-      id, type, customer, channels, version, data, happened_at_ms
+      id, type, customer, channels, version, data, happened_at_ms, trace
     from (
       select d.sequence, d.attempts, d.due_at_ms,
-        e.id, e.type, e.customer, e.channels, e.version, e.data, e.happened_at_ms,
+        e.id, e.type, e.customer, e.channels, e.version, e.data, e.happened_at_ms, e.trace,
         sum(length(e.data)) over (
           order by d.sequence rows between unbounded preceding and 1 preceding) as bytes_before
       from (
@@ -50,15 +51,29 @@ const TRIED: &str = "
     update webhook_deliveries set state = ?4, attempts = attempts + ?5, due_at_ms = ?6,
       last_status = ?7, last_error = ?8, ended_at_ms = ?9
     where tenant = ?1 and endpoint = ?2 and sequence = ?3";
-// Attempts count on when a delivery is sent again.
+// Attempts count on when a delivery is sent again. One that is gone meanwhile has none.
 const INSERT_ATTEMPT: &str = "
     insert into webhook_attempts
-      (tenant, endpoint, sequence, number, at_ms, latency_ms, status, error, headers, body, cut)
-    select ?1, ?2, ?3, coalesce(max(number), 0) + 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10
-    from webhook_attempts where tenant = ?1 and endpoint = ?2 and sequence = ?3";
+      (tenant, endpoint, sequence, number, at_ms, latency_ms, status, error, headers, body, cut,
+       trace_id, span_id, server)
+    select ?1, ?2, ?3,
+      (select coalesce(max(number), 0) + 1 from webhook_attempts
+       where tenant = ?1 and endpoint = ?2 and sequence = ?3),
+      ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+    from webhook_deliveries where tenant = ?1 and endpoint = ?2 and sequence = ?3";
 const ATTEMPTS: &str = "
-    select number, at_ms, latency_ms, status, error, headers, body, cut from webhook_attempts
+    select number, at_ms, latency_ms, status, error, headers, body, cut, trace_id, span_id, server
+    from webhook_attempts
     where tenant = ?1 and endpoint = ?2 and sequence = ?3 order by number";
+// What came back is left out, as it is not part of a span.
+const ATTEMPTS_OF_EVENT: &str = "
+    select d.endpoint, a.number, a.at_ms, a.latency_ms, a.status, a.error, '[]', '', a.cut,
+      a.trace_id, a.span_id, a.server
+    from webhook_deliveries d
+    join webhook_attempts a
+      on a.tenant = ?1 and a.endpoint = d.endpoint and a.sequence = d.sequence
+    where d.tenant = ?1 and d.event = ?2
+    order by d.endpoint, d.sequence, a.number limit ?3";
 const FIND: &str = "
     select d.sequence, d.event, e.type, d.state, d.attempts, d.due_at_ms, d.last_status,
       d.last_error, d.created_at_ms, d.ended_at_ms
@@ -94,7 +109,7 @@ const COUNT_LOST: &str = "
       and created_at_ms >= ?3 and created_at_ms < ?4";
 const AFTER: &str = "
     select d.sequence,
-      e.id, e.type, e.customer, e.channels, e.version, e.data, e.happened_at_ms
+      e.id, e.type, e.customer, e.channels, e.version, e.data, e.happened_at_ms, e.trace
     from webhook_deliveries d
     join webhook_events e on e.tenant = ?1 and e.id = d.event
     where d.tenant = ?1 and d.endpoint = ?2 and d.sequence > ?3
@@ -133,11 +148,11 @@ pub async fn first_waiting(
 }
 
 fn read_due(row: Row) -> Result<Due, PortError> {
-    let [sequence, attempts, due, id, kind, customer, channels, version, data, happened] =
+    let [sequence, attempts, due, id, kind, customer, channels, version, data, happened, trace] =
         row.columns()?;
     let event = match id {
         Value::Null => None,
-        id => Some(events::event([id, kind, customer, channels, version, data, happened])?),
+        id => Some(events::event([id, kind, customer, channels, version, data, happened, trace])?),
     };
     Ok(Due {
         sequence: sequence.integer()?,
@@ -169,7 +184,7 @@ pub fn tried(endpoint: &Id, it: &Tried, now: Timestamp) -> Commit {
     }
 }
 
-fn of_attempt(endpoint: &Id, sequence: i64, it: &Attempt) -> [Value; 9] {
+fn of_attempt(endpoint: &Id, sequence: i64, it: &Attempt) -> [Value; 12] {
     [
         endpoint.into(),
         sequence.into(),
@@ -180,6 +195,9 @@ fn of_attempt(endpoint: &Id, sequence: i64, it: &Attempt) -> [Value; 9] {
         (&json!(it.headers)).into(),
         (&it.body).into(),
         it.body_cut.into(),
+        it.trace_id.as_deref().into(),
+        it.span_id.as_deref().into(),
+        it.server.as_deref().into(),
     ]
 }
 
@@ -190,21 +208,41 @@ pub async fn attempts(
     sequence: i64,
 ) -> Result<Vec<Attempt>, PortError> {
     let rows = at.query(ATTEMPTS, [endpoint.into(), sequence.into()]).await?;
+    rows.into_iter().map(|row| row.columns().and_then(attempt)).collect()
+}
+
+/// Up to this many attempts at the deliveries of an event, each with its endpoint.
+pub async fn attempts_of_event(
+    at: &impl Tenant,
+    event: &Id,
+    limit: u32,
+) -> Result<Vec<(Id, Attempt)>, PortError> {
+    let rows = at.query(ATTEMPTS_OF_EVENT, [event.into(), limit.into()]).await?;
     rows.into_iter()
         .map(|row| {
-            let [number, at, latency, status, error, headers, body, cut] = row.columns()?;
-            Ok(Attempt {
-                number: u32::try_from(number.integer()?).unwrap_or(u32::MAX),
-                at: at.timestamp()?,
-                latency_ms: latency.integer()?,
-                status: optional_status(status)?,
-                error: error.optional_text()?,
-                headers: headers.json()?,
-                body: body.text()?,
-                body_cut: cut.integer()? == 1,
-            })
+            let [endpoint, a, b, c, d, e, f, g, h, i, j, k] = row.columns()?;
+            Ok((Id::trusted(endpoint.text()?), attempt([a, b, c, d, e, f, g, h, i, j, k])?))
         })
         .collect()
+}
+
+/// An attempt from its columns, in the order of [`ATTEMPTS`].
+fn attempt(columns: [Value; 11]) -> Result<Attempt, PortError> {
+    let [number, at, latency, status, error, headers, body, cut, trace_id, span_id, server] =
+        columns;
+    Ok(Attempt {
+        number: u32::try_from(number.integer()?).unwrap_or(u32::MAX),
+        at: at.timestamp()?,
+        latency_ms: latency.integer()?,
+        status: optional_status(status)?,
+        error: error.optional_text()?,
+        headers: headers.json()?,
+        body: body.text()?,
+        body_cut: cut.integer()? == 1,
+        trace_id: trace_id.optional_text()?,
+        span_id: span_id.optional_text()?,
+        server: server.optional_text()?,
+    })
 }
 
 fn optional_status(value: Value) -> Result<Option<u16>, PortError> {
@@ -301,9 +339,10 @@ pub async fn after(
     let rows = at.query(AFTER, [endpoint.into(), after.into(), limit.into()]).await?;
     rows.into_iter()
         .map(|row| {
-            let [sequence, id, kind, customer, channels, version, data, happened] =
+            let [sequence, id, kind, customer, channels, version, data, happened, trace] =
                 row.columns()?;
-            let event = events::event([id, kind, customer, channels, version, data, happened])?;
+            let columns = [id, kind, customer, channels, version, data, happened, trace];
+            let event = events::event(columns)?;
             Ok(PolledEvent { sequence: sequence.integer()?, event })
         })
         .collect()

@@ -6,21 +6,23 @@ use shared::{
     ports::{PortError, Row, Tenant, Value},
 };
 
-use crate::sender::{endpoint::Endpoint, event::Event, event_type::EventType};
+use crate::sender::{endpoint::Endpoint, event::Event, event_type::EventType, trace::Trace};
 
 const INSERT: &str = "
     insert into webhook_events
-      (tenant, id, type, customer, channels, version, data, happened_at_ms, at_ms)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+      (tenant, id, type, customer, channels, version, data, happened_at_ms, at_ms, trace,
+       expires_at_ms)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 const FIND: &str = "
-    select id, type, customer, channels, version, data, happened_at_ms
+    select id, type, customer, channels, version, data, happened_at_ms, trace
     from webhook_events where tenant = ?1 and id = ?2";
+const PUBLISHED_AT: &str = "select at_ms from webhook_events where tenant = ?1 and id = ?2";
 const LIST: &str = "
-    select id, type, customer, channels, version, data, happened_at_ms
+    select id, type, customer, channels, version, data, happened_at_ms, trace
     from webhook_events where tenant = ?1 and id < ?2 order by id desc limit ?3";
 // The tenant's own endpoints hear of all customers.
 const MISSED: &str = "
-    select id, type, customer, channels, version, data, happened_at_ms
+    select id, type, customer, channels, version, data, happened_at_ms, trace
     from webhook_events
     where tenant = ?1 and id > ?2 and at_ms >= ?3 and at_ms < ?4
       and (?5 = '' or customer = ?5)
@@ -43,8 +45,9 @@ const UPDATE_TYPE: &str = "
     where tenant = ?1 and name = ?2 and version = ?6";
 const DELETE_TYPE: &str = "delete from webhook_event_types where tenant = ?1 and name = ?2";
 
-pub fn insert_event(it: &Event, now: Timestamp) -> Commit {
-    let params: [Value; 8] = [
+/// Keeps an event until it expires.
+pub fn insert_event(it: &Event, now: Timestamp, expires: Timestamp) -> Commit {
+    let params: [Value; 10] = [
         (&it.id).into(),
         (&it.kind).into(),
         it.customer.as_deref().unwrap_or("").into(),
@@ -53,12 +56,20 @@ pub fn insert_event(it: &Event, now: Timestamp) -> Commit {
         (&it.data).into(),
         it.timestamp.into(),
         now.into(),
+        (&json!(it.trace)).into(),
+        expires.into(),
     ];
     Commit::new().write_one(INSERT, params)
 }
 
 pub async fn find_event(at: &impl Tenant, id: &Id) -> Result<Option<Event>, PortError> {
     at.query(FIND, [id.into()]).await?.into_iter().next().map(read).transpose()
+}
+
+/// When an event was published here.
+pub async fn published_at(at: &impl Tenant, id: &Id) -> Result<Option<Timestamp>, PortError> {
+    let row = at.query(PUBLISHED_AT, [id.into()]).await?.into_iter().next();
+    row.map(|row| row.columns().and_then(|[it]| it.timestamp())).transpose()
 }
 
 /// The events before this id, newest first.
@@ -95,16 +106,22 @@ fn read(row: Row) -> Result<Event, PortError> {
 }
 
 /// An event from its columns, in the order of [`FIND`].
-pub(super) fn event(columns: [Value; 7]) -> Result<Event, PortError> {
-    let [id, kind, customer, channels, version, data, timestamp] = columns;
+pub(super) fn event(columns: [Value; 8]) -> Result<Event, PortError> {
+    let [id, kind, customer, channels, version, data, timestamp, trace] = columns;
+    let id = Id::trusted(id.text()?);
+    let trace = match trace {
+        Value::Null => Trace::of_event(&id),
+        kept => kept.json()?,
+    };
     Ok(Event {
-        id: Id::trusted(id.text()?),
+        id,
         kind: kind.text()?,
         customer: Some(customer.text()?).filter(|it| !it.is_empty()),
         channels: channels.json()?,
         version: version.optional_text()?,
         data: data.json()?,
         timestamp: timestamp.timestamp()?,
+        trace,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Keys, tokens and pollers in SQL, what is old, and how all of it fares.
+//! Keys, tokens and pollers in SQL, and how all of it fares.
 
 use shared::{
     domain::{Commit, Id, Timestamp},
@@ -33,25 +33,6 @@ const POLLER: &str = "
 const PUT_POLLER: &str = "
     insert into webhook_pollers (tenant, endpoint, consumer, sequence) values (?1, ?2, ?3, ?4)
     on conflict (tenant, endpoint, consumer) do update set sequence = excluded.sequence";
-
-const ANY_EVENT: &str = "select 1 from webhook_events where tenant = ?1 limit 1";
-const ANY_MESSAGE: &str = "select 1 from webhook_messages where tenant = ?1 limit 1";
-const OLD_EVENT: &str = "select 1 from webhook_events where tenant = ?1 and at_ms < ?2 limit 1";
-const OLD_MESSAGE: &str = "
-    select 1 from webhook_messages where tenant = ?1 and received_at_ms < ?2 limit 1";
-const PRUNE_ATTEMPTS: &str = "
-    delete from webhook_attempts where tenant = ?1 and rowid in (
-      select rowid from webhook_attempts where tenant = ?1 and at_ms < ?2 limit ?3)";
-const PRUNE_DELIVERIES: &str = "
-    delete from webhook_deliveries where tenant = ?1 and event in (
-      select id from webhook_events where tenant = ?1 and at_ms < ?2 order by at_ms, id limit ?3)";
-const PRUNE_EVENTS: &str = "
-    delete from webhook_events where tenant = ?1 and id in (
-      select id from webhook_events where tenant = ?1 and at_ms < ?2 order by at_ms, id limit ?3)";
-const PRUNE_MESSAGES: &str = "
-    delete from webhook_messages where tenant = ?1 and id in (
-      select id from webhook_messages where tenant = ?1 and received_at_ms < ?2
-      order by received_at_ms limit ?3)";
 
 const BACKLOG: &str = "
     select count(*), min(created_at_ms) from webhook_deliveries
@@ -128,24 +109,6 @@ pub fn put_poller(endpoint: &Id, consumer: &str, sequence: i64) -> Commit {
 
 fn integer(rows: Vec<Row>) -> Result<i64, PortError> {
     rows.into_iter().next().map_or(Ok(0), |row| row.columns().and_then(|[it]| it.integer()))
-}
-
-/// Whether there is anything that will be old one day.
-pub async fn anything_left(at: &impl Tenant) -> Result<bool, PortError> {
-    Ok(integer(at.query(ANY_EVENT, []).await?)? + integer(at.query(ANY_MESSAGE, []).await?)? > 0)
-}
-
-/// Whether there is anything older than this.
-pub async fn anything_before(at: &impl Tenant, before: Timestamp) -> Result<bool, PortError> {
-    let events = integer(at.query(OLD_EVENT, [before.into()]).await?)?;
-    Ok(events + integer(at.query(OLD_MESSAGE, [before.into()]).await?)? > 0)
-}
-
-/// Removes up to this many rows of each kind that are older than this.
-pub fn prune(before: Timestamp, rows: u32) -> Commit {
-    [PRUNE_ATTEMPTS, PRUNE_DELIVERIES, PRUNE_EVENTS, PRUNE_MESSAGES]
-        .into_iter()
-        .fold(Commit::new(), |commit, it| commit.write(it, [before.into(), rows.into()]))
 }
 
 /// What waits for an endpoint.
