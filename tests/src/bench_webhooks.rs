@@ -3,6 +3,7 @@
 
 use std::{
     net::TcpListener,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,23 @@ const LATENCIES: usize = 100;
 const ROUNDS: usize = 3;
 /// How many deliveries wait for the endpoint that hangs.
 const HANGING: usize = 200;
+/// How much of a backlog is published; on the local host the rest is written like it.
+const PUBLISHED: usize = 1_000;
+/// One more event like the first of this tenant, for each number from ?2 to ?3.
+const MORE_EVENTS: &str = "
+    with recursive numbers (n) as (select ?2 union all select n + 1 from numbers where n < ?3)
+    insert into webhook_events (tenant, id, type, customer, channels, version, data,
+      happened_at_ms, at_ms, trace, expires_at_ms)
+    select tenant, 'evt_' || printf('%026d', n), type, customer, channels, version, data,
+      happened_at_ms, at_ms, trace, expires_at_ms
+    from numbers, (select * from webhook_events where tenant = ?1 limit 1)";
+const MORE_DELIVERIES: &str = "
+    with recursive numbers (n) as (select ?2 union all select n + 1 from numbers where n < ?3)
+    insert into webhook_deliveries (tenant, endpoint, sequence, event, state, due_at_ms,
+      created_at_ms)
+    select tenant, endpoint, n, 'evt_' || printf('%026d', n), state, due_at_ms, created_at_ms
+    from numbers, (select * from webhook_deliveries where tenant = ?1 limit 1)";
+const COUNTED_ON: &str = "update webhook_endpoints set sequence = ?2 where tenant = ?1";
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -37,7 +55,7 @@ pub fn run(runtime: &str, largest: usize) {
     let state = tempfile::tempdir().expect("there is room for the state");
     let host = Host::start(runtime, state.path());
     throughput(&host, runtime);
-    backlogs(&host, runtime, largest);
+    backlogs(&host, runtime, state.path(), largest);
     isolation(&host, runtime);
 }
 
@@ -126,7 +144,7 @@ fn throughput(host: &Host, runtime: &str) {
 }
 
 /// The cost of a message as more of them wait.
-fn backlogs(host: &Host, runtime: &str, largest: usize) {
+fn backlogs(host: &Host, runtime: &str, state: &Path, largest: usize) {
     println!("\n| runtime | backlog | ms a message | ratio to the smallest |");
     println!("|---|---|---|---|");
     let sizes = [100, 1_000, 10_000, 100_000].into_iter().filter(|it| *it <= largest);
@@ -136,7 +154,7 @@ fn backlogs(host: &Host, runtime: &str, largest: usize) {
         let id = endpoint(host, &at, &format!("{}/bench", sink.url()));
         let path = format!("/v1/webhooks/endpoints/{id}");
         host.ask("PATCH", &path, &at.key, &json!({"state": "paused"}));
-        publish(host, &at, size);
+        fill(host, &at, state, size);
         let timed = size.min(TIMED);
         let started = Instant::now();
         host.ask("PATCH", &path, &at.key, &json!({"state": "active"}));
@@ -146,6 +164,23 @@ fn backlogs(host: &Host, runtime: &str, largest: usize) {
         println!("| {runtime} | {size} | {cost:.2} | {:.2} |", cost / first);
         host.ask("DELETE", &path, &at.key, &Value::Null);
     }
+}
+
+/// Makes this many messages wait for the tenant's one endpoint.
+fn fill(host: &Host, at: &Sandbox, state: &Path, size: usize) {
+    let Host::Local(_) = host else { return publish(host, at, size) };
+    publish(host, at, size.min(PUBLISHED));
+    if size <= PUBLISHED {
+        return;
+    }
+    let database = rusqlite::Connection::open(state.join("sqlite_db.db"));
+    let database = database.expect("the local host has its database there");
+    database.busy_timeout(PATIENCE).expect("SQLite can wait");
+    for statement in [MORE_EVENTS, MORE_DELIVERIES] {
+        let numbers = (&at.tenant, PUBLISHED + 1, size);
+        database.execute(statement, numbers).expect("the schema is as it is here");
+    }
+    database.execute(COUNTED_ON, (&at.tenant, size)).expect("the schema is as it is here");
 }
 
 /// How long a tenant's messages take, alone and beside one whose endpoint hangs.
