@@ -64,6 +64,8 @@ const CREATE_VERSIONS: &str = "
 
 const VERSION: &str = "select version from schema_versions where part = ?1";
 
+const VERSIONS: &str = "select part, version from schema_versions";
+
 const STEP: &str = "
     insert into schema_versions (part, version) values (?1, ?2)
     on conflict (part) do update set version = excluded.version";
@@ -131,6 +133,17 @@ pub const ERASE: &[&str] = erasing![
 pub async fn erase(sql: &impl Sql, tenant: &str) -> Result<(), PortError> {
     let batch = ERASE.iter().map(|text| Statement::new(text, [tenant.into()])).collect();
     sql.batch(batch).await.map(drop).map_err(PortError::from)
+}
+
+/// Whether all steps of these parts were taken: one look, which any later start begins with.
+pub async fn are_taken(sql: &impl Sql, parts: &[(&'static str, &[Migration])]) -> bool {
+    // A database without the table is one that nothing was done with.
+    let Ok(rows) = sql.query(Statement::new(VERSIONS, [])).await else { return false };
+    let taken = |(part, steps): &(&'static str, &[Migration])| {
+        let (part, version) = (Value::from(*part), i64::try_from(steps.len()).unwrap_or(i64::MAX));
+        rows.iter().any(|it| it.0 == [part.clone(), Value::from(version)])
+    };
+    parts.iter().all(taken)
 }
 
 /// Takes the steps that `part` of this database has not taken yet.
@@ -236,7 +249,10 @@ mod tests {
     fn steps_are_taken_once() {
         let sql = MemorySql::empty();
 
+        assert!(!block_on(are_taken(&sql, &[("t", &[GOOD])])));
         block_on(bring_up(&sql, "t", &[GOOD])).unwrap();
+        assert!(block_on(are_taken(&sql, &[("t", &[GOOD])])));
+        assert!(!block_on(are_taken(&sql, &[("t", &[GOOD, HALF])])));
         block_on(bring_up(&sql, "t", &[GOOD])).unwrap();
         block_on(bring_up(&sql, "other", TENANT)).unwrap();
     }

@@ -1,6 +1,9 @@
 //! The database of Spin: SQLite in a file, or libSQL by the runtime's configuration.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use spin_sdk::sqlite::{self, Connection};
 
@@ -25,8 +28,8 @@ const NORMAL: &str = "pragma synchronous = normal";
 const WAL: &str = "pragma journal_mode = wal";
 
 thread_local! {
-    static SAFE: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
-    static QUICK: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+    static IDLE: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+    static QUICK: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
     static IS_UP: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -35,7 +38,9 @@ thread_local! {
 pub(super) enum Database {
     /// What is written is on the disk.
     Safe,
-    /// What is written outlives us, but not a power failure: for limits and what is counted.
+    /// What is written outlives us, but not a power failure: for limits and what is counted. All
+    /// requests of an instance use one connection, so that they wait for each other and not for
+    /// SQLite's naps.
     Quick,
 }
 
@@ -44,54 +49,69 @@ pub(super) async fn bring_up() -> Result<(), PortError> {
     if IS_UP.get() {
         return Ok(());
     }
-    Database::Safe.query(Statement::new(WAL, [])).await?;
-    migrations::bring_up(&Database::Safe, "directory", migrations::DIRECTORY).await?;
-    migrations::bring_up(&Database::Safe, "tenant", migrations::TENANT).await?;
-    migrations::bring_up(&Database::Safe, "spin", migrations::SPIN).await?;
+    let parts = [
+        ("directory", migrations::DIRECTORY),
+        ("tenant", migrations::TENANT),
+        ("spin", migrations::SPIN),
+    ];
+    if !migrations::are_taken(&Database::Safe, &parts).await {
+        Database::Safe.query(Statement::new(WAL, [])).await?;
+        for (part, steps) in parts {
+            migrations::bring_up(&Database::Safe, part, steps).await?;
+        }
+    }
     IS_UP.set(true);
     Ok(())
 }
 
-impl Database {
-    /// A connection that nobody else uses. One that is dropped in the middle of a transaction
-    /// takes the transaction with it.
-    async fn connect(self) -> Result<Connection, SqlError> {
-        if let Some(idle) = self.idle(Vec::pop) {
-            return Ok(idle);
-        }
-        let connection = Connection::open_default().await.map_err(failed)?;
-        run(&connection, Statement::new(BUSY, [])).await?;
-        let synchronous = if matches!(self, Self::Safe) { FULL } else { NORMAL };
-        run(&connection, Statement::new(synchronous, [])).await?;
-        Ok(connection)
+/// A connection that nobody else uses. One that is dropped in the middle of a transaction takes the
+/// transaction with it.
+async fn connect() -> Result<Connection, SqlError> {
+    match IDLE.with_borrow_mut(Vec::pop) {
+        Some(idle) => Ok(idle),
+        None => open(FULL).await,
     }
+}
 
-    fn give_back(self, connection: Connection) {
-        self.idle(|idle| {
-            if idle.len() < IDLE_MAX {
-                idle.push(connection);
-            }
-        });
-    }
-
-    fn idle<T>(self, with: impl FnOnce(&mut Vec<Connection>) -> T) -> T {
-        match self {
-            Self::Safe => SAFE.with_borrow_mut(with),
-            Self::Quick => QUICK.with_borrow_mut(with),
+fn give_back(connection: Connection) {
+    IDLE.with_borrow_mut(|idle| {
+        if idle.len() < IDLE_MAX {
+            idle.push(connection);
         }
+    });
+}
+
+/// The connection that everybody here uses, for single statements.
+async fn quick() -> Result<Rc<Connection>, SqlError> {
+    if let Some(it) = QUICK.with_borrow(Option::clone) {
+        return Ok(it);
     }
+    let opened = Rc::new(open(NORMAL).await?);
+    // Of several that open one at the same time, the last stays.
+    QUICK.set(Some(Rc::clone(&opened)));
+    Ok(opened)
+}
+
+async fn open(synchronous: &'static str) -> Result<Connection, SqlError> {
+    let connection = Connection::open_default().await.map_err(failed)?;
+    run(&connection, Statement::new(BUSY, [])).await?;
+    run(&connection, Statement::new(synchronous, [])).await?;
+    Ok(connection)
 }
 
 impl Sql for Database {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, SqlError> {
-        let connection = self.connect().await?;
+        if let Self::Quick = self {
+            return patiently(&*quick().await?, statement).await;
+        }
+        let connection = connect().await?;
         let rows = patiently(&connection, statement).await?;
-        self.give_back(connection);
+        give_back(connection);
         Ok(rows)
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {
-        let connection = self.connect().await?;
+        let connection = connect().await?;
         patiently(&connection, Statement::new("begin immediate", [])).await?;
         let mut rows = Vec::with_capacity(statements.len());
         for statement in statements {
@@ -99,13 +119,11 @@ impl Sql for Database {
             rows.push(run(&connection, statement).await?);
         }
         run(&connection, Statement::new("commit", [])).await?;
-        self.give_back(connection);
+        give_back(connection);
         Ok(rows)
     }
 }
 
-/// Reads the rows to the end: Spin keeps the connection locked until then, and only then tells
-/// of an error.
 /// Runs a statement that may have to wait for another's lock: until then it has done nothing.
 async fn patiently(connection: &Connection, statement: Statement) -> Result<Vec<Row>, SqlError> {
     for _ in 0..WAITS_MAX {
@@ -117,6 +135,8 @@ async fn patiently(connection: &Connection, statement: Statement) -> Result<Vec<
     run(connection, statement).await
 }
 
+/// Reads the rows to the end: Spin keeps the connection locked until then, and only then tells
+/// of an error.
 async fn run(
     connection: &Connection,
     Statement { text, params }: Statement,
