@@ -76,6 +76,7 @@ create table billing_invoices (
   id text not null,
   customer text not null,
   subscription text,
+  entity text not null,
   kind text not null check (kind in ('invoice', 'credit_note')),
   number text,
   state text not null,
@@ -86,7 +87,7 @@ create table billing_invoices (
 
 create index billing_invoices_by_customer on billing_invoices (tenant, customer, id);
 create index billing_invoices_by_subscription on billing_invoices (tenant, subscription, id);
-create unique index billing_invoices_by_number on billing_invoices (tenant, kind, number);
+create unique index billing_invoices_by_number on billing_invoices (tenant, entity, kind, number);
 
 -- A payment that was asked of a provider, or told by hand.
 create table billing_payments (
