@@ -2,7 +2,8 @@
 //! no chance.
 
 pub mod credit;
-pub mod currency;
+pub mod money;
+pub mod period;
 pub mod dunning;
 pub mod einvoice;
 pub mod invoice;

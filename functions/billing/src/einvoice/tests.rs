@@ -10,7 +10,7 @@ use roxmltree::{Document as Tree, Node};
 
 use super::*;
 use crate::{
-    currency::Currency,
+    money::Currency,
     invoice::{Adjustment, Kind, Line},
     tax::Rate,
 };
