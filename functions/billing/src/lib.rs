@@ -1,9 +1,12 @@
 //! The billing engine: pure calculators in integers, that know no payment provider, no clock and
 //! no chance.
 
+pub mod coupon;
 pub mod credit;
 pub mod money;
 pub mod period;
+pub mod price;
+pub mod proration;
 pub mod dunning;
 pub mod einvoice;
 pub mod invoice;
