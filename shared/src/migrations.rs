@@ -51,6 +51,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0018_apps.sql",
     "tenant/0019_customer_keys.sql",
     "tenant/0020_shown.sql",
+    "tenant/0021_billing.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -124,6 +125,20 @@ pub const ERASE: &[&str] = erasing![
     "webhook_settings",
     "gate_apps",
     "gate_shown",
+    "billing_entities",
+    "billing_numbers",
+    "billing_plans",
+    "billing_coupons",
+    "billing_customers",
+    "billing_subscriptions",
+    "billing_seats",
+    "billing_invoices",
+    "billing_payments",
+    "billing_grants",
+    "billing_postings",
+    "billing_balances",
+    "billing_sums",
+    "billing_deferrals",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -191,6 +191,15 @@ impl Problem {
         self.cause.as_deref()
     }
 
+    /// What was wrong in a line, for whoever reads what became of work that nobody waited for.
+    pub fn words(&self) -> String {
+        match (&self.path, self.detail.as_ref().or(self.cause.as_ref())) {
+            (Some(path), Some(why)) => format!("{path}: {why}"),
+            (None, Some(why)) => why.clone(),
+            (_, None) => self.title.to_owned(),
+        }
+    }
+
     /// The answer.
     pub fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).unwrap_or_default();

@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 19] = [
+const PREFIXES: [&str; 27] = [
     "ten",
     "key",
     "src",
@@ -24,6 +24,14 @@ const PREFIXES: [&str; 19] = [
     "gte",
     "ck",
     "acme_live",
+    "sub",
+    "inv",
+    "pay",
+    "grt",
+    "pst",
+    "usk",
+    "rfd",
+    "acc",
 ];
 /// Fields that depend on chance or jitter.
 const HIDDEN: [&str; 11] = [

@@ -15,9 +15,7 @@ use utoipa::ToSchema;
 pub const GRANTS_MAX: usize = 1_000;
 
 /// What a grant cost its owner: a liability is owed for the paid ones only.
-#[derive(
-    Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, ToSchema,
-)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = CreditBasis)]
 pub enum Basis {

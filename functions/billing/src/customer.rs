@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared::domain::Timestamp;
 use utoipa::ToSchema;
 
-use crate::entity::Party;
+use crate::{entity::Party, period::Zone};
 
 /// A customer.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -23,7 +23,8 @@ pub struct Customer {
     /// The language of invoices, as `de`.
     pub locale: String,
     /// In which zone its periods begin, as `Europe/Berlin`.
-    pub zone: String,
+    #[schema(value_type = String)]
+    pub zone: Zone,
     /// Who sells to it.
     pub entity: String,
     /// How money comes.
@@ -79,4 +80,49 @@ pub struct Method {
     /// The month after which it does not work, as `2031-04`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+}
+
+/// What a customer is made from.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BillingCustomerText)]
+pub struct CustomerText {
+    /// What stands on invoices.
+    pub party: Party,
+    /// Where invoices are sent.
+    pub email: String,
+    /// When somebody has checked the VAT id with VIES; it is asked here when left out.
+    #[serde(default)]
+    pub vat_id_checked_at: Option<Timestamp>,
+    /// `en` when left out.
+    #[serde(default)]
+    pub locale: Option<String>,
+    /// The entity's when left out.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub zone: Option<Zone>,
+    /// `default` when left out.
+    #[serde(default)]
+    pub entity: Option<String>,
+    /// The provider charges it when left out.
+    #[serde(default)]
+    pub collection: Collection,
+    /// The entity's when left out.
+    #[serde(default)]
+    pub net_days: Option<u16>,
+    /// The entity's when left out.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// How it pays there. It stays as it is when left out.
+    #[serde(default)]
+    pub method: Option<Method>,
+    /// Up to 100 characters.
+    #[serde(default)]
+    pub buyer_reference: Option<String>,
+    /// Up to 100 characters.
+    #[serde(default)]
+    pub order: Option<String>,
+    /// Scheme and address.
+    #[serde(default)]
+    pub endpoint: Option<(String, String)>,
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     dunning,
-    period::Precision,
+    period::{Precision, Zone},
     proration::Rules,
     tax::{Outside, Seller},
 };
@@ -35,7 +35,8 @@ pub struct Entity {
     /// The pattern of credit notes' numbers, as `CN-{year}-{counter:5}`.
     pub credit_note_number: String,
     /// When numbers begin anew: the year of this zone.
-    pub zone: String,
+    #[schema(value_type = String)]
+    pub zone: Zone,
     /// How many days there are to pay, unless the customer has its own.
     pub net_days: u16,
     /// For how many hours an invoice of usage is a draft, so that late usage can come.
@@ -164,6 +165,61 @@ pub struct PortalRules {
 impl Default for PortalRules {
     fn default() -> Self {
         Self { changes: std::collections::BTreeMap::new(), seats: true, cancel: true }
+    }
+}
+
+/// What an entity is made from.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BillingEntityText)]
+pub struct EntityText {
+    /// What stands on invoices.
+    pub party: Party,
+    /// How it is taxed: as a usual business when left out.
+    #[serde(default)]
+    pub vat: VatRules,
+    /// `{year}` and `{counter:W}`, as `{year}-{counter:6}`, which is the default.
+    #[serde(default)]
+    pub invoice_number: Option<String>,
+    /// As `CN-{year}-{counter:6}`, which is the default.
+    #[serde(default)]
+    pub credit_note_number: Option<String>,
+    /// UTC when left out.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub zone: Zone,
+    /// 14 when left out; up to 365.
+    #[serde(default)]
+    pub net_days: Option<u16>,
+    /// 1 when left out; up to 336.
+    #[serde(default)]
+    pub draft_hours: Option<u16>,
+    /// Where to transfer money to.
+    #[serde(default)]
+    pub iban: Option<String>,
+    /// What stands below the total, up to 1000 characters.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// The account at a payment provider that collects.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Days 2, 7, 14 and 21, 7 days of grace, and then it is cancelled, when left out.
+    #[serde(default)]
+    pub dunning: DunningRules,
+    /// When a change of plan is charged.
+    #[serde(default)]
+    pub proration: Rules,
+    /// By the second when left out.
+    #[serde(default)]
+    pub precision: Precision,
+    /// What customers may do by themselves.
+    #[serde(default)]
+    pub portal: PortalRules,
+}
+
+impl Default for DunningRules {
+    fn default() -> Self {
+        Self { retry_days: vec![2, 7, 14, 21], grace_days: 7, last: LastResort::Cancel }
     }
 }
 

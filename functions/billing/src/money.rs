@@ -165,7 +165,8 @@ pub fn format(amount: i64, currency: Currency, locale: &str) -> String {
     let known = iso_currency::Currency::from_code(currency.code());
     let symbol = known.map_or(currency.code().to_owned(), |it| it.symbol().to_string());
     let sign = if amount < 0 { "-" } else { "" };
-    let spaced = symbol.chars().last().is_some_and(char::is_alphanumeric) || locale.starts_with("nl");
+    let spaced =
+        symbol.chars().last().is_some_and(char::is_alphanumeric) || locale.starts_with("nl");
     match (symbol_first, spaced) {
         (true, false) => format!("{sign}{symbol}{number}"),
         (true, true) => format!("{sign}{symbol}\u{a0}{number}"),

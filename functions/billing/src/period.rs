@@ -7,8 +7,8 @@
 
 use chrono::{Datelike, Days, Months, NaiveDateTime};
 use serde::{Deserialize, Deserializer, Serialize, de};
-pub use shared::domain::Zone;
 use shared::domain::Timestamp;
+pub use shared::domain::Zone;
 use utoipa::ToSchema;
 
 use crate::money;

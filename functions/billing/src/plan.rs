@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 
 use crate::{
     money::Currency,
-    period::Interval,
+    period::{Interval, Unit},
     price::{Limits, Model},
+    subscription::Grants,
 };
 
 /// How many plans a tenant has at most, deleted ones not counted.
@@ -103,4 +104,49 @@ pub struct SeatRule {
     pub min: u32,
     /// The most.
     pub max: u32,
+}
+
+impl Plan {
+    /// What it grants.
+    pub fn grants(&self) -> Grants {
+        let usage_plan = self.usage_plan.clone().unwrap_or_else(|| self.name.clone());
+        Grants { usage_plan, features: self.features.clone() }
+    }
+
+    /// What a price is called on an invoice.
+    pub fn title_of(&self, price: &Price) -> String {
+        price.title.clone().unwrap_or_else(|| self.title.clone())
+    }
+}
+
+/// What a plan is made from.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BillingPlanText)]
+pub struct PlanText {
+    /// Up to 120 characters.
+    pub title: String,
+    /// The currency of its prices.
+    pub currency: Currency,
+    /// A month when left out.
+    #[serde(default = "monthly")]
+    pub interval: Interval,
+    /// 1 to 20, no two of the same name.
+    pub prices: Vec<Price>,
+    /// 0 when left out; up to 730.
+    #[serde(default)]
+    pub trial_days: u16,
+    /// How many seats there are to have.
+    #[serde(default)]
+    pub seats: Option<SeatRule>,
+    /// Up to 100: a flag, a number, or a text of up to 200 characters.
+    #[serde(default)]
+    pub features: BTreeMap<String, Value>,
+    /// The plan of quotas that the gate gives; its own name when left out.
+    #[serde(default)]
+    pub usage_plan: Option<String>,
+}
+
+fn monthly() -> Interval {
+    Interval { unit: Unit::Month, count: 1 }
 }

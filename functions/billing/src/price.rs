@@ -81,7 +81,9 @@ pub enum Error {
     #[error("a quantity is a decimal of up to 6 places, from 0 to 999999999999, as 12.5")]
     BadQuantity,
     /// No decimal, or one with too many places.
-    #[error("a unit amount is a decimal of up to 10 places, from 0 to 99999999, as 0.0125: minor units of the currency")]
+    #[error(
+        "a unit amount is a decimal of up to 10 places, from 0 to 99999999, as 0.0125: minor units of the currency"
+    )]
     BadUnitAmount,
     /// An amount out of range.
     #[error("an amount is 0 to 999999999999 minor units")]
@@ -142,6 +144,13 @@ impl Limits {
         let mut parts = charge.parts;
         parts.push(Part { kind, flat: difference, amount: difference, ..Part::default() });
         Ok(Charge { amount: bounded, parts })
+    }
+}
+
+impl Part {
+    /// Whether its amount depends on how many there are.
+    pub fn is_counted(&self) -> bool {
+        self.quantity > Quantity::ZERO
     }
 }
 

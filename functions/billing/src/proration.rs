@@ -204,7 +204,10 @@ impl Rules {
 
 impl Side {
     fn sum(&self) -> Result<i64, Error> {
-        self.items.iter().try_fold(0i64, |sum, it| sum.checked_add(it.amount)).ok_or(Error::TooLarge)
+        self.items
+            .iter()
+            .try_fold(0i64, |sum, it| sum.checked_add(it.amount))
+            .ok_or(Error::TooLarge)
     }
 }
 
@@ -275,8 +278,7 @@ pub fn preview(change: &Change) -> Result<Preview, Error> {
 }
 
 fn lines(change: &Change, new_period: Option<Period>) -> Result<Vec<PreviewLine>, Error> {
-    let (part, whole) =
-        change.period.remaining(change.at, change.precision, change.anchor.zone);
+    let (part, whole) = change.period.remaining(change.at, change.precision, change.anchor.zone);
     let rest = |name: &str, amount: i64| PreviewLine {
         name: name.to_owned(),
         amount,

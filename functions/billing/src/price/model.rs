@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    Charge, Error, Part, PartKind, Quantity, TIERS_MAX, UnitAmount,
-    number::EXACT_ONE,
-};
+use super::{Charge, Error, Part, PartKind, Quantity, TIERS_MAX, UnitAmount, number::EXACT_ONE};
 use crate::money::{AMOUNT_MAX, divided};
 
 /// The most that a percentage is, in hundredths of a percent.
@@ -242,8 +239,8 @@ fn packages(quantity: Quantity, size: u64, amount: i64) -> Result<Vec<Exact>, Er
 fn percentage(quantity: Quantity, hundredths: u32, flat: i64) -> Exact {
     // A unit of the quantity is a minor unit; a hundredth of a percent of it is 10^-4.
     let of_it = i128::from(quantity.millionths()) * i128::from(hundredths);
-    let value = of_it * (EXACT_ONE / 10_000 / i128::from(Quantity::ONE))
-        + i128::from(flat) * EXACT_ONE;
+    let value =
+        of_it * (EXACT_ONE / 10_000 / i128::from(Quantity::ONE)) + i128::from(flat) * EXACT_ONE;
     let kind = PartKind::Percentage(hundredths);
     Exact { part: Part { kind, quantity, flat, ..Part::default() }, value }
 }

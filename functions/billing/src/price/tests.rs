@@ -103,8 +103,11 @@ fn models() -> impl Strategy<Value = Model> {
     prop_oneof![
         tiers.clone().prop_map(|tiers| Model::Graduated { tiers }),
         tiers.prop_map(|tiers| Model::Volume { tiers }),
-        (1u64..5_000, 0i64..100_000, 0u64..500)
-            .prop_map(|(size, amount, free)| Model::Package { size, amount, free }),
+        (1u64..5_000, 0i64..100_000, 0u64..500).prop_map(|(size, amount, free)| Model::Package {
+            size,
+            amount,
+            free
+        }),
         (0u32..10_000, 0i64..1_000, 0u64..500)
             .prop_map(|(hundredths, fixed, free)| Model::Percentage { hundredths, fixed, free }),
     ]

@@ -1,0 +1,130 @@
+//! What is billed: subscriptions, invoices, payments, credit and the books.
+
+use shared::{
+    domain::{Commit, Entry, Failure, Job},
+    http::Response,
+    ports::Tenant,
+    problem::Problem,
+    route::{Access, Call, Route},
+};
+
+use crate::{
+    bill::{close, credit, draft, file, handle, pay},
+    books, entitlement, metered, payment, portal,
+    subscription::{self, cancel, change, create, renew, seat},
+    wallet,
+};
+
+const READ: Access = Access::Scope("billing:read");
+const WRITE: Access = Access::Scope("billing:write");
+/// A customer may see what is its own.
+const OWN: Access = Access::Customer("billing:read");
+/// A customer may change what the seller's rules allow.
+const MANAGE: Access = Access::Customer("billing:manage");
+
+/// What may be asked of it.
+pub const ROUTES: &[Route] = &[
+    Route::new("POST", "/v1/billing/subscriptions", "createSubscription", WRITE),
+    Route::new("GET", "/v1/billing/subscriptions", "listSubscriptions", OWN),
+    Route::new("GET", "/v1/billing/subscriptions/{id}", "getSubscription", OWN),
+    Route::new("POST", "/v1/billing/subscriptions/{id}/preview", "previewChange", OWN),
+    Route::new("POST", "/v1/billing/subscriptions/{id}/change", "changeSubscription", MANAGE),
+    Route::new("DELETE", "/v1/billing/subscriptions/{id}/change", "forgetChange", MANAGE),
+    Route::new("POST", "/v1/billing/subscriptions/{id}/cancel", "cancelSubscription", MANAGE),
+    Route::new("DELETE", "/v1/billing/subscriptions/{id}/cancel", "keepSubscription", MANAGE),
+    Route::new("POST", "/v1/billing/subscriptions/{id}/pause", "pauseSubscription", WRITE),
+    Route::new("POST", "/v1/billing/subscriptions/{id}/resume", "resumeSubscription", WRITE),
+    Route::new("GET", "/v1/billing/subscriptions/{id}/seats", "listSeats", OWN),
+    Route::new("POST", "/v1/billing/subscriptions/{id}/seats", "assignSeat", MANAGE),
+    Route::new("POST", "/v1/billing/subscriptions/{id}/seats/{member}/claim", "claimSeat", MANAGE),
+    Route::new("DELETE", "/v1/billing/subscriptions/{id}/seats/{member}", "revokeSeat", MANAGE),
+    Route::new("POST", "/v1/billing/invoices", "createInvoice", WRITE).body(256 * 1024),
+    Route::new("GET", "/v1/billing/invoices", "listInvoices", OWN),
+    Route::new("GET", "/v1/billing/invoices/{id}", "getInvoice", OWN),
+    Route::new("GET", "/v1/billing/invoices/{id}/file", "getInvoiceFile", OWN),
+    Route::new("GET", "/v1/billing/invoices/{id}/payments", "listInvoicePayments", OWN),
+    Route::new("POST", "/v1/billing/invoices/{id}/payments", "recordPayment", WRITE),
+    Route::new("POST", "/v1/billing/invoices/{id}/finalise", "finaliseInvoice", WRITE),
+    Route::new("POST", "/v1/billing/invoices/{id}/collect", "collectInvoice", MANAGE),
+    Route::new("POST", "/v1/billing/invoices/{id}/send", "sendInvoice", WRITE),
+    Route::new("POST", "/v1/billing/invoices/{id}/credit", "creditInvoice", WRITE),
+    Route::new("DELETE", "/v1/billing/invoices/{id}", "dropInvoice", WRITE),
+    Route::new("GET", "/v1/billing/customers/{id}/credits", "getCredits", OWN),
+    Route::new("POST", "/v1/billing/customers/{id}/credits", "grantCredit", WRITE),
+    Route::new("GET", "/v1/billing/customers/{id}/entitlements", "getEntitlements", OWN),
+    Route::new("GET", "/v1/billing/ledger", "listPostings", READ),
+    Route::new("GET", "/v1/billing/ledger/balances", "getBalances", READ),
+    Route::new("POST", "/v1/billing/links", "createBillingLink", WRITE),
+];
+
+/// Answers a call on one of [`ROUTES`].
+///
+/// # Errors
+/// The problem to answer with.
+pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    match call.operation() {
+        "createSubscription" => create::create(at, call).await,
+        "listSubscriptions" => subscription::list(at, call).await,
+        "getSubscription" => subscription::get(at, call).await,
+        "previewChange" => change::preview(at, call).await,
+        "changeSubscription" => change::change(at, call).await,
+        "forgetChange" => change::forget(at, call).await,
+        "cancelSubscription" => cancel::cancel(at, call).await,
+        "keepSubscription" => cancel::keep(at, call).await,
+        "pauseSubscription" => cancel::pause(at, call).await,
+        "resumeSubscription" => cancel::resume(at, call).await,
+        "listSeats" => seat::list(at, call).await,
+        "assignSeat" => seat::assign(at, call).await,
+        "claimSeat" => seat::claim(at, call).await,
+        "revokeSeat" => seat::revoke(at, call).await,
+        "createInvoice" => handle::create(at, call).await,
+        "listInvoices" => handle::list(at, call).await,
+        "getInvoice" => handle::get(at, call).await,
+        "getInvoiceFile" => file::get(at, call).await,
+        "listInvoicePayments" => handle::payments(at, call).await,
+        "recordPayment" => handle::record(at, call).await,
+        "finaliseInvoice" => handle::finalise(at, call).await,
+        "collectInvoice" => handle::collect(at, call).await,
+        "sendInvoice" => handle::send(at, call).await,
+        "creditInvoice" => credit::create(at, call).await,
+        "dropInvoice" => handle::drop(at, call).await,
+        "getCredits" => wallet::get(at, call).await,
+        "grantCredit" => wallet::grant(at, call).await,
+        "getEntitlements" => entitlement::get(at, call).await,
+        "listPostings" => books::list(at, call).await,
+        "getBalances" => books::balances(at).await,
+        "createBillingLink" => portal::create(at, call.json()?).await,
+        _ => Err(Problem::not_found()),
+    }
+}
+
+/// Works a job.
+///
+/// # Errors
+/// The failure, and whether to try again.
+pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+    match job.kind.as_str() {
+        renew::RENEW => renew::work(at, job).await,
+        renew::EXPIRE => renew::expire(at, job).await,
+        renew::GRACE => renew::grace(at, job).await,
+        draft::CLOSE => close::work(at, job).await,
+        pay::OVERDUE => pay::overdue(at, job).await,
+        payment::FACT => payment::work(at, job).await,
+        payment::dun::DUN => payment::dun::dun(at, job).await,
+        metered::TOLD => metered::work(at, job).await,
+        wallet::EXPIRE => wallet::expire(at, job).await,
+        other => Err(Failure::dead(format!("billing works no {other}"))),
+    }
+}
+
+/// Which entries are followed.
+pub const FOLLOWS: &[&str] = &["payment.", "payment_method.", "usage.told"];
+
+/// The jobs that entries are.
+pub fn follow(entries: &[Entry]) -> Commit {
+    let told = |it: &&Entry| it.action == "usage.told";
+    let told: Vec<_> = entries.iter().filter(told).cloned().collect();
+    let facts = entries.iter().filter(|it| it.action.starts_with("payment"));
+    let facts: Vec<_> = facts.cloned().collect();
+    payment::facts(&facts).and(metered::told(&told))
+}

@@ -1,0 +1,386 @@
+//! A subscription changes: another plan, other seats. What is previewed is what is charged.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::{
+    domain::{Commit, Draft, Id, Timestamp},
+    http::{Response, StatusCode, json as json_response},
+    ports::Tenant,
+    problem::Problem,
+    route::Call,
+};
+use utoipa::ToSchema;
+
+use super::{CARRIED_MAX, Pending, State, Subscription, answer, create, cycle, find, renew};
+use crate::{
+    bill::{
+        Bill, BillKind, BillState, FailedAttempt, close, credit::wrong_state, draft,
+        line::BillLine, pay,
+    },
+    customer::Collection,
+    period::{Anchor, Period},
+    plan::Plan,
+    proration::{self, Change, Item, Preview, Side, Timing},
+    store,
+};
+
+/// What is to be changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionChange {
+    /// Another plan, in its latest version; the one that it has when left out.
+    #[serde(default)]
+    pub plan: Option<String>,
+    /// How many seats; as many as there are when left out, as far as the plan has them.
+    #[serde(default)]
+    pub seats: Option<u32>,
+    /// When it is charged; by the entity's rules when left out. Not for customers.
+    #[serde(default)]
+    pub timing: Option<Timing>,
+    /// What the preview came to, in minor units with tax: refused if it is not that any more.
+    #[serde(default)]
+    pub expected_gross: Option<i64>,
+}
+
+/// What a change comes to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangePreview {
+    /// What is charged and given back, without tax.
+    #[serde(flatten)]
+    pub change: Preview,
+    /// The currency.
+    pub currency: crate::money::Currency,
+    /// The tax on it.
+    pub tax: i64,
+    /// What is charged at once, with tax; below zero it is kept as credit.
+    pub gross: i64,
+}
+
+/// A change, thought through.
+struct Planned {
+    plan: Plan,
+    pending: Pending,
+    preview: Preview,
+    lines: Vec<BillLine>,
+    bill: Option<Bill>,
+}
+
+/// Says what a change would come to.
+pub async fn preview(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let it = find(at, call).await?;
+    let parties = close::Parties::of(at, &it.customer).await?;
+    let planned = plan(at, &it, &parties, &call.json()?).await?;
+    Ok(json_response(StatusCode::OK, &shown(&it, planned)))
+}
+
+fn shown(it: &Subscription, planned: Planned) -> ChangePreview {
+    let (tax, gross) = planned.bill.as_ref().map_or((0, 0), signed);
+    ChangePreview { change: planned.preview, currency: it.currency, tax, gross }
+}
+
+/// Tax and gross, below zero when they are given back.
+fn signed(bill: &Bill) -> (i64, i64) {
+    match bill.kind {
+        BillKind::Invoice => (bill.totals.tax, bill.totals.gross),
+        BillKind::CreditNote => (-bill.totals.tax, -bill.totals.gross),
+    }
+}
+
+/// Changes it: at once, with the payment, with the next invoice, or with the next period.
+pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let asked: SubscriptionChange = call.json()?;
+    let before = find(at, call).await?;
+    if before.awaiting_payment.is_some() {
+        return Err(wrong_state("a change waits for its payment: read it again in a minute"));
+    }
+    let parties = close::Parties::of(at, &before.customer).await?;
+    let planned = plan(at, &before, &parties, &asked).await?;
+    let gross = planned.bill.as_ref().map_or(0, |it| signed(it).1);
+    if asked.expected_gross.is_some_and(|it| it != gross) {
+        return Err(wrong_state("it comes to something else by now: preview it again"));
+    }
+    let mut after = before.clone();
+    let commit = match planned.preview.timing {
+        Timing::AtRenewal => {
+            after.pending = Some(planned.pending.clone());
+            write(at, &before, &mut after, "subscription.change_planned").await?
+        }
+        Timing::None | Timing::NextInvoice => {
+            after.carried.extend(planned.lines.clone());
+            if after.carried.len() > CARRIED_MAX {
+                return Err(wrong_state("too much waits for the next invoice already"));
+            }
+            applied(at, &before, &mut after, &planned.pending, &planned.plan, at.now()).await?
+        }
+        Timing::Now | Timing::Reset => charged(at, &parties, &before, &mut after, planned).await?,
+    };
+    at.answer(commit, answer(StatusCode::OK, &after), Problem::changed_meanwhile).await
+}
+
+/// Forgets a change that is planned for the next period.
+pub async fn forget(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let before = find(at, call).await?;
+    if before.pending.is_none() {
+        return Err(wrong_state("no change is planned"));
+    }
+    let mut after = Subscription { pending: None, ..before.clone() };
+    let commit = write(at, &before, &mut after, "subscription.change_forgotten").await?;
+    at.answer(commit, answer(StatusCode::OK, &after), Problem::changed_meanwhile).await
+}
+
+async fn write(
+    at: &impl Tenant,
+    before: &Subscription,
+    after: &mut Subscription,
+    action: &'static str,
+) -> Result<Commit, Problem> {
+    let data = json!({
+        "customer": after.customer, "plan": after.plan, "seats": after.seats,
+        "pending": after.pending,
+    });
+    Ok(super::write(at, Some(before), after, action, data).await?)
+}
+
+async fn plan(
+    at: &impl Tenant,
+    it: &Subscription,
+    parties: &close::Parties,
+    asked: &SubscriptionChange,
+) -> Result<Planned, Problem> {
+    if matches!(it.state, State::Cancelled | State::Incomplete | State::Paused) {
+        return Err(wrong_state("only a subscription that runs is changed"));
+    }
+    let old = renew::plan(at, &it.plan, it.plan_version).await?;
+    let plan = match &asked.plan {
+        Some(name) => store::find_plan(at, name).await?,
+        None => Some(old.clone()),
+    };
+    let plan = plan.ok_or_else(|| Problem::unfitting("plan", "there is no such plan to have"))?;
+    let kept = (plan.seats.is_some() && it.seats > 0).then_some(it.seats);
+    let seats = create::seats(&plan, asked.seats.or(kept))?;
+    check(at, it, parties, asked, &plan, seats).await?;
+    let change = Change {
+        old: side(at, it, &old, it.seats).await?,
+        new: side(at, it, &plan, seats).await?,
+        period: it.period,
+        at: at.now(),
+        anchor: Anchor { at: at.now(), zone: it.zone },
+        precision: parties.entity.precision,
+        rules: parties.entity.proration,
+        timing: asked.timing,
+        on_trial: it.state == State::Trialing,
+        paid: it.charged,
+    };
+    let preview = proration::preview(&change).map_err(|err| Problem::unfitting("plan", err))?;
+    let pending = Pending {
+        plan: plan.name.clone(),
+        plan_version: plan.version,
+        seats,
+        resets: preview.timing == Timing::Reset,
+        asked_at: at.now(),
+    };
+    let lines: Vec<_> = preview.lines.iter().map(line).collect();
+    let mut planned = Planned { plan, pending, preview, lines, bill: None };
+    if matches!(planned.preview.timing, Timing::Now | Timing::Reset) && !planned.lines.is_empty() {
+        planned.bill = Some(bill(at, it, parties, &planned)?);
+    }
+    Ok(planned)
+}
+
+fn line(it: &proration::PreviewLine) -> BillLine {
+    let period = Period { from: it.from, to: it.to };
+    let detail = (it.part != it.whole).then(|| format!("{} of {}", it.part, it.whole));
+    BillLine { detail, ..BillLine::one(it.name.clone(), it.amount, Some(period)) }
+}
+
+async fn check(
+    at: &impl Tenant,
+    it: &Subscription,
+    parties: &close::Parties,
+    asked: &SubscriptionChange,
+    plan: &Plan,
+    seats: u32,
+) -> Result<(), Problem> {
+    if plan.currency != it.currency {
+        let why = format!("it is in {}, and the subscription in {}", plan.currency, it.currency);
+        return Err(Problem::unfitting("plan", why));
+    }
+    let taken = store::count_seats(at, &it.id).await?;
+    if i64::from(seats) < taken {
+        let why = format!("{taken} are taken: free some first");
+        return Err(Problem::unfitting("seats", why));
+    }
+    if at.principal().customer.is_none() {
+        return Ok(());
+    }
+    let rules = &parties.entity.portal;
+    if asked.timing.is_some() {
+        return Err(Problem::unfitting("timing", "the seller's rules say when it is charged"));
+    }
+    let allowed = rules.changes.get(&it.plan).is_none_or(|all| all.contains(&plan.name));
+    if plan.name != it.plan && !allowed {
+        return Err(Problem::unfitting("plan", "ask the seller for a change to this plan"));
+    }
+    if seats != it.seats && plan.name == it.plan && !rules.seats {
+        return Err(Problem::unfitting("seats", "ask the seller for other seats"));
+    }
+    Ok(())
+}
+
+/// What a plan costs in a whole period, coupons taken off.
+async fn side(
+    at: &impl Tenant,
+    it: &Subscription,
+    plan: &Plan,
+    seats: u32,
+) -> Result<Side, Problem> {
+    let lines = draft::advance(plan, seats, &once(plan), it.period).map_err(draft::too_large)?;
+    let mut coupons = draft::coupons(at, it).await?;
+    let lines = draft::discount(lines, &mut coupons, &plan.name)?;
+    let items = lines.into_iter().map(|it| Item { name: it.name, amount: it.amount }).collect();
+    Ok(Side {
+        items,
+        plan: plan.name.clone(),
+        seats,
+        interval: plan.interval,
+        currency: plan.currency,
+    })
+}
+
+fn once(plan: &Plan) -> Vec<String> {
+    plan.prices.iter().map(|it| it.name.clone()).collect()
+}
+
+fn bill(
+    at: &impl Tenant,
+    it: &Subscription,
+    parties: &close::Parties,
+    planned: &Planned,
+) -> Result<Bill, Problem> {
+    let mut bill = draft::begin(at, &parties.customer, it.currency)?;
+    let to = planned.preview.new_period.map_or(it.period.to, |it| it.to);
+    bill.subscription = Some(it.id.clone());
+    bill.period = Some(Period { from: at.now(), to });
+    bill.lines = planned.lines.clone();
+    bill.applies = Some(planned.pending.clone());
+    close::price(parties, &mut bill)?;
+    bill.deferred = bill.totals.net.max(0);
+    Ok(bill)
+}
+
+/// Charges for the change. It takes effect at once where nothing has to be paid first; otherwise
+/// with the payment, so that a payment that fails leaves everything as it was.
+async fn charged(
+    at: &impl Tenant,
+    parties: &close::Parties,
+    before: &Subscription,
+    after: &mut Subscription,
+    planned: Planned,
+) -> Result<Commit, Problem> {
+    let now = at.now();
+    let Some(mut bill) = planned.bill else {
+        return applied(at, before, after, &planned.pending, &planned.plan, now).await;
+    };
+    let prepaid = close::prepay(at, &mut bill).await?;
+    let waits = bill.left_of_due() > 0
+        && bill.kind == BillKind::Invoice
+        && bill.collection == Collection::ChargeAutomatically;
+    if waits {
+        let Some((account, method)) = parties.payer() else {
+            let why = "the customer has no account at a provider to pay with";
+            return Err(Problem::unfitting("customer", why));
+        };
+        let asked = pay::request(at, &bill, account, method, bill.left_of_due())?;
+        after.awaiting_payment = Some(bill.id.clone());
+        let written = write(at, before, after, "subscription.change_asked").await?;
+        return Ok(prepaid.and(store::insert_bill(&bill)).and(asked).and(written));
+    }
+    bill.applies = None;
+    let numbered = close::number(at, parties, &mut bill).await?;
+    let collected = pay::collect(at, parties, &bill)?;
+    let change = (&planned.pending, &planned.plan);
+    let effect = applied(at, before, after, change.0, change.1, now).await?;
+    Ok(prepaid.and(numbered).and(collected).and(store::insert_bill(&bill)).and(effect))
+}
+
+/// What is written when a change takes effect at `from`. What the meters of another plan counted
+/// until then is invoiced by the prices of then.
+async fn applied(
+    at: &impl Tenant,
+    before: &Subscription,
+    after: &mut Subscription,
+    change: &Pending,
+    plan: &Plan,
+    from: Timestamp,
+) -> Result<Commit, Problem> {
+    let old = renew::plan(at, &before.plan, before.plan_version).await?;
+    let metered = Period { from: before.metered_from, to: from };
+    let other = (&before.plan, before.plan_version) != (&change.plan, change.plan_version);
+    let mut commit = Commit::new();
+    if other && cycle::is_metered(&old) && metered.from < metered.to {
+        let parties = close::Parties::of(at, &before.customer).await?;
+        let mut bill = draft::begin(at, &parties.customer, before.currency)?;
+        bill.subscription = Some(before.id.clone());
+        bill.period = Some(metered);
+        bill.awaiting = draft::questions(at, &old, metered)?;
+        commit = draft::write(at, &parties.entity, bill);
+        after.metered_from = from;
+    }
+    cycle::apply(after, change, plan);
+    after.pending = None;
+    after.awaiting_payment = None;
+    if change.resets {
+        after.anchor = from;
+        after.period_number = 0;
+        let period = plan.interval.period(&after.anchor(), 0);
+        after.period = period.ok_or_else(|| Problem::unfitting("plan", "too far away"))?;
+    }
+    let side = side(at, after, plan, after.seats).await?;
+    if after.state != State::Trialing {
+        after.charged = side.items.iter().map(|it| it.amount).sum();
+    }
+    Ok(commit.and(write(at, before, after, "subscription.changed").await?))
+}
+
+/// What follows when the invoice of a change is paid.
+///
+/// # Errors
+/// When something cannot be read.
+pub async fn take_effect(
+    at: &impl Tenant,
+    before: &Subscription,
+    change: &Pending,
+    bill: &Bill,
+) -> Result<Commit, Problem> {
+    let mut after = Subscription { awaiting_payment: None, ..before.clone() };
+    if before.state == State::Cancelled {
+        return Ok(Commit::new());
+    }
+    let plan = renew::plan(at, &change.plan, change.plan_version).await?;
+    let from = bill.period.map_or(at.now(), |it| it.from).max(before.metered_from);
+    applied(at, before, &mut after, change, &plan, from).await
+}
+
+/// What follows when the payment of a change failed: everything stays as it was.
+///
+/// # Errors
+/// When something cannot be read.
+pub async fn fell_through(
+    at: &impl Tenant,
+    bill: Bill,
+    attempt: &FailedAttempt,
+) -> Result<Commit, Problem> {
+    let released = crate::wallet::release(at, &bill.customer, bill.currency, &bill.wallet).await?;
+    let mut dropped = Bill { state: BillState::Void, version: bill.version + 1, ..bill };
+    dropped.failures.push(attempt.clone());
+    dropped.wallet.clear();
+    let subject = Id::trusted(dropped.id.clone());
+    let entry = Draft::new("invoice.dropped", &subject).with(json!({"code": attempt.code}));
+    let commit = released.and(store::update_bill(&dropped)).entry(entry);
+    let Some(before) = pay::subscription_of(at, &dropped).await? else { return Ok(commit) };
+    if before.awaiting_payment.as_deref() != Some(dropped.id.as_str()) {
+        return Ok(commit);
+    }
+    let mut after = Subscription { awaiting_payment: None, ..before.clone() };
+    Ok(commit.and(write(at, &before, &mut after, "subscription.change_failed").await?))
+}
