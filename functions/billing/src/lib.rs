@@ -3,6 +3,7 @@
 
 pub mod credit;
 pub mod currency;
+pub mod document;
 pub mod dunning;
 pub mod einvoice;
 pub mod invoice;
