@@ -199,6 +199,9 @@ fn sums(words: &Words, invoice: &Invoice) -> Vec<Sum> {
         let pattern = if is_rated { words.vat_on } else { words.no_vat_on };
         sums.push((fill(pattern, &[("{rate}", &rate), ("{base}", &base)]), it.tax));
     }
+    if totals.subtotals.len() > 1 {
+        sums.push((words.tax.to_owned(), totals.tax));
+    }
     sums.push((words.gross.to_owned(), totals.gross));
     if totals.prepaid != 0 {
         sums.push((words.prepaid.to_owned(), totals.prepaid.saturating_neg()));

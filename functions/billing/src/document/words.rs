@@ -75,6 +75,7 @@ pub struct Words {
     pub vat_on: &'static str,
     /// Of `{base}`.
     pub no_vat_on: &'static str,
+    pub tax: &'static str,
     pub gross: &'static str,
     pub prepaid: &'static str,
     pub round: &'static str,

@@ -99,17 +99,33 @@ impl Sheet {
     /// go on on the next one, which begins with `repeat`.
     pub fn row(&mut self, cells: &[Cell], repeat: &[Cell]) {
         self.keep(height(cells), repeat);
-        let count = cells.iter().map(|it| it.lines.len()).max().unwrap_or_default();
-        for index in 0..count {
-            let lines = cells.iter().filter_map(|it| Some((it, it.lines.get(index)?)));
-            let lines: Vec<_> = lines.collect();
-            let leading = lines.iter().map(|(_, it)| it.style.size * LEADING).fold(0.0, f32::max);
-            self.keep(leading, repeat);
-            self.y += leading;
-            for (cell, line) in lines {
-                self.line(cell, line);
+        let mut leadings = leadings(cells);
+        let mut from = 0;
+        while let Some(first) = leadings.first() {
+            self.keep(*first, repeat);
+            let mut y = self.y;
+            // One line at least, or it would never end.
+            let fit = leadings.iter().skip(1).take_while(|it| {
+                y += **it;
+                y + first <= FOOT
+            });
+            let rest = leadings.split_off(fit.count() + 1);
+            self.piece(cells, from, &leadings);
+            from += leadings.len();
+            leadings = rest;
+        }
+    }
+
+    /// Draws the lines from `from` on, cell by cell: so they are read, and copied.
+    fn piece(&mut self, cells: &[Cell], from: usize, leadings: &[f32]) {
+        for cell in cells {
+            let mut y = self.y;
+            for (line, leading) in cell.lines.iter().skip(from).zip(leadings) {
+                y += leading;
+                self.line(cell, line, y);
             }
         }
+        self.y += leadings.iter().sum::<f32>();
     }
 
     /// Turns the page if less than this is left on it. What fits on no page turns none, and is
@@ -128,11 +144,11 @@ impl Sheet {
         }
     }
 
-    fn line(&mut self, cell: &Cell, line: &Line) {
+    fn line(&mut self, cell: &Cell, line: &Line, y: f32) {
         let width = self.canvas.font(line.style).width(&line.text, line.style.size);
         let left = if cell.is_right { cell.left + cell.width - width } else { cell.left };
         // Letters reach a quarter of their leading below the line that they stand on.
-        let base = self.y - line.style.size * 0.3;
+        let base = y - line.style.size * 0.3;
         self.canvas.text(self.page, line.tag, line.style, (left, base), &line.text);
     }
 
@@ -303,9 +319,17 @@ fn style(sum: &Sum) -> Style {
     if sum.is_total { TOTAL } else { BODY }
 }
 
-/// How high cells beside each other are at most.
+/// How high each line is: as its highest cell wants it.
+fn leadings(cells: &[Cell]) -> Vec<f32> {
+    let count = cells.iter().map(|it| it.lines.len()).max().unwrap_or_default();
+    let highest = |index: usize| {
+        let lines = cells.iter().filter_map(|it| it.lines.get(index));
+        lines.map(|it| it.style.size).fold(0.0, f32::max)
+    };
+    (0..count).map(|index| highest(index) * LEADING).collect()
+}
+
+/// How high cells beside each other are.
 fn height(cells: &[Cell]) -> f32 {
-    let heights =
-        cells.iter().map(|it| it.lines.iter().map(|line| line.style.size * LEADING).sum::<f32>());
-    heights.fold(0.0, f32::max)
+    leadings(cells).iter().sum()
 }

@@ -61,6 +61,7 @@ pub const DE: Words = Words {
     net: "Summe netto",
     vat_on: "USt {rate} auf {base}",
     no_vat_on: "Ohne USt auf {base}",
+    tax: "Summe USt",
     gross: "Summe brutto",
     prepaid: "Bereits gezahlt",
     round: "Rundung",

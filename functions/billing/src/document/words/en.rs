@@ -61,6 +61,7 @@ pub const EN: Words = Words {
     net: "Total without VAT",
     vat_on: "VAT {rate} on {base}",
     no_vat_on: "No VAT on {base}",
+    tax: "Total VAT",
     gross: "Total with VAT",
     prepaid: "Already paid",
     round: "Rounding",

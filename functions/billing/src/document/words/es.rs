@@ -61,6 +61,7 @@ pub const ES: Words = Words {
     net: "Base imponible",
     vat_on: "IVA {rate} sobre {base}",
     no_vat_on: "Sin IVA sobre {base}",
+    tax: "Total IVA",
     gross: "Total con IVA",
     prepaid: "Ya pagado",
     round: "Redondeo",

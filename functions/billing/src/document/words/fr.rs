@@ -61,6 +61,7 @@ pub const FR: Words = Words {
     net: "Total HT",
     vat_on: "TVA {rate} sur {base}",
     no_vat_on: "Sans TVA sur {base}",
+    tax: "Total TVA",
     gross: "Total TTC",
     prepaid: "Déjà payé",
     round: "Arrondi",

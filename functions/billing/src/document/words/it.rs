@@ -61,6 +61,7 @@ pub const IT: Words = Words {
     net: "Totale imponibile",
     vat_on: "IVA {rate} su {base}",
     no_vat_on: "Senza IVA su {base}",
+    tax: "Totale IVA",
     gross: "Totale IVA inclusa",
     prepaid: "Già pagato",
     round: "Arrotondamento",

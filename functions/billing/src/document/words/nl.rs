@@ -61,6 +61,7 @@ pub const NL: Words = Words {
     net: "Totaal exclusief btw",
     vat_on: "Btw {rate} over {base}",
     no_vat_on: "Geen btw over {base}",
+    tax: "Totaal btw",
     gross: "Totaal inclusief btw",
     prepaid: "Al betaald",
     round: "Afronding",
