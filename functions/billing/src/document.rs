@@ -25,6 +25,9 @@ use crate::{
     invoice::{self, Document, State, Totals},
 };
 
+/// The most characters of all texts of a document, of which its lines are most.
+pub const TEXT_CHARS_MAX: usize = 250_000;
+
 /// What a page and a PDF are made of.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Invoice {
@@ -63,6 +66,9 @@ pub enum Error {
     /// The amount of a line does not fit, or the document has too many lines.
     #[error("the document cannot be calculated: {0}")]
     Document(#[from] invoice::Error),
+    /// [`TEXT_CHARS_MAX`].
+    #[error("the texts of a document have 250,000 characters at most")]
+    TooLong,
     /// The template failed, which is a mistake of ours.
     #[error("the page could not be written: {0}")]
     Template(String),

@@ -1,7 +1,7 @@
 //! What stands on a document, in the words of its reader: the page and the PDF show the same.
 
 use super::{
-    Error, Invoice, epc,
+    Error, Invoice, TEXT_CHARS_MAX, epc,
     format::fill,
     words::{self, Words},
 };
@@ -65,7 +65,8 @@ pub struct Sum {
 }
 
 impl Content {
-    /// Refuses what has more lines than [`LINES_MAX`], or a line whose amount does not fit.
+    /// Refuses what has more lines than [`LINES_MAX`] or more characters than [`TEXT_CHARS_MAX`],
+    /// or a line whose amount does not fit.
     pub fn of(invoice: &Invoice) -> Result<Self, Error> {
         let words = words::of(&invoice.locale);
         let header = &invoice.header;
@@ -77,7 +78,7 @@ impl Content {
             Kind::Invoice => words.invoice,
             Kind::CreditNote => words.credit_note,
         };
-        Ok(Self {
+        let content = Self {
             words,
             title: format!("{kind} {}", header.number).trim().to_owned(),
             status: status(words, invoice),
@@ -90,7 +91,26 @@ impl Content {
             payment: payment(words, invoice),
             code: code(words, invoice),
             note: header.note.clone(),
-        })
+        };
+        if content.chars() > TEXT_CHARS_MAX { Err(Error::TooLong) } else { Ok(content) }
+    }
+
+    /// How many characters of it are the seller's and the buyer's own.
+    fn chars(&self) -> usize {
+        let facts = [&self.facts, &self.payment, &self.seller.facts, &self.buyer.facts];
+        let facts = facts.into_iter().flatten().map(|(_, it)| it);
+        let rows = self.rows.iter().flat_map(|it| it.details.iter().chain([&it.name]));
+        let parties = [&self.seller, &self.buyer].into_iter();
+        let parties = parties.flat_map(|it| it.lines.iter().chain([&it.name]));
+        let sums = self.sums.iter().map(|it| &it.label);
+        let others = self.legal.iter().chain(&self.note).chain([&self.title]);
+        facts
+            .chain(rows)
+            .chain(parties)
+            .chain(sums)
+            .chain(others)
+            .map(|it| it.chars().count())
+            .sum()
     }
 }
 

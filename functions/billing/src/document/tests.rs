@@ -261,6 +261,11 @@ fn what_cannot_be_calculated_is_refused() {
     let mut long = case("open");
     long.document.lines = vec![long.document.lines[0].clone(); invoice::LINES_MAX + 1];
     assert!(matches!(html(&long), Err(Error::Document(invoice::Error::BadLineCount))));
+
+    let note = |chars| Header { note: Some("x ".repeat(chars / 2)), ..header() };
+    let long = |chars| Invoice { header: note(chars), ..case("open") };
+    assert!(matches!(print(&long(TEXT_CHARS_MAX)), Err(Error::TooLong)));
+    assert!(print(&long(TEXT_CHARS_MAX - 1_000)).is_ok());
 }
 
 proptest! {

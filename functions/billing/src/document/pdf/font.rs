@@ -12,6 +12,8 @@ use crate::document::Error;
 
 static REGULAR: &[u8] = include_bytes!("../../../fonts/NotoSans-Regular.ttf");
 static BOLD: &[u8] = include_bytes!("../../../fonts/NotoSans-Bold.ttf");
+/// What is measured is rounded: a line may be this much wider, in points, and nobody sees it.
+const HAIR: f32 = 0.05;
 /// Units of an em in a PDF.
 const EM: f32 = 1_000.0;
 
@@ -68,25 +70,30 @@ impl Font {
     /// The text in lines of at most `width` points. It is broken at spaces and line breaks, and
     /// within a word that is wider than a line.
     pub fn wrap(&self, text: &str, size: f32, width: f32) -> Vec<String> {
+        let (space, width) = (self.width(" ", size), width + HAIR);
         let mut lines = vec![];
         for paragraph in text.lines() {
-            let mut line = String::new();
+            let (mut line, mut used) = (String::new(), 0.0);
             for word in paragraph.split([' ', '\t']).filter(|it| !it.is_empty()) {
-                let longer =
-                    if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
-                if self.width(&longer, size) <= width {
-                    line = longer;
+                let needed = self.width(word, size);
+                if !line.is_empty() && used + space + needed <= width {
+                    line.push(' ');
+                    line.push_str(word);
+                    used += space + needed;
                     continue;
                 }
                 if !line.is_empty() {
                     lines.push(std::mem::take(&mut line));
+                    used = 0.0;
                 }
                 for letter in word.chars() {
-                    line.push(letter);
-                    if self.width(&line, size) > width && line.chars().nth(1).is_some() {
-                        line.pop();
-                        lines.push(std::mem::replace(&mut line, letter.to_string()));
+                    let needed = self.width(letter.encode_utf8(&mut [0; 4]), size);
+                    if !line.is_empty() && used + needed > width {
+                        lines.push(std::mem::take(&mut line));
+                        used = 0.0;
                     }
+                    line.push(letter);
+                    used += needed;
                 }
             }
             lines.push(line);
@@ -170,7 +177,7 @@ mod tests {
         let long = "x".repeat(100);
         let lines = font.wrap(&long, 10.0, width);
         assert_eq!(lines.concat(), long);
-        assert!(lines.iter().all(|it| font.width(it, 10.0) <= width));
+        assert!(lines.iter().all(|it| font.width(it, 10.0) <= width + HAIR));
         // Nothing is so narrow that it goes on for ever.
         assert_eq!(font.wrap("ab", 10.0, 0.0), ["a", "b"]);
     }

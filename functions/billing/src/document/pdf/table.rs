@@ -58,8 +58,7 @@ fn columns(sheet: &Sheet, content: &Content) -> Columns {
     let mut right = MARGIN + INNER;
     let mut columns = [(MARGIN, 0.0); 5];
     for (column, width) in columns.iter_mut().zip(widths).skip(1).rev() {
-        // What is measured is rounded; a hair more keeps it on one line.
-        let width = width.min(NUMBER_WIDTH_MAX) + 0.1;
+        let width = width.min(NUMBER_WIDTH_MAX);
         *column = (right - width, width);
         right -= width + GAP;
     }
