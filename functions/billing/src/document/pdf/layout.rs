@@ -238,6 +238,8 @@ impl Sheet {
             self.canvas.font(style).width(&it.amount, style.size)
         });
         let width = widths.fold(0.0, f32::max).min(INNER * 0.35);
+        // What adds up stands on one page.
+        self.keep(content.sums.len() as f32 * TOTAL.size * LEADING + GAP, &[]);
         let table = self.tag(StructRole::Table);
         for sum in &content.sums {
             let row = self.canvas.tags.add(table, StructRole::TR);
