@@ -1,4 +1,4 @@
-//! Electronic invoices, read by others: qpdf, PDFium, a validator of PDF/A, and the XSD and
+//! Electronic invoices, read by others: qpdf, PDFium, ZXing, a validator of PDF/A, the XSD and
 //! Schematron of EN 16931. All of them come from PyPI.
 
 use std::{fs, path::PathBuf};
@@ -9,10 +9,10 @@ use crate::command;
 
 /// The readers, and where they are installed.
 const READERS: &str = "factur-x==7.8 saxonche==13.1.1 pikepdf==10.17.0 pypdfium2==5.15.2 \
-                       pdf_oxide==0.3.78 fonttools==4.68.0";
+                       pdf_oxide==0.3.78 fonttools==4.68.0 zxing-cpp==3.1.1";
 const FOLDER: &str = "target/tools/invoices";
 /// What is there when they are.
-const INSTALLED: &str = "saxonche-13.1.1.dist-info";
+const INSTALLED: &str = "zxing_cpp-3.1.1.dist-info";
 /// A script, the folder of its files, and how their names end.
 const CHECKS: [(&str, &str, &str); 2] = [
     ("fixtures/billing/einvoices/check.py", "fixtures/billing/einvoices", "xml"),
