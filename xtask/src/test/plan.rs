@@ -31,7 +31,7 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         documentation(&functions),
         one("tests", "native", "cargo test --workspace --no-fail-fast"),
         own("API document, read by others", "python", document::check),
-        own("electronic invoices, read by others", "python", invoices::check),
+        own("invoices, read by others", "python", invoices::check),
         npm(),
         own("build", SPIN, build::build_spin),
         own("build", WORKERS, build::build_workers),

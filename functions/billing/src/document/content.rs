@@ -142,7 +142,8 @@ fn seller(words: &'static Words, invoice: &Invoice) -> Address {
 
 fn address(words: &'static Words, invoice: &Invoice, party: &Party) -> Address {
     let place = [&party.postcode, &party.city].into_iter().flatten().cloned().collect::<Vec<_>>();
-    let lines = [party.street.clone(), Some(place.join(" ")), Some(party.country.clone())];
+    let country = words.country(&party.country).to_owned();
+    let lines = [party.street.clone(), Some(place.join(" ")), Some(country)];
     let is_out = invoice.document.lines.iter().any(|it| it.vat.category == Category::OutOfScope);
     // As in the electronic invoice: no VAT id beside the category O (BR-O-02).
     let vat_id = party.vat_id.clone().filter(|_| !is_out);

@@ -237,6 +237,15 @@ fn each_language_tells_why_there_is_no_tax() {
 }
 
 #[test]
+fn a_country_is_named_in_the_language_of_the_reader() {
+    let mut invoice = case("open");
+    assert!(html(&invoice).unwrap().contains("Österreich"));
+
+    invoice.header.buyer.country = "JP".to_owned();
+    assert!(html(&invoice).unwrap().contains("<br>JP<br>"));
+}
+
+#[test]
 fn only_what_is_owed_in_euro_has_a_code_to_pay() {
     let has_code = |invoice: &Invoice| html(invoice).unwrap().contains("<svg");
     let open = case("open");

@@ -102,6 +102,25 @@ pub struct Words {
     pub reverse_charge: &'static str,
     pub export: &'static str,
     pub out_of_scope: &'static str,
+
+    /// Of [`COUNTRIES`], in their order.
+    pub countries: [&'static str; COUNTRIES.len()],
+}
+
+/// The member states, their neighbours, and the United States (ISO 3166-1 alpha-2). Any other
+/// country is told by its code.
+pub const COUNTRIES: [&str; 33] = [
+    "AT", "BE", "BG", "CH", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GR", "HR", "HU",
+    "IE", "IS", "IT", "LI", "LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK",
+    "US",
+];
+
+impl Words {
+    /// The name of a country by its code.
+    pub fn country<'a>(&self, code: &'a str) -> &'a str {
+        let names = COUNTRIES.iter().zip(&self.countries);
+        names.into_iter().find(|(it, _)| **it == code).map_or(code, |(_, name)| name)
+    }
 }
 
 /// The language of a BCP 47 tag, by its first part; English where it is none of the six.
