@@ -9,6 +9,7 @@ mod job;
 mod page;
 mod time;
 mod word;
+pub mod zone;
 
 pub use actor::{Actor, OPERATOR, Principal, Scopes};
 pub use canonical::{canonical, leaf_hash, sha256_hex};
@@ -19,3 +20,4 @@ pub use job::{Failure, Job, NewJob, Retry};
 pub use page::{Cursor, LIMIT_DEFAULT, LIMIT_MAX, Page};
 pub use time::Timestamp;
 pub use word::{WORD, is_word};
+pub use zone::Zone;

@@ -7,13 +7,17 @@
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use shared::domain::Timestamp;
+use utoipa::ToSchema;
 
 /// The most grants that one wallet holds; used-up ones may be left out by whoever keeps them.
 pub const GRANTS_MAX: usize = 1_000;
 
 /// What a grant cost its owner: a liability is owed for the paid ones only.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CreditBasis)]
 pub enum Basis {
     /// Paid for, at face value.
     Paid,
@@ -40,7 +44,8 @@ pub struct Grant {
 }
 
 /// What one grant gave to a consumption, or lost by expiry. Minor units, above 0.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = ConsumedCredit)]
 pub struct Part {
     /// The grant.
     pub grant: String,
@@ -107,6 +112,15 @@ impl Grant {
         Ok(Self { id, basis, priority, granted_at, expires_at, amount, consumed: 0, expired: 0 })
     }
 
+    /// The same once so much was consumed and expired.
+    pub fn used(self, consumed: i64, expired: i64) -> Result<Self, Error> {
+        let left = self.amount.checked_sub(consumed).and_then(|it| it.checked_sub(expired));
+        if consumed < 0 || expired < 0 || left.is_none_or(|it| it < 0) {
+            return Err(Error::NotPositive);
+        }
+        Ok(Self { consumed, expired, ..self })
+    }
+
     /// What was granted, in minor units.
     pub fn amount(&self) -> i64 {
         self.amount
@@ -142,6 +156,11 @@ impl Grant {
 }
 
 impl Wallet {
+    /// A wallet of these grants, no two with the same id.
+    pub fn of(grants: impl IntoIterator<Item = Grant>) -> Result<Self, Error> {
+        grants.into_iter().try_fold(Self::default(), |wallet, it| wallet.with(it))
+    }
+
     /// The grants, in the order in which they are consumed.
     pub fn grants(&self) -> &[Grant] {
         &self.grants

@@ -17,7 +17,7 @@ pub use line::{Adjustment, Line, PRICE_UNITS, QUANTITY_UNITS, Vat};
 pub use state::{Event, Refused, State};
 pub use totals::{Subtotal, Totals};
 
-use crate::{currency::Currency, tax::Rounding};
+use crate::{money::Currency, tax::Rounding};
 
 /// The most lines of a document.
 pub const LINES_MAX: usize = 1_000;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 pub use events::{Event, Sale};
 
-use crate::currency::Currency;
+use crate::money::Currency;
 
 /// The most entries of one posting.
 pub const ENTRIES_MAX: usize = 64;

@@ -4,8 +4,8 @@ use chrono::{Datelike as _, NaiveDate};
 
 use super::words::{Counted, Words};
 use crate::{
-    currency::Currency,
     invoice::{PRICE_UNITS, QUANTITY_UNITS},
+    money::Currency,
     tax::Rate,
 };
 

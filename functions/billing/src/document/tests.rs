@@ -9,9 +9,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    currency::Currency,
     einvoice::{Contact, Party, Profile},
     invoice::{Adjustment, Kind, Line, Vat},
+    money::Currency,
     tax::{Category, Rate, SMALL_ENTERPRISE},
 };
 

@@ -10,8 +10,8 @@ use roxmltree::{Document as Tree, Node};
 
 use super::*;
 use crate::{
-    currency::Currency,
     invoice::{Adjustment, Kind, Line},
+    money::Currency,
     tax::Rate,
 };
 

@@ -4,7 +4,7 @@ use super::{
     Account::{self, *},
     Entry, Error, Posting,
 };
-use crate::currency::Currency;
+use crate::money::Currency;
 
 /// What an invoice or a credit note is made of, in minor units, each zero or more. A document
 /// with negative totals is told as one of the other kind.
@@ -43,8 +43,17 @@ pub enum Event {
         /// Not owed to the tax office any more.
         tax: i64,
     },
+    /// What was given up is paid after all: [`Event::WrittenOff`], undone.
+    Recovered {
+        /// Not lost.
+        net: i64,
+        /// Owed to the tax office again.
+        tax: i64,
+    },
     /// Credits were paid for. Those that are given away post nothing until they are consumed.
     GrantBought(i64),
+    /// What a customer is owed by a credit note is kept as paid credit.
+    Credited(i64),
     /// Credits paid for an invoice, by what they had cost.
     GrantConsumed {
         /// From paid grants.
@@ -83,6 +92,33 @@ impl Event {
     }
 
     /// Debits and credits. A sum that would not fit is held to 63 bits here, and refused by the caller.
+    /// Whether no money is moved.
+    pub fn is_nothing(self) -> bool {
+        let (debits, credits) = self.sides();
+        debits.iter().chain(&credits).all(|(_, it)| *it == 0)
+    }
+
+    /// The word that the books keep.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Finalised(_) => "invoice.finalised",
+            Self::Paid(_) => "payment.received",
+            Self::Recognised(_) => "revenue.earned",
+            Self::CreditNote(_) => "credit_note.issued",
+            Self::Refunded(_) => "payment.refunded",
+            Self::WrittenOff { .. } => "invoice.written_off",
+            Self::Recovered { .. } => "invoice.recovered",
+            Self::GrantBought(_) => "credit.bought",
+            Self::Credited(_) => "credit.kept",
+            Self::GrantConsumed { .. } => "credit.consumed",
+            Self::GrantExpired(_) => "credit.expired",
+            Self::Fee(_) => "payment.fee",
+            Self::DisputeOpened(_) => "dispute.opened",
+            Self::DisputeLost(_) => "dispute.lost",
+            Self::DisputeWon(_) => "dispute.won",
+        }
+    }
+
     fn sides(self) -> (Side, Side) {
         match self {
             Self::Finalised(it) => (
@@ -97,6 +133,10 @@ impl Event {
                 vec![(BadDebt, net), (TaxPayable, tax)],
                 vec![(Receivable, net.saturating_add(tax))],
             ),
+            Self::Recovered { net, tax } => (
+                vec![(Receivable, net.saturating_add(tax))],
+                vec![(BadDebt, net), (TaxPayable, tax)],
+            ),
             Self::GrantConsumed { paid, promotional } => (
                 vec![(CreditsLiability, paid), (Promotions, promotional)],
                 vec![(Receivable, paid.saturating_add(promotional))],
@@ -105,6 +145,7 @@ impl Event {
             Self::Recognised(it) => (vec![(DeferredRevenue, it)], vec![(Revenue, it)]),
             Self::Refunded(it) => (vec![(Receivable, it)], vec![(Cash, it)]),
             Self::GrantBought(it) => (vec![(Cash, it)], vec![(CreditsLiability, it)]),
+            Self::Credited(it) => (vec![(Receivable, it)], vec![(CreditsLiability, it)]),
             Self::GrantExpired(it) => (vec![(CreditsLiability, it)], vec![(Breakage, it)]),
             Self::Fee(it) => (vec![(Fees, it)], vec![(Cash, it)]),
             Self::DisputeOpened(it) => (vec![(Disputed, it)], vec![(Cash, it)]),

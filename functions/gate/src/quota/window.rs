@@ -7,15 +7,15 @@
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use chrono::{
-    DateTime, Datelike, Days, Duration, MappedLocalTime, Months, NaiveDate, NaiveDateTime,
-    NaiveTime, Offset, TimeZone,
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime};
+use serde::{Deserialize, Serialize};
+pub use shared::domain::Zone;
+use shared::{
+    domain::{Timestamp, zone},
+    problem::Problem,
 };
-use chrono_tz::Tz;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use shared::{domain::Timestamp, problem::Problem};
 use utoipa::ToSchema;
 
 /// The first and the last moment that windows are known of: the years 1900 to 9000. What is
@@ -27,8 +27,6 @@ const STEPS_MAX: usize = 4;
 /// How many units a window by the anchor has at most.
 pub const COUNT_MAX: u32 = 120;
 const HOUR_MS: i64 = 60 * 60 * 1000;
-/// No zone is further from UTC than this.
-const OFFSET_MAX: Duration = Duration::hours(16);
 
 /// How long a window is, and where it begins.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
@@ -86,10 +84,6 @@ pub struct WindowSpan {
     /// The first moment after it.
     pub to: Timestamp,
 }
-
-/// An IANA time zone.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Zone(pub Tz);
 
 /// By what windows are told: a zone, and the moment from which billing counts.
 #[derive(Clone, Copy, Debug)]
@@ -197,11 +191,11 @@ impl Calendar {
         let to = Timestamp(from.0 + HOUR_MS);
         let from = match grid(from) == here {
             true => from,
-            false => first(from, moment, |it| grid(it) == here),
+            false => zone::first(from, moment, |it| grid(it) == here),
         };
         let to = match grid(Timestamp(to.0 - 1)) == here {
             true => to,
-            false => first(moment, to, |it| grid(it) != here),
+            false => zone::first(moment, to, |it| grid(it) != here),
         };
         WindowSpan { from, to }
     }
@@ -242,80 +236,6 @@ impl Calendar {
     fn anchor_local(&self) -> NaiveDateTime {
         self.zone.local(self.anchor.clamp(EARLIEST, LATEST))
     }
-}
-
-impl Zone {
-    /// What the wall clock shows.
-    pub fn local(self, at: Timestamp) -> NaiveDateTime {
-        let utc = DateTime::from_timestamp_millis(at.0).unwrap_or_default().naive_utc();
-        utc + self.offset(utc)
-    }
-
-    fn offset(self, utc: NaiveDateTime) -> Duration {
-        let seconds = self.0.offset_from_utc_datetime(&utc).fix().local_minus_utc();
-        Duration::seconds(seconds.into())
-    }
-
-    fn offset_ms(self, at: Timestamp) -> i64 {
-        let utc = DateTime::from_timestamp_millis(at.0).unwrap_or_default().naive_utc();
-        self.offset(utc).num_milliseconds()
-    }
-
-    /// When the wall clock first shows this, or more where it skips it.
-    fn first_at(self, local: NaiveDateTime) -> Timestamp {
-        match self.0.from_local_datetime(&local) {
-            MappedLocalTime::Single(it) | MappedLocalTime::Ambiguous(it, _) => {
-                Timestamp(it.timestamp_millis())
-            }
-            MappedLocalTime::None => {
-                let around = |it: NaiveDateTime| Timestamp(it.and_utc().timestamp_millis());
-                let (low, high) = (around(local - OFFSET_MAX), around(local + OFFSET_MAX));
-                first(low, high, |it| self.local(it) >= local)
-            }
-        }
-    }
-}
-
-impl FromStr for Zone {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Tz::from_str(text).map(Self).map_err(|_| "an IANA time zone, as Europe/Berlin")
-    }
-}
-
-impl Default for Zone {
-    fn default() -> Self {
-        Self(Tz::UTC)
-    }
-}
-
-impl Serialize for Zone {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Zone {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|why| de::Error::custom(format!("expected {why}")))
-    }
-}
-
-/// The first moment after `low`, up to `high`, of which the claim is true. It is false until then
-/// and true from then on.
-fn first(low: Timestamp, high: Timestamp, claim: impl Fn(Timestamp) -> bool) -> Timestamp {
-    let (mut low, mut high) = (low.0, high.0);
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        if claim(Timestamp(middle)) {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    Timestamp(high)
 }
 
 fn days(local: NaiveDateTime) -> i64 {

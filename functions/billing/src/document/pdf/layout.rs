@@ -22,6 +22,8 @@ const TOP: f32 = 56.0;
 const FOOT: f32 = HEIGHT - 56.0;
 /// From one line to the next, by the size of the letters.
 const LEADING: f32 = 1.4;
+/// How much of that is below the letters.
+const DESCENT: f32 = 0.22;
 /// Between two columns.
 pub const GAP: f32 = 14.0;
 /// A QR code: 3.5 cm, which is read from a sheet on a desk.
@@ -122,7 +124,8 @@ impl Sheet {
             let mut y = self.y;
             for (line, leading) in cell.lines.iter().skip(from).zip(leadings) {
                 y += leading;
-                self.line(cell, line, y);
+                // Letters of all sizes stand on one line, with room for what is below it.
+                self.line(cell, line, y - leading * DESCENT);
             }
         }
         self.y += leadings.iter().sum::<f32>();
@@ -147,9 +150,7 @@ impl Sheet {
     fn line(&mut self, cell: &Cell, line: &Line, y: f32) {
         let width = self.canvas.font(line.style).width(&line.text, line.style.size);
         let left = if cell.is_right { cell.left + cell.width - width } else { cell.left };
-        // Letters reach a quarter of their leading below the line that they stand on.
-        let base = y - line.style.size * 0.3;
-        self.canvas.text(self.page, line.tag, line.style, (left, base), &line.text);
+        self.canvas.text(self.page, line.tag, line.style, (left, y), &line.text);
     }
 
     /// A line over the whole width.

@@ -1,0 +1,200 @@
+//! Legal entities: who sells. Each has its series of numbers, its VAT, its terms and its rules.
+
+use serde::{Deserialize, Serialize};
+use shared::domain::Timestamp;
+use utoipa::ToSchema;
+
+use crate::{
+    dunning,
+    period::Precision,
+    proration::Rules,
+    tax::{Outside, Seller},
+};
+
+/// How many legal entities a tenant has at most.
+pub const ENTITIES_MAX: u32 = 20;
+/// The entity of whoever names none.
+pub const DEFAULT: &str = "default";
+/// The longest time to pay, in days.
+pub const NET_DAYS_MAX: u16 = 365;
+/// The longest time that an invoice waits as a draft, in hours.
+pub const DRAFT_HOURS_MAX: u16 = 24 * 14;
+
+/// A legal entity that sells.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+#[schema(as = BillingEntity)]
+pub struct Entity {
+    /// As `default`.
+    pub name: String,
+    /// What stands on invoices.
+    pub party: Party,
+    /// How it is taxed.
+    pub vat: VatRules,
+    /// The pattern of invoice numbers, as `{year}-{counter:5}`.
+    pub invoice_number: String,
+    /// The pattern of credit notes' numbers, as `CN-{year}-{counter:5}`.
+    pub credit_note_number: String,
+    /// When numbers begin anew: the year of this zone.
+    pub zone: String,
+    /// How many days there are to pay, unless the customer has its own.
+    pub net_days: u16,
+    /// For how many hours an invoice of usage is a draft, so that late usage can come.
+    pub draft_hours: u16,
+    /// Where to transfer money to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iban: Option<String>,
+    /// What stands below the total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The account at a payment provider that collects, `acc_…`, unless the customer has another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// What follows a refused payment.
+    pub dunning: DunningRules,
+    /// When a change of plan is charged, by its direction.
+    pub proration: Rules,
+    /// Whether parts of a period are told by the second or by the day.
+    pub precision: Precision,
+    /// What customers may do by themselves.
+    pub portal: PortalRules,
+    /// Counts its changes; its ETag.
+    #[serde(skip)]
+    pub version: i64,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Somebody on an invoice.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = BillingParty)]
+#[serde(deny_unknown_fields)]
+pub struct Party {
+    /// The legal name.
+    pub name: String,
+    /// Street and number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub street: Option<String>,
+    /// The city.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
+    /// The postcode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postcode: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// The VAT id, as `DE123456789`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vat_id: Option<String>,
+    /// A number of the register of companies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_id: Option<String>,
+    /// A national tax number, where there is no VAT id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_id: Option<String>,
+    /// Whom to ask: name, telephone, e-mail. XRechnung wants all three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactPerson>,
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BillingContact)]
+pub struct ContactPerson {
+    /// The name of a person or a department.
+    pub name: String,
+    /// A telephone number.
+    pub phone: String,
+    /// An e-mail address.
+    pub mail: String,
+}
+
+/// How the entity is taxed: [`Seller`] without its country.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VatRules {
+    /// Exempt at home as a small enterprise (Article 284).
+    pub is_small: bool,
+    /// Consumers in other member states are taxed where they live (Article 58).
+    pub taxes_at_destination: bool,
+    /// Registered for the One Stop Shop.
+    pub has_oss: bool,
+    /// Supplies outside of the Union are told as exports (G) rather than as not subject (O).
+    pub outside_is_export: bool,
+}
+
+/// What follows a refused payment.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DunningRules {
+    /// On which days after the first failure it is tried again.
+    pub retry_days: Vec<u16>,
+    /// For how many days what was bought still works.
+    pub grace_days: u16,
+    /// What becomes of the subscription after the last try.
+    pub last: LastResort,
+}
+
+/// What becomes of a subscription that is not paid after the last try.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LastResort {
+    /// It ends.
+    #[default]
+    Cancel,
+    /// It pauses until it is paid.
+    Pause,
+    /// It goes on, unpaid and without benefits.
+    Unpaid,
+}
+
+/// What customers may do by themselves.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PortalRules {
+    /// To which plans they may change, by the name of the plan that they have; without an entry
+    /// to any plan of the same currency.
+    pub changes: std::collections::BTreeMap<String, Vec<String>>,
+    /// Whether they may change how many seats they have.
+    pub seats: bool,
+    /// Whether they may cancel. It is for the end of the period.
+    pub cancel: bool,
+}
+
+impl Default for PortalRules {
+    fn default() -> Self {
+        Self { changes: std::collections::BTreeMap::new(), seats: true, cancel: true }
+    }
+}
+
+impl Entity {
+    /// Who sells, for the calculation of VAT.
+    pub fn seller(&self) -> Seller {
+        let outside = match self.vat.outside_is_export {
+            true => Outside::Export,
+            false => Outside::NotSubject,
+        };
+        Seller {
+            country: self.party.country.clone(),
+            is_small: self.vat.is_small,
+            taxes_at_destination: self.vat.taxes_at_destination,
+            has_oss: self.vat.has_oss,
+            outside,
+        }
+    }
+}
+
+impl DunningRules {
+    /// The same as what decides.
+    ///
+    /// # Errors
+    /// When the days do not rise or are too many.
+    pub fn policy(&self) -> Result<dunning::Policy, dunning::Error> {
+        let last = match self.last {
+            LastResort::Cancel => dunning::Final::Cancel,
+            LastResort::Pause => dunning::Final::Pause,
+            LastResort::Unpaid => dunning::Final::Unpaid,
+        };
+        dunning::Policy::new(self.retry_days.clone(), self.grace_days, last)
+    }
+}
