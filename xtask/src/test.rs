@@ -2,6 +2,7 @@
 
 mod deny;
 mod document;
+mod invoices;
 mod plan;
 mod report;
 

@@ -77,6 +77,9 @@ pub struct Bill {
     /// Who bought, as it was then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buyer: Option<Party>,
+    /// What else stands on it, as it was then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<References>,
     /// The language of the document.
     pub locale: String,
     /// The period that it is for.
@@ -202,6 +205,27 @@ pub struct Question {
     pub group_by: Option<String>,
     /// The stretch of time.
     pub period: Period,
+}
+
+/// What stands on a document beside its parties and lines.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = InvoiceReferences)]
+pub struct References {
+    /// Where to transfer money to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iban: Option<String>,
+    /// What the seller says below the total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// What the buyer wants to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buyer_reference: Option<String>,
+    /// The number of the buyer's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// Where electronic invoices go: scheme and address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<(String, String)>,
 }
 
 /// The invoice that a credit note is of.

@@ -14,6 +14,7 @@ mod xml;
 use chrono::NaiveDate;
 
 pub use check::Violation;
+pub(crate) use xml::printable;
 
 use crate::{
     invoice::{Document, Totals, Vat},

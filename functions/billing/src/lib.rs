@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod coupon;
 pub mod credit;
 pub mod customer;
+pub mod document;
 pub mod dunning;
 pub mod einvoice;
 pub mod entitlement;

@@ -136,6 +136,7 @@ fn invoices() -> Vec<Operation> {
         operation("getInvoice", "Read an invoice or a credit note.").gives::<Bill>(200),
         operation("getInvoiceFile", "Read it as a document.")
             .query("format", "`html` (when left out), `pdf` (with Factur-X), `cii` or `ubl`.")
+            .query("profile", "`en16931` (when left out), `xrechnung` or `peppol`.")
             .gives_other("text/html"),
         operation("listInvoicePayments", "List its payments.").gives::<Payments>(200),
         operation("recordPayment", "Note a payment that came by another way.")

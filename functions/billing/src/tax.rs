@@ -9,7 +9,7 @@ mod treatment;
 pub mod vat_id;
 
 pub use rates::{RATES_AS_OF, is_member, standard_rate};
-pub use treatment::{Buyer, Error, Outside, Seller, Supply, Treatment, treat};
+pub use treatment::{Buyer, Error, Outside, SMALL_ENTERPRISE, Seller, Supply, Treatment, treat};
 pub use vat_id::VatId;
 
 /// A rate of VAT in hundredths of a percent: 1 900 is 19 %.

@@ -9,7 +9,7 @@ use shared::{
     problem::Problem,
 };
 
-use super::{Bill, BillKind, BillState, BillTax, pay};
+use super::{Bill, BillKind, BillState, BillTax, References, pay};
 use crate::{
     books,
     customer::{Collection, Customer},
@@ -51,6 +51,17 @@ impl Parties {
     pub fn payer(&self) -> Option<(String, Option<String>)> {
         let account = self.customer.account.clone().or_else(|| self.entity.account.clone())?;
         Some((account, self.customer.method.as_ref().map(|it| it.reference.clone())))
+    }
+}
+
+/// What stands on a document beside its parties and lines.
+pub fn references(parties: &Parties) -> References {
+    References {
+        iban: parties.entity.iban.clone(),
+        note: parties.entity.note.clone(),
+        buyer_reference: parties.customer.buyer_reference.clone(),
+        order: parties.customer.order.clone(),
+        endpoint: parties.customer.endpoint.clone(),
     }
 }
 
@@ -131,6 +142,7 @@ pub async fn number(
     bill.finalised_at = Some(now);
     bill.seller = Some(parties.entity.party.clone());
     bill.buyer = Some(parties.customer.party.clone());
+    bill.references = Some(references(parties));
     bill.held = None;
     bill.draft_until = None;
     let days = match bill.collection {

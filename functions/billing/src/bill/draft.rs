@@ -56,6 +56,7 @@ pub fn begin(
         collection: customer.collection,
         seller: None,
         buyer: None,
+        references: None,
         locale: customer.locale.clone(),
         period: None,
         deferred: 0,

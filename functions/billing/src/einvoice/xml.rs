@@ -58,7 +58,7 @@ impl Xml {
 }
 
 /// What XML 1.0 can carry: its production Char leaves most control characters out, even escaped.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let fits = |it: &char| matches!(it, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     text.chars().filter(fits).collect()
 }

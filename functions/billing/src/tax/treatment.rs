@@ -2,6 +2,10 @@
 
 use super::{Category, Rate, VatId, is_member, standard_rate};
 
+/// What an invoice of a small enterprise says (BT-120).
+pub const SMALL_ENTERPRISE: &str =
+    "Exempt from VAT: small enterprise (Article 284 of Directive 2006/112/EC)";
+
 /// Who sells.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seller {
@@ -113,8 +117,7 @@ pub fn treat(seller: &Seller, buyer: &Buyer, supply: &Supply) -> Result<Treatmen
     }
     // At home by Article 44 or 45, or by Article 59c below the threshold.
     if seller.is_small {
-        let text = "Exempt from VAT: small enterprise (Article 284 of Directive 2006/112/EC)";
-        return Ok(taxed(&seller.country, &Supply::Exempt(text.to_owned())));
+        return Ok(taxed(&seller.country, &Supply::Exempt(SMALL_ENTERPRISE.to_owned())));
     }
     Ok(taxed(&seller.country, supply))
 }

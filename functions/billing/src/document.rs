@@ -1,0 +1,100 @@
+//! Invoices and credit notes as a person reads them: a page, and a PDF that machines read as well.
+//!
+//! `content` says in the words of a language what stands on a document, `html` and `pdf` show it,
+//! `facturx` puts the CII of EN 16931 into the PDF. All of it is a pure function: equal invoices
+//! make equal bytes.
+
+mod content;
+mod epc;
+mod facturx;
+mod format;
+mod html;
+mod pdf;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+
+pub use html::policy;
+
+use crate::{
+    einvoice::{Header, Violation},
+    invoice::{self, Document, State, Totals},
+};
+
+/// The most characters of all texts of a document, of which its lines are most.
+pub const TEXT_CHARS_MAX: usize = 250_000;
+
+/// What a page and a PDF are made of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Invoice {
+    /// Number, dates, seller, buyer.
+    pub header: Header,
+    /// Lines, allowances and charges.
+    pub document: Document,
+    /// What they add up to: `document.totals()`, or what was kept of it.
+    pub totals: Totals,
+    /// BCP 47: the language of the buyer. English where it is none of en, de, fr, es, it, nl.
+    pub locale: String,
+    /// Where it stands. A draft says that it is one, and is no electronic invoice.
+    pub state: State,
+    /// The day of the last payment, for one that is paid.
+    pub paid_at: Option<NaiveDate>,
+    /// First and last day of what a line is for, by the line's id.
+    pub periods: BTreeMap<String, (NaiveDate, NaiveDate)>,
+}
+
+/// A PDF, and what is to be known of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Printed {
+    /// The file: PDF/A-3a (ISO 19005-3), and Factur-X where `violations` is empty.
+    pub bytes: Vec<u8>,
+    /// Why no electronic invoice is in it: the rules of EN 16931 that it breaks. Empty as well for
+    /// a draft, which is none.
+    pub violations: Vec<Violation>,
+    /// Characters that the font lacks. A replacement character stands in their place; in the
+    /// electronic invoice they are as they were.
+    pub missing: BTreeSet<char>,
+}
+
+/// Why there is no page or PDF.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The amount of a line does not fit, or the document has too many lines.
+    #[error("the document cannot be calculated: {0}")]
+    Document(#[from] invoice::Error),
+    /// [`TEXT_CHARS_MAX`].
+    #[error("the texts of a document have 250,000 characters at most")]
+    TooLong,
+    /// The template failed, which is a mistake of ours.
+    #[error("the page could not be written: {0}")]
+    Template(String),
+    /// The font failed, which is a mistake of ours.
+    #[error("the font could not be used: {0}")]
+    Font(String),
+}
+
+/// The page: a whole HTML document without scripts. [`policy`] is the Content-Security-Policy
+/// that it keeps.
+pub fn html(invoice: &Invoice) -> Result<String, Error> {
+    html::write(&content::Content::of(invoice)?)
+}
+
+/// The PDF: [`print`] without what is to be known of it.
+pub fn pdf(invoice: &Invoice) -> Result<Vec<u8>, Error> {
+    Ok(print(invoice)?.bytes)
+}
+
+/// The PDF, as Factur-X (profile EN 16931) where the rules of EN 16931 admit it.
+pub fn print(invoice: &Invoice) -> Result<Printed, Error> {
+    let content = content::Content::of(invoice)?;
+    let (attached, violations) = match facturx::attachment(invoice) {
+        Ok(attached) => (attached, vec![]),
+        Err(violations) => (None, violations),
+    };
+    let (bytes, missing) = pdf::write(&content, invoice.header.issued, attached.as_ref())?;
+    Ok(Printed { bytes, violations, missing })
+}
