@@ -79,10 +79,9 @@ async fn answered(
     bill.totals.net = bill.net().map_err(draft::too_large)?;
     bill.version += 1;
     let commit = store::update_bill(bill);
-    Ok(match (bill.awaiting.is_empty(), bill.draft_until) {
-        (true, Some(until)) => commit.job(draft::close_job(&bill.id, until)),
-        (true, None) => commit.job(draft::close_job(&bill.id, at.now())),
-        (false, _) => commit,
+    Ok(match bill.awaiting.is_empty() {
+        true => commit.job(draft::close_job(&bill.id, at.now())),
+        false => commit,
     })
 }
 

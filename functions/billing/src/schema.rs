@@ -142,7 +142,9 @@ fn invoices() -> Vec<Operation> {
         operation("recordPayment", "Note a payment that came by another way.")
             .takes::<NewPayment>()
             .gives::<Payment>(201),
-        operation("finaliseInvoice", "Finalise a draft now.").gives::<Bill>(200),
+        operation("finaliseInvoice", "Finalise a draft now; 202 when its meters are asked first.")
+            .query("without_usage", "`true` leaves out what the meters were not asked yet.")
+            .gives::<Bill>(200),
         operation("collectInvoice", "Ask the provider for what is left, now.").gives::<Bill>(200),
         operation("sendInvoice", "Send it again.").gives::<Bill>(202),
         operation("creditInvoice", "Take an invoice back, or a part of it, by a credit note.")

@@ -7,7 +7,7 @@ pub mod schema;
 pub mod usage;
 
 use shared::{
-    domain::{Commit, Failure, Job, Principal},
+    domain::{Commit, Entry, Failure, Job, Principal},
     function::Function,
     http::{Chunks, Response},
     ports::{Edge, Item, PortError, Tenant},
@@ -67,6 +67,15 @@ impl Function for Gate {
         } else {
             limits::work(tenant, job).await
         }
+    }
+
+    fn follows(_: &str) -> &'static [&'static str] {
+        &[usage::told::ASKED, quota::entitled::CHANGED]
+    }
+
+    async fn follow(_: &str, tenant: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        let told = usage::told::answer(tenant, entries).await?;
+        Ok(told.and(quota::entitled::follow(tenant, entries).await?))
     }
 
     async fn ingest(_: &str, tenant: &impl Tenant, items: &[Item]) -> Result<Commit, PortError> {

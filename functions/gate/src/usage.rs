@@ -18,6 +18,7 @@ pub mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 pub use ingest::ingest;
 

@@ -260,7 +260,7 @@ pub async fn close(
     Ok(prepaid.and(numbered).and(collected))
 }
 
-/// Works the job that closes a draft whose time has come.
+/// Works the job of a draft whose time has come: its meters are asked, or it is closed.
 ///
 /// # Errors
 /// The failure, and whether to try again.
@@ -270,10 +270,14 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         return Ok(Commit::new());
     };
     let waits = bill.draft_until.is_some_and(|it| at.now() < it);
-    if bill.state != BillState::Draft || !bill.awaiting.is_empty() || waits {
+    if bill.state != BillState::Draft || waits {
         return Ok(Commit::new());
     }
     bill.version += 1;
+    if !bill.awaiting.is_empty() {
+        // Its answers close it: `metered`.
+        return Ok(super::draft::ask(&bill).and(store::update_bill(&bill)));
+    }
     let held = bill.clone();
     match finish(at, &mut bill).await {
         Ok(commit) => Ok(commit.and(store::update_bill(&bill))),

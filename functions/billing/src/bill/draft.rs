@@ -175,17 +175,10 @@ pub fn count_coupons(it: &mut Subscription) {
     }
 }
 
-/// What writes a new draft: its row, what it asks, and when it is closed.
+/// What writes a new draft: its row, and when its meters are asked, or it is closed. They are asked
+/// as late as that, so that late usage counts.
 pub fn write(at: &impl Tenant, entity: &Entity, mut bill: Bill) -> Commit {
-    let asked = bill.awaiting.iter().map(|it| {
-        Draft { action: "usage.asked", subject: it.id.clone(), data: json!({}) }.with(json!({
-            "question": it.id, "invoice": bill.id, "customer": bill.customer,
-            "meter": it.meter, "from": it.period.from, "to": it.period.to,
-            "group_by": it.group_by,
-        }))
-    });
-    let asked: Vec<_> = asked.collect();
-    if !asked.is_empty() {
+    if !bill.awaiting.is_empty() {
         let hours = u64::from(entity.draft_hours);
         bill.draft_until = Some(at.now() + std::time::Duration::from_secs(hours * 3600));
     }
@@ -196,14 +189,25 @@ pub fn write(at: &impl Tenant, entity: &Entity, mut bill: Bill) -> Commit {
         "currency": bill.currency,
     }));
     let commit = store::insert_bill(&bill).entry(entry);
-    let commit = asked.into_iter().fold(commit, Commit::entry);
     match bill.draft_until {
         Some(until) => commit.job(close_job(&bill.id, until)),
         None => commit,
     }
 }
 
-/// The job that closes a draft.
+/// The entries that ask the meters.
+pub fn ask(bill: &Bill) -> Commit {
+    bill.awaiting.iter().fold(Commit::new(), |commit, it| {
+        let data = json!({
+            "question": it.id, "invoice": bill.id, "customer": bill.customer,
+            "meter": it.meter, "from": it.period.from, "to": it.period.to,
+            "group_by": it.group_by,
+        });
+        commit.entry(Draft { action: "usage.asked", subject: it.id.clone(), data })
+    })
+}
+
+/// The job that closes a draft, or asks its meters first.
 pub fn close_job(bill: &str, due: Timestamp) -> NewJob {
     NewJob::new(CLOSE, format!("{CLOSE}:{bill}"), json!({"id": bill})).at(due).sooner()
 }

@@ -165,13 +165,22 @@ fn lines(new: &[NewLine]) -> Result<Vec<BillLine>, Problem> {
     new.iter().enumerate().map(line).collect()
 }
 
-/// Finalises a draft now, whatever is still asked of meters: that is left out.
+/// Finalises a draft now. One that waits for its meters asks them now, and is finalised by their
+/// answers; with `?without_usage=true` that is left out for good.
 pub async fn finalise(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let mut bill = find(at, call).await?;
     if bill.state != BillState::Draft || bill.applies.is_some() {
         return Err(wrong_state("only a draft that waits for no payment is finalised"));
     }
     bill.version += 1;
+    bill.held = None;
+    let without = call.query("without_usage").as_deref() == Some("true");
+    if !bill.awaiting.is_empty() && !without {
+        bill.draft_until = Some(at.now());
+        let commit = draft::ask(&bill).and(store::update_bill(&bill));
+        let response = answer(StatusCode::ACCEPTED, &bill);
+        return at.answer(commit, response, Problem::changed_meanwhile).await;
+    }
     bill.awaiting.clear();
     let commit = close::finish(at, &mut bill).await?;
     let commit = commit.and(store::update_bill(&bill));

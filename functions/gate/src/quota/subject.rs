@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Draft, Id, Page, Timestamp},
+    domain::{Commit, Draft, Id, Page, Timestamp},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
     ports::Tenant,
     problem::Problem,
@@ -134,10 +134,25 @@ pub async fn put(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         return Err(Problem::unfitting("subject", WORD));
     }
     let before = store::find_subject(at, &name).await?;
-    let read = before.as_ref().map(|it| it.version);
-    if call.if_match()?.is_some_and(|it| Some(it) != read) {
+    if call.if_match()?.is_some_and(|it| Some(it) != before.as_ref().map(|it| it.version)) {
         return Err(Problem::changed_meanwhile());
     }
+    let (subject, commit) = given(at, name, new, before).await?;
+    let commit = commit.job(shown::job(at, &subject.subject)?.eager());
+    at.answer(commit, answer(&subject), Problem::changed_meanwhile).await
+}
+
+/// The subject with its plan, and what writes it; it is not shown at the edge yet.
+///
+/// # Errors
+/// 422 that says what does not fit.
+pub(super) async fn given(
+    at: &impl Tenant,
+    name: String,
+    new: SubjectPlan,
+    before: Option<UsageSubject>,
+) -> Result<(UsageSubject, Commit), Problem> {
+    let read = before.as_ref().map(|it| it.version);
     if store::find_plan(at, &new.plan).await?.is_none() {
         return Err(Problem::unfitting("plan", "there is no plan of this name"));
     }
@@ -181,9 +196,8 @@ pub async fn put(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let commit = commit
         .and(store::count_shown_on(&subject.subject))
         .entry(entry)
-        .job(shown::job(at, &subject.subject)?.eager())
         .job(look::job(&subject.subject, at.now()));
-    at.answer(commit, answer(&subject), Problem::changed_meanwhile).await
+    Ok((subject, commit))
 }
 
 /// Takes its plan from a subject. What it has used is counted still.
@@ -192,10 +206,12 @@ pub async fn delete(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     if call.if_match()?.is_some_and(|it| it != subject.version) {
         return Err(Problem::changed_meanwhile());
     }
-    let entry = Draft::new("subject.deleted", &Id::trusted(subject.subject.clone()));
-    let commit = store::delete_subject(&subject)
-        .and(store::put_shown(&subject.subject, &[]))
-        .entry(entry)
-        .job(shown::job(at, &subject.subject)?.eager());
+    let commit = taken(&subject).job(shown::job(at, &subject.subject)?.eager());
     at.answer(commit, empty(StatusCode::NO_CONTENT), Problem::changed_meanwhile).await
+}
+
+/// What takes its plan from a subject; it is not shown at the edge yet.
+pub(super) fn taken(subject: &UsageSubject) -> Commit {
+    let entry = Draft::new("subject.deleted", &Id::trusted(subject.subject.clone()));
+    store::delete_subject(subject).and(store::put_shown(&subject.subject, &[])).entry(entry)
 }
