@@ -151,6 +151,8 @@ pub async fn settled(at: &impl Tenant, bill: &Bill) -> Result<Commit, Problem> {
         return subscription::change::take_effect(at, &before, change, bill).await;
     }
     let action = match before.state {
+        // What was taken back was not paid.
+        State::Incomplete if bill.state == BillState::Void => return Ok(Commit::new()),
         State::Incomplete => "subscription.activated",
         State::PastDue | State::Unpaid => "subscription.recovered",
         _ => return Ok(Commit::new()),

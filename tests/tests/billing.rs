@@ -1,0 +1,393 @@
+//! A year of a sandbox: renewals, usage, changes, payments that fail and what follows. A bank of
+//! ours stands in for the payment providers: it follows what they follow, and says what they say.
+
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use shared::{
+    domain::{Commit, Draft, Entry},
+    function::Function,
+    http::{Body, Response},
+    memory::Memory,
+    ports::{PortError, Tenant},
+    problem::Problem,
+    route::{Call, Route},
+};
+
+shared::mount! {
+    /// What bills, what counts, and who pays.
+    World: tenants::Tenants, gate::Gate, billing::Billing, tick::Tick, Bank
+}
+
+/// It answers by the method: `ok` pays, `flaky` pays at the third time, `stolen` never does.
+struct Bank;
+
+thread_local! {
+    static TRIES: RefCell<BTreeMap<String, u32>> = RefCell::default();
+}
+
+impl Function for Bank {
+    const NAME: &'static str = "bank";
+
+    fn routes() -> impl Iterator<Item = &'static Route> {
+        std::iter::empty()
+    }
+
+    async fn handle(_: &impl Tenant, _: &Call) -> Result<Response, Problem> {
+        Err(Problem::not_found())
+    }
+
+    fn follows(_: &str) -> &'static [&'static str] {
+        &["payment.requested", "refund.requested"]
+    }
+
+    async fn follow(_: &str, _: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        Ok(entries.iter().fold(Commit::new(), |commit, it| commit.entry(answer(it))))
+    }
+}
+
+fn answer(asked: &Entry) -> Draft {
+    let data = &asked.data;
+    let said = |action, subject: &str, more: Value| {
+        let mut all = json!({
+            "payment": data["payment"], "account": data["account"], "amount": data["amount"],
+            "currency": data["currency"], "reference": format!("pi_{}", data["payment"]),
+        });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Draft { action, subject: subject.to_owned(), data: all }
+    };
+    if asked.action == "refund.requested" {
+        return said("payment.refunded", &asked.subject, json!({"refund": data["refund"]}));
+    }
+    let tries = TRIES.with_borrow_mut(|all| {
+        let tries = all.entry(data["invoice"].to_string()).or_default();
+        *tries += 1;
+        *tries
+    });
+    match data["method"].as_str() {
+        Some("flaky") if tries < 3 => said(
+            "payment.failed",
+            &asked.subject,
+            json!({"code": "insufficient_funds", "provider": "stripe"}),
+        ),
+        Some("stolen") => said(
+            "payment.failed",
+            &asked.subject,
+            json!({"code": "stolen_card", "provider": "stripe"}),
+        ),
+        _ => said("payment.succeeded", &asked.subject, json!({"fee": 30})),
+    }
+}
+
+/// A sandbox in the world.
+struct Played {
+    memory: Memory,
+    key: String,
+}
+
+impl Played {
+    fn new() -> Self {
+        TRIES.with_borrow_mut(BTreeMap::clear);
+        let memory = Memory::default();
+        let mut it = Self { memory, key: Memory::OPERATOR_KEY.to_owned() };
+        let tenant = it.post("/v1/tenants", json!({"name": "T", "sandbox": true}));
+        let tenant = tenant["id"].as_str().unwrap().to_owned();
+        let body = json!({"name": "all", "scopes": ["*"]});
+        let made = it.call("POST", "/v1/keys", body, Some(&tenant));
+        it.key = made["secret"].as_str().unwrap().to_owned();
+        it.advance("2030-01-01T00:00:00Z");
+        it
+    }
+
+    fn call(&self, method: &str, path: &str, body: Value, tenant: Option<&str>) -> Value {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/json");
+        if let Some(tenant) = tenant {
+            request = request.header("backplane-tenant", tenant);
+        }
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let response = self.memory.serve::<World>(request.body(body).unwrap());
+        let status = response.status();
+        let text = match response.into_body() {
+            Body::Full(it) => it,
+            Body::Stream(_) => unreachable!("nothing here streams"),
+        };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.call("GET", path, Value::Null, None)
+    }
+
+    fn post(&self, path: &str, body: Value) -> Value {
+        self.call("POST", path, body, None)
+    }
+
+    fn put(&self, path: &str, body: Value) -> Value {
+        self.call("PUT", path, body, None)
+    }
+
+    fn advance(&self, to: &str) {
+        self.post("/v1/test-clock/advance", json!({"to": to}));
+        for _ in 0..200 {
+            if self.get("/v1/test-clock")["status"] == "ready" {
+                return;
+            }
+            self.memory.advance(Duration::from_secs(1));
+        }
+        panic!("the clock never arrives at {to}");
+    }
+
+    /// All pages of a list.
+    fn all(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut next) = (Vec::new(), String::new());
+        loop {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            let page = self.get(&format!("{path}{sign}limit=100{next}"));
+            items.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(cursor) => next = format!("&cursor={cursor}"),
+                None => return items,
+            }
+        }
+    }
+
+    fn catalogue(&self) {
+        let party = json!({"name": "Tea GmbH", "country": "DE", "vat_id": "DE123456789"});
+        self.put(
+            "/v1/billing/entities/default",
+            json!({"party": party, "account": "acc_1", "zone": "Europe/Berlin"}),
+        );
+        self.put("/v1/usage/meters/calls", json!({"aggregation": "sum", "unit": "call"}));
+        let quota = json!({"meter": "calls", "limit": 1000, "window": {"every": "month"}});
+        self.put("/v1/usage/plans/team", json!({"quotas": [quota]}));
+        for (name, base, seat) in [("team", 2000, "1000"), ("business", 10_000, "1500")] {
+            let prices = json!([
+                {"name": "base", "basis": {"kind": "recurring"},
+                 "model": {"model": "flat", "amount": base}},
+                {"name": "seat", "title": "Seat", "basis": {"kind": "per_seat"},
+                 "model": {"model": "per_unit", "unit_amount": seat}},
+                {"name": "calls", "title": "Calls", "basis": {"kind": "metered", "meter": "calls"},
+                 "model": {"model": "graduated", "tiers": [
+                    {"up_to": 1000}, {"unit_amount": "0.25"}]}},
+            ]);
+            let plan = json!({"title": name, "currency": "EUR", "prices": prices,
+                "seats": {"min": 1, "max": 50}});
+            self.put(&format!("/v1/billing/plans/{name}"), plan);
+        }
+    }
+
+    fn customer(&self, id: &str, method: Option<&str>) -> String {
+        let mut body = json!({
+            "party": {"name": id, "country": "DE"}, "email": format!("{id}@example.com"),
+        });
+        match method {
+            Some(it) => body["method"] = json!({"reference": it, "kind": "card"}),
+            None => body["collection"] = json!("send_invoice"),
+        }
+        self.put(&format!("/v1/billing/customers/{id}"), body);
+        let new = json!({"customer": id, "plan": "team", "seats": 2});
+        let made = self.post("/v1/billing/subscriptions", new);
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    fn pays_by(&self, id: &str, method: &str) {
+        let body = json!({
+            "party": {"name": id, "country": "DE"}, "email": format!("{id}@example.com"),
+            "method": {"reference": method, "kind": "card"},
+        });
+        self.put(&format!("/v1/billing/customers/{id}"), body);
+    }
+
+    fn state(&self, subscription: &str) -> String {
+        let it = self.get(&format!("/v1/billing/subscriptions/{subscription}"));
+        it["state"].as_str().unwrap().to_owned()
+    }
+
+    fn balances(&self) -> BTreeMap<String, i64> {
+        let all = self.get("/v1/billing/ledger/balances");
+        let one = |it: &Value| {
+            (it["account"].as_str().unwrap().to_owned(), it["amount"].as_i64().unwrap())
+        };
+        all["items"].as_array().unwrap().iter().map(one).collect()
+    }
+}
+
+/// Plays the year, and says what there is at its end.
+fn year() -> (Vec<Value>, Vec<Value>) {
+    let world = Played::new();
+    world.catalogue();
+    let ok = world.customer("ok", Some("ok"));
+    let flaky = world.customer("flaky", Some("ok"));
+    world.pays_by("flaky", "flaky");
+    let transfer = world.customer("transfer", None);
+    assert_eq!([&ok, &transfer].map(|it| world.state(it)), ["active", "active"]);
+    for month in 1..=12u32 {
+        for id in ["ok", "flaky", "transfer"] {
+            let event = json!({
+                "specversion": "1.0", "id": format!("{id}-{month}"), "source": "app",
+                "type": "calls", "subject": id, "data": {"value": 900 + 100 * month},
+            });
+            world.post("/v1/usage/events", event);
+        }
+        let path = format!("/v1/billing/subscriptions/{ok}/change");
+        match month {
+            3 => drop(world.post(&path, json!({"plan": "business"}))),
+            5 => drop(world.post(&path, json!({"seats": 5}))),
+            8 => drop(world.post(&path, json!({"plan": "team"}))),
+            _ => {}
+        }
+        let (year, next) = if month == 12 { (2031, 1) } else { (2030, month + 1) };
+        world.advance(&format!("{year}-{next:02}-15T12:00:00Z"));
+        for bill in world.all("/v1/billing/invoices?customer=transfer") {
+            if bill["state"] == "open" {
+                let id = bill["id"].as_str().unwrap();
+                world.post(&format!("/v1/billing/invoices/{id}/payments"), json!({}));
+            }
+        }
+    }
+    check(&world, &[ok, flaky, transfer]);
+    (world.all("/v1/billing/invoices"), world.all("/v1/billing/ledger"))
+}
+
+fn check(world: &Played, subscriptions: &[String]) {
+    let states: Vec<_> = subscriptions.iter().map(|it| world.state(it)).collect();
+    assert_eq!(states, ["active", "active", "active"]);
+    let balances = world.balances();
+    assert_eq!(balances.values().sum::<i64>(), 0);
+    assert!(balances["revenue"] < 0 && balances["cash"] > 0, "{balances:?}");
+    let bills = world.all("/v1/billing/invoices");
+    let owed: i64 = bills
+        .iter()
+        .filter(|it| it["state"] == "open")
+        .map(|it| it["totals"]["due"].as_i64().unwrap() - it["paid"].as_i64().unwrap())
+        .sum();
+    assert_eq!(balances["receivable"], owed, "what is owed is what is open");
+    // Numbers are gapless in each year, whatever came in between.
+    for year in ["2030", "2031"] {
+        let number = |it: &Value| {
+            let text = it["number"].as_str()?.strip_prefix(&format!("{year}-"))?.to_owned();
+            (it["kind"] == "invoice").then(|| text.parse::<u64>().unwrap())
+        };
+        let mut numbers: Vec<_> = bills.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        let count = u64::try_from(numbers.len()).unwrap();
+        assert_eq!(numbers, (1..=count).collect::<Vec<_>>(), "{year}");
+    }
+    let jobs = world.get("/v1/jobs?state=dead");
+    assert_eq!(jobs["items"], json!([]));
+}
+
+#[test]
+fn a_year_is_the_same_however_often_it_is_played() {
+    let (bills, postings) = year();
+    let (again, postings_again) = year();
+
+    assert!(bills.len() > 36, "{}", bills.len());
+    assert_eq!(bills, again);
+    assert_eq!(postings, postings_again);
+}
+
+#[test]
+fn a_first_payment_that_is_refused_grants_nothing_and_ends_after_a_day() {
+    let world = Played::new();
+    world.catalogue();
+
+    let it = world.customer("stolen", Some("stolen"));
+    let granted = world.get("/v1/billing/customers/stolen/entitlements");
+    let before = world.state(&it);
+    world.advance("2030-01-03T00:00:00Z");
+
+    assert_eq!((before.as_str(), &granted["plan"]), ("incomplete", &Value::Null));
+    assert_eq!(world.state(&it), "cancelled");
+    let balances = world.balances();
+    assert_eq!((balances["receivable"], balances.get("cash").copied().unwrap_or(0)), (0, 0));
+}
+
+#[test]
+fn a_renewal_that_is_not_paid_goes_through_dunning_and_another_card_ends_it() {
+    let world = Played::new();
+    world.catalogue();
+    let it = world.customer("x", Some("ok"));
+    world.pays_by("x", "stolen");
+
+    world.advance("2030-02-02T00:00:00Z");
+    let late = world.state(&it);
+    let has = world.get("/v1/billing/customers/x/entitlements")["plan"].clone();
+    world.advance("2030-02-10T00:00:00Z");
+    let after_grace = world.get("/v1/billing/customers/x/entitlements")["plan"].clone();
+    world.pays_by("x", "ok");
+    world.memory.advance(Duration::from_secs(10));
+    world.get("/v1/test-clock");
+
+    assert_eq!((late.as_str(), has), ("past_due", json!("team")));
+    assert_eq!(after_grace, Value::Null);
+    assert_eq!(world.state(&it), "active");
+    assert_eq!(world.get("/v1/billing/customers/x/entitlements")["plan"], "team");
+}
+
+#[test]
+fn what_is_never_paid_is_given_up_and_the_subscription_ends() {
+    let world = Played::new();
+    world.catalogue();
+    let it = world.customer("x", Some("ok"));
+    world.pays_by("x", "stolen");
+
+    world.advance("2030-03-20T00:00:00Z");
+
+    assert_eq!(world.state(&it), "cancelled");
+    let states: Vec<_> = world.all("/v1/billing/invoices");
+    let states: Vec<_> = states.iter().map(|it| it["state"].as_str().unwrap()).collect();
+    assert!(states.contains(&"uncollectible"), "{states:?}");
+    let balances = world.balances();
+    assert_eq!(balances.values().sum::<i64>(), 0);
+    assert!(balances["bad_debt"] > 0, "{balances:?}");
+}
+
+#[test]
+fn a_change_whose_payment_fails_leaves_everything_as_it_was() {
+    let world = Played::new();
+    world.catalogue();
+    let it = world.customer("x", Some("ok"));
+    let path = format!("/v1/billing/subscriptions/{it}");
+    let before = world.get(&path);
+    world.pays_by("x", "stolen");
+
+    world.post(&format!("{path}/change"), json!({"plan": "business"}));
+    world.get("/v1/test-clock");
+    let after = world.get(&path);
+
+    for field in ["plan", "plan_version", "seats", "period", "state", "charged"] {
+        assert_eq!(before[field], after[field], "{field}");
+    }
+    assert_eq!(after["awaiting_payment"], Value::Null);
+    let numbered = world.all("/v1/billing/invoices");
+    let numbered = numbered.iter().filter(|it| it["number"].is_string()).count();
+    assert_eq!(numbered, 1, "what fell through has no number");
+}
+
+#[test]
+fn a_refund_pays_back_and_leaves_a_credit_note() {
+    let world = Played::new();
+    world.catalogue();
+    let it = world.customer("x", Some("ok"));
+    world.get("/v1/test-clock");
+
+    let path = format!("/v1/billing/subscriptions/{it}/cancel");
+    world.post(&path, json!({"at": "now", "unused": "refund"}));
+    world.get("/v1/test-clock");
+
+    let bills = world.all("/v1/billing/invoices");
+    let paid = bills.iter().find(|it| it["kind"] == "invoice").unwrap();
+    let note = bills.iter().find(|it| it["kind"] == "credit_note").unwrap();
+    assert_eq!(paid["refunded"], note["totals"]["gross"]);
+    assert_eq!(note["preceding"]["number"], paid["number"]);
+    let balances = world.balances();
+    assert_eq!((balances["receivable"], balances.values().sum::<i64>()), (0, 0));
+}
