@@ -67,6 +67,11 @@ impl FakeStripe {
         self.state().failures.extend(statuses);
     }
 
+    /// Forgets all idempotency keys, as the provider does after a day.
+    pub fn forget_keys(&self) {
+        self.state().keys.clear();
+    }
+
     /// How many calls there were whose line begins so.
     pub fn calls(&self, start: &str) -> usize {
         self.state().calls.iter().filter(|it| it.starts_with(start)).count()
@@ -228,6 +233,19 @@ impl State {
                 let payment = form.get("payment_intent").cloned().unwrap_or_default();
                 (200, self.refund(&payment, amount, &metadata))
             }
+            ("GET", "/v1/payment_intents/search") => {
+                let asked = form.get("query").cloned().unwrap_or_default();
+                let named = |it: &&Value| {
+                    asked == format!("metadata['payment']:'{}'", text(&it["metadata"], "payment"))
+                };
+                let found: Vec<&Value> = self.objects.values().filter(named).collect();
+                (200, json!({"object": "search_result", "data": found, "has_more": false}))
+            }
+            ("GET", "/v1/refunds") => {
+                let payment = form.get("payment_intent").cloned().unwrap_or_default();
+                let found = self.objects.get(&payment).map(|it| &it["latest_charge"]["refunds"]);
+                (200, json!({"object": "list", "data": found.map(|it| &it["data"])}))
+            }
             ("GET", "/v1/balance") => (200, json!({"object": "balance", "available": []})),
             ("GET", "/v1/events") => (200, self.list(&form, None)),
             ("GET", "/v1/payment_intents") => (200, self.list(&form, Some("payment_intent"))),
@@ -300,7 +318,8 @@ fn respond(state: &mut State, request: &Delivered) -> (u16, Value) {
         None => state.answer(request),
         Some(key) => match state.keys.get(&key).cloned() {
             Some((known, _)) if known != body => {
-                (400, json!({"error": {"message": "another call had this key"}}))
+                let message = "another call had this key";
+                (400, json!({"error": {"type": "idempotency_error", "message": message}}))
             }
             Some((_, answer)) => {
                 (answer["status"].as_u64().unwrap_or(200) as u16, answer["body"].clone())

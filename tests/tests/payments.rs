@@ -180,7 +180,7 @@ fn an_answer_that_is_lost_does_not_charge_twice(host: &Host) {
     if memory {
         let Host::Memory(memory) = host else { unreachable!() };
         for _ in 0..40 {
-            memory.advance(Duration::from_secs(120));
+            memory.advance(Duration::from_secs(600));
             memory.settle::<edge::Backplane>();
         }
     } else {
@@ -191,6 +191,80 @@ fn an_answer_that_is_lost_does_not_charge_twice(host: &Host) {
 
     assert_eq!(shop.fake.paid().len(), 1, "{:?}", shop.fake.paid());
     assert_eq!(shop.told("payment.succeeded"), 1);
+}
+
+/// A provider forgets keys after a day, and its answers can be lost for longer.
+fn a_key_that_was_forgotten_does_not_charge_twice(host: &Host) {
+    let Host::Memory(memory) = host else { return };
+    let shop = Shop::open(host);
+    shop.fake.fail(&[(500, true)]);
+    let it = shop.subscribe("pm_card_visa");
+    memory.settle::<edge::Backplane>();
+    assert_eq!(shop.fake.paid().len(), 1, "the money is there, and nobody here knows");
+    assert_eq!(shop.told("payment.succeeded"), 0);
+
+    shop.fake.forget_keys();
+    memory.advance(Duration::from_secs(600));
+    memory.settle::<edge::Backplane>();
+
+    shop.until_state(&it, "active");
+    assert_eq!(shop.fake.paid().len(), 1, "{:?}", shop.fake.paid());
+    assert_eq!(shop.told("payment.succeeded"), 1);
+}
+
+/// A refusal whose answer is lost is told by its webhook, and not again by the try after that.
+fn a_refusal_is_told_once_by_whoever_is_faster(host: &Host) {
+    let Host::Memory(memory) = host else { return };
+    let shop = Shop::open(host);
+    shop.fake.fail(&[(500, true)]);
+    shop.subscribe("pm_declined");
+    memory.settle::<edge::Backplane>();
+    for event in shop.fake.events() {
+        assert_eq!(shop.webhook(&event.to_string()).status, 200);
+    }
+    memory.settle::<edge::Backplane>();
+    assert_eq!(shop.told("payment.failed"), 1);
+
+    memory.advance(Duration::from_secs(600));
+    memory.settle::<edge::Backplane>();
+
+    assert_eq!(shop.told("payment.failed"), 1);
+}
+
+/// A key of the API that does not work is no refusal by the customer's bank.
+fn a_key_of_the_api_that_is_wrong_is_no_refusal(host: &Host) {
+    let Host::Memory(memory) = host else { return };
+    let shop = Shop::open(host);
+    shop.fake.fail(&[(401, false)]);
+    let it = shop.subscribe("pm_card_visa");
+    memory.settle::<edge::Backplane>();
+    assert_eq!((shop.told("payment.failed"), shop.told("payment.succeeded")), (0, 0));
+
+    memory.advance(Duration::from_secs(600));
+    memory.settle::<edge::Backplane>();
+
+    shop.until_state(&it, "active");
+}
+
+/// Our own limit on calls is no try of a charge: however many wait, each is made.
+fn charges_wait_for_their_turn(host: &Host) {
+    let Host::Memory(memory) = host else { return };
+    let shop = Shop::open(host);
+    shop.subscribe("pm_card_visa");
+    for number in 0..60 {
+        let customer = json!({"party": {"name": "Acme", "country": "DE"},
+            "email": "a@example.com", "method": {"reference": "pm_card_visa", "kind": "card"}});
+        let name = format!("customer-{number}");
+        shop.send("PUT", &format!("/v1/billing/customers/{name}"), customer);
+        shop.send("POST", "/v1/billing/subscriptions", json!({"customer": name, "plan": "pro"}));
+    }
+
+    for _ in 0..40 {
+        memory.advance(Duration::from_secs(2));
+        memory.settle::<edge::Backplane>();
+    }
+    assert_eq!((shop.fake.paid().len(), shop.told("payment.failed")), (61, 0));
+    assert_eq!(shop.told("payment.succeeded"), 61);
 }
 
 fn wait_for_event(shop: &Shop) -> Value {
@@ -328,6 +402,26 @@ fn payments_are_collected_and_told_once() {
 #[test]
 fn a_lost_answer_does_not_charge_twice() {
     play("lost", an_answer_that_is_lost_does_not_charge_twice);
+}
+
+#[test]
+fn a_forgotten_key_does_not_charge_twice() {
+    a_key_that_was_forgotten_does_not_charge_twice(&Host::memory());
+}
+
+#[test]
+fn a_refusal_is_told_once() {
+    a_refusal_is_told_once_by_whoever_is_faster(&Host::memory());
+}
+
+#[test]
+fn a_wrong_key_of_the_api_is_no_refusal() {
+    a_key_of_the_api_that_is_wrong_is_no_refusal(&Host::memory());
+}
+
+#[test]
+fn sixty_charges_wait_for_their_turn() {
+    charges_wait_for_their_turn(&Host::memory());
 }
 
 #[test]

@@ -158,7 +158,8 @@ async fn keep(at: &impl Tenant, account: &Account, body: &[u8]) -> Result<Respon
 pub fn effect(at: &impl Tenant, account: &Account, it: &Hint) -> Commit {
     match &it.object {
         Some((kind, object)) => {
-            Commit::new().job(refetch::job(&account.id, kind, object, at.now()))
+            let connect = it.connect.as_deref();
+            Commit::new().job(refetch::job(&account.id, (kind, object), connect, at.now()))
         }
         None => Commit::new(),
     }

@@ -96,11 +96,15 @@ impl Function for Payments {
         }
     }
 
+    async fn give_up(_: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        Ok(collect::give_up(job))
+    }
+
     fn follows(_: &str) -> &'static [&'static str] {
         collect::FOLLOWS
     }
 
-    async fn follow(_: &str, _: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
-        Ok(collect::follow(entries))
+    async fn follow(_: &str, at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        collect::follow(at, entries).await
     }
 }

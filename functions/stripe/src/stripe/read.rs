@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::event::id_of;
 use crate::mirror::{Customer, Dispute, DisputeState, Item, Object, Payment, Subscription};
 
-/// What an object says, and its id. A deleted one says what it said last, so it is nothing.
+/// What an object says, and its id. A customer that was deleted has no method any more.
 pub fn read(it: &Value) -> Option<(String, Object)> {
     let id = text(it, "id")?;
     let kind = text(it, "object")?;
     let object = match kind.as_str() {
         "payment_intent" => Object::Payment(payment(it)),
         "dispute" => Object::Dispute(dispute(it)),
-        "customer" if it.get("deleted").is_none() => Object::Customer(customer(it)),
+        "customer" => Object::Customer(customer(it)),
         "subscription" => Object::Subscription(subscription(it)),
         _ => Object::Other { object: kind, body: it.clone() },
     };
@@ -29,7 +29,7 @@ fn number(it: &Value, name: &str) -> Option<i64> {
     it.get(name).and_then(Value::as_i64)
 }
 
-fn metadata(it: &Value, name: &str) -> Option<String> {
+pub(super) fn metadata(it: &Value, name: &str) -> Option<String> {
     text(it.get("metadata")?, name)
 }
 
@@ -48,6 +48,10 @@ fn payment(it: &Value) -> Payment {
         let code = code.unwrap_or_else(|| "declined".to_owned());
         (attempt.unwrap_or_else(|| code.clone()), code)
     });
+    let cancelled = || {
+        let why = text(it, "cancellation_reason").unwrap_or_else(|| "canceled".to_owned());
+        (status == "canceled").then(|| ("canceled".to_owned(), why))
+    };
     let redirect = it.get("next_action").and_then(|it| it.get("redirect_to_url"));
     Payment {
         payment: metadata(it, "payment"),
@@ -56,9 +60,11 @@ fn payment(it: &Value) -> Payment {
         succeeded: status == "succeeded",
         needs_action: status == "requires_action",
         action: redirect.and_then(|it| text(it, "url")),
-        refused: refused.filter(|_| status != "requires_action"),
+        // What was cancelled is paid no more, whatever was refused before.
+        refused: cancelled().or(refused.filter(|_| status != "requires_action")),
         fee: balance.and_then(|it| number(it, "fee")),
         refunds: charge.map(refunds).unwrap_or_default(),
+        ..Payment::default()
     }
 }
 
