@@ -246,7 +246,7 @@ fn a_key_of_the_api_that_is_wrong_is_no_refusal(host: &Host) {
     shop.until_state(&it, "active");
 }
 
-/// Our own limit on calls is no try of a charge: however many wait, each is made.
+/// More charges than our own limit on calls lets through at once: each is made, once.
 fn charges_wait_for_their_turn(host: &Host) {
     let Host::Memory(memory) = host else { return };
     let shop = Shop::open(host);

@@ -144,7 +144,7 @@ pub struct AccountChange {
     /// A new secret of the webhook endpoint; the old ones work for a day more.
     #[serde(default)]
     pub webhook_secret: Option<String>,
-    /// What is done there.
+    /// What is done there. Subscriptions that are there already are told when you reconcile.
     #[serde(default)]
     pub mode: Option<Mode>,
     /// Up to 3600.
@@ -350,11 +350,15 @@ fn check_base(text: Option<&str>) -> Result<(), Problem> {
             let plain = url.username().is_empty() && url.password().is_none();
             // By that name Spin's components call each other, past the door.
             let ours = url.host_str().is_some_and(|it| it.ends_with(".internal"));
-            !ours && matches!(url.scheme(), "http" | "https") && plain && !it.ends_with('/')
+            let bare = url.path() == "/" && url.query().is_none() && !it.ends_with('/');
+            !ours && matches!(url.scheme(), "http" | "https") && plain && bare
         })
     };
     match text.is_none_or(is_origin) {
         true => Ok(()),
-        false => Err(Problem::unfitting("base_url", "an address without a path or a password")),
+        false => Err(Problem::unfitting(
+            "base_url",
+            "an http or https address of the provider's, without a path or a password",
+        )),
     }
 }
