@@ -171,7 +171,7 @@ pub fn insert_payment(it: &Payment) -> Commit {
 /// Writes the payment, if it is still what `before` was.
 pub fn update_payment(before: &Payment, it: &Payment) -> Commit {
     let params =
-        [(&it.id).into(), it.state.word().into(), (&json!(it)).into(), before.state.word().into()];
+        [(&it.id).into(), it.state.word().into(), (&json!(it)).into(), (&json!(before)).into()];
     Commit::new().write_one(UPDATE_PAYMENT, params)
 }
 
