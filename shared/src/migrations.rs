@@ -51,6 +51,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0018_apps.sql",
     "tenant/0019_customer_keys.sql",
     "tenant/0020_shown.sql",
+    "tenant/0023_entitled.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.

@@ -7,6 +7,7 @@
 
 pub mod alert;
 mod counted;
+pub mod entitlement;
 mod file;
 pub mod holder;
 pub mod look;

@@ -4,6 +4,7 @@
 //! raw events come to, always; quotas and invoices ask the counters and nothing else.
 
 pub mod amount;
+pub mod asked;
 pub mod counter;
 pub mod event;
 mod ingest;
