@@ -11,6 +11,7 @@ pub mod entitlement;
 mod file;
 pub mod holder;
 pub mod look;
+mod member;
 pub mod plan;
 pub mod report;
 pub mod schedule;

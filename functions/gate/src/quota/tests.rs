@@ -1,6 +1,7 @@
 //! What takes months: windows that follow each other, what is told, plans that change, reports.
 
 mod followed;
+mod members;
 
 use std::{cell::Cell, time::Duration};
 

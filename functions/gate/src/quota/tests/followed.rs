@@ -28,7 +28,7 @@ impl Place {
     }
 
     /// The data of the log's entries with this action, in their order.
-    fn logged(&self, action: &str) -> Vec<Value> {
+    pub fn logged(&self, action: &str) -> Vec<Value> {
         const LOGGED: &str =
             "select entry from log where tenant = ?1 and action = ?2 order by sequence";
         let rows = block_on(self.tenant().query(LOGGED, [action.into()])).unwrap();
