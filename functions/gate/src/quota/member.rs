@@ -132,7 +132,7 @@ impl Members {
         }
         for (member, used) in self.0.iter().filter(|it| it.1 > 0) {
             let is_reached = |it: &&u32| percent(*used, limit) >= i64::from(**it);
-            let reached = thresholds.iter().filter(is_reached).next_back();
+            let reached = thresholds.iter().rfind(is_reached);
             let told = highest.get(member.as_str());
             if let Some(threshold) = reached.filter(|it| told < Some(*it)) {
                 news.told.push(MemberMark { member: member.clone(), threshold: *threshold });
