@@ -1,8 +1,9 @@
 //! Stripe as far as the tests go: customers, payments, refunds, disputes, subscriptions, events,
 //! on loopback. It remembers idempotency keys, and can fail.
 //!
-//! Methods decide how a payment goes: `pm_card_visa` pays, `pm_declined` is refused, `pm_3ds` wants
-//! the customer.
+//! Methods decide how a payment goes, those of Stripe's test mode as there: `pm_card_visa` pays,
+//! [`DECLINED`] is refused, [`AUTHENTICATION`] as well, since nobody is there to confirm; `pm_redirect`
+//! waits for the customer.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,6 +15,11 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::sink::{Delivered, read};
+
+/// A card without enough money.
+pub const DECLINED: &str = "pm_card_visa_chargeDeclinedInsufficientFunds";
+/// A card whose holder must confirm each payment.
+pub const AUTHENTICATION: &str = "pm_card_authenticationRequired";
 
 /// The server. Its threads end with the process.
 #[derive(Clone)]
@@ -177,13 +183,17 @@ impl State {
         let mut it = json!({"id": id, "object": "payment_intent", "amount": amount,
             "currency": get("currency"), "metadata": metadata, "customer": get("customer")});
         let kind = match get("payment_method").as_str() {
-            "pm_declined" => {
+            method @ (DECLINED | AUTHENTICATION) => {
+                let why = match method {
+                    DECLINED => "insufficient_funds",
+                    _ => "authentication_required",
+                };
                 it["status"] = json!("requires_payment_method");
                 it["last_payment_error"] = json!({"type": "card_error", "code": "card_declined",
-                    "decline_code": "insufficient_funds", "charge": charge});
+                    "decline_code": why, "charge": charge});
                 "payment_intent.payment_failed"
             }
-            "pm_3ds" => {
+            "pm_redirect" => {
                 it["status"] = json!("requires_action");
                 it["next_action"] =
                     json!({"redirect_to_url": {"url": "https://bank.example/confirm"}});

@@ -29,8 +29,6 @@ use crate::{
 pub const LOOK: &str = "stripe.look";
 /// Begins a look each hour.
 pub const HOURLY: &str = "stripe.hourly";
-/// Puts stored events to work again.
-pub const REPLAY: &str = "stripe.replay";
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How much of the time before the last look is looked at again: events can be late.
@@ -39,8 +37,6 @@ const OVERLAP_SECONDS: i64 = 3_600;
 const KEPT_SECONDS: i64 = 30 * 86_400;
 /// How many pages a look has at most; the rest is left to the next one.
 const PAGES_MAX: u32 = 10_000;
-/// How many stored events are put to work at once.
-const REPLAY_PAGE: u32 = 100;
 
 /// How far a look is.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -303,7 +299,7 @@ async fn compared(
     let mended = match &ours {
         None => refetch::take(at, account, provider, item).await?,
         Some(ours) => match mirror::news(&id, Some(ours), theirs.clone()) {
-            Some(_) => Commit::new().job(refetch::job(&account.id, (object, &id), None, at.now())),
+            Some(_) => Commit::new().job(refetch::job(&account.id, object, &id, at.now())),
             None => Commit::new(),
         },
     };
@@ -336,76 +332,4 @@ fn line(it: &Drift) -> String {
         "{} {} {}\n  ours:   {ours}\n  theirs: {}\n",
         it.found_at, it.kind, it.object, it.theirs
     )
-}
-
-/// Which events are put to work again.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = PaymentReplay)]
-pub struct Replay {
-    /// From when on they were made.
-    pub from: Timestamp,
-    /// Until when; now when left out.
-    #[serde(default)]
-    pub to: Option<Timestamp>,
-}
-
-/// Puts the stored events of a time to work again: their objects are fetched.
-pub async fn replay(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let asked: Replay = call.json()?;
-    let account = account::find(at, call).await?;
-    let to = asked.to.unwrap_or_else(|| at.now());
-    if asked.from >= to {
-        return Err(Problem::unfitting("from", "before `to`"));
-    }
-    let job = replay_job(at, &account.id, asked.from, to, "")?;
-    let entry = Draft::new("payment_account.replaying", &Id::trusted(account.id.clone()))
-        .with(json!({"from": asked.from, "to": to}));
-    let commit = Commit::new().job(job).entry(entry);
-    let response = json_response(StatusCode::ACCEPTED, &json!({"from": asked.from, "to": to}));
-    at.answer(commit, response, Problem::changed_meanwhile).await
-}
-
-fn replay_job(
-    at: &impl Tenant,
-    account: &str,
-    from: Timestamp,
-    to: Timestamp,
-    after: &str,
-) -> Result<NewJob, shared::ports::PortError> {
-    let body = json!({"id": account, "from": from, "to": to, "after": after});
-    Ok(NewJob::new(REPLAY, format!("{REPLAY}:{}", at.new_id("job")?), body))
-}
-
-/// Works a page of a replay.
-///
-/// # Errors
-/// The failure, and whether to try again.
-pub async fn replay_page(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
-    let id = job.subject()?;
-    let Some(account) = store::find_account(at, id.as_str()).await? else {
-        return Ok(Commit::new());
-    };
-    let moment = |name: &str| {
-        job.body.get(name).and_then(Value::as_str).and_then(Timestamp::parse).unwrap_or_default()
-    };
-    let (from, to) = (moment("from"), moment("to"));
-    let after = job.body.get("after").and_then(Value::as_str).unwrap_or_default();
-    let page = store::events_between(at, &account.id, from, to, after, REPLAY_PAGE).await?;
-    let mut commit = Commit::new();
-    for event in &page {
-        let body = event.body.as_deref().unwrap_or_default();
-        let parsed: Option<Value> = serde_json::from_str(body).ok();
-        if let Some(read) = parsed.as_ref().and_then(hint) {
-            commit = commit.and(incoming::effect(at, &account, &read));
-        }
-    }
-    let is_full = page.len() >= usize::try_from(REPLAY_PAGE).unwrap_or(usize::MAX);
-    match page.last().filter(|_| is_full) {
-        Some(last) => {
-            let next = replay_job(at, &account.id, from, to, &last.sequence)?;
-            Ok(commit.job(next))
-        }
-        None => Ok(commit),
-    }
 }

@@ -19,15 +19,9 @@ use crate::{
 /// Fetches an object.
 pub const REFETCH: &str = "stripe.refetch";
 
-/// The job that fetches an object: once, however many hints of it there are. `connect` is the
-/// connected account that it is of, if the hint names one.
-pub fn job(
-    account: &str,
-    (kind, object): (&str, &str),
-    connect: Option<&str>,
-    now: Timestamp,
-) -> NewJob {
-    let body = json!({"account": account, "kind": kind, "object": object, "connect": connect});
+/// The job that fetches an object: once, however many hints of it there are.
+pub fn job(account: &str, kind: &str, object: &str, now: Timestamp) -> NewJob {
+    let body = json!({"account": account, "kind": kind, "object": object});
     // Hints that come while it is worked must not be lost: they make it due again.
     NewJob::new(REFETCH, format!("{REFETCH}:{account}:{kind}:{object}"), body).at(now).sooner()
 }
@@ -45,8 +39,6 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     if path(kind, id).is_none() {
         return Err(Failure::dead(format!("nobody fetches a {kind}")));
     }
-    let connect = job.body.get("connect").and_then(Value::as_str).map(str::to_owned);
-    let account = Account { connect: connect.or(account.connect), ..account };
     let provider = provider::of(at, &account).await?;
     // The mirror is read before the provider is asked: so its guard lets no answer through that is
     // older than the one that was written last.
