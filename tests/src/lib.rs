@@ -5,6 +5,7 @@ pub mod bench_gate;
 pub mod bench_webhooks;
 pub mod client;
 pub mod crash;
+pub mod fake_stripe;
 pub mod host;
 pub mod isolation;
 pub mod local;
