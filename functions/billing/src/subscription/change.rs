@@ -338,6 +338,7 @@ async fn applied(
         let mut bill = draft::begin(at, &parties.customer, before.currency)?;
         bill.subscription = Some(before.id.clone());
         bill.period = Some(metered);
+        bill.coupons = draft::coupons(at, before).await?;
         bill.awaiting = draft::questions(at, &old, metered)?;
         commit = draft::write(at, &parties.entity, bill);
     }
