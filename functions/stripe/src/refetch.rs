@@ -1,5 +1,8 @@
 //! Refetching: an object that may have changed is fetched, mirrored, and its change told.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -158,25 +161,4 @@ pub fn entry(account: &Account, it: Fact) -> Draft {
         data.insert("provider".to_owned(), json!(account.provider));
     }
     Draft { action: it.action, subject: it.subject, data }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_held_back_is_no_try() {
-        let wait = Duration::from_secs(1);
-
-        assert_eq!(failure(CallError::Held(wait)).retry, Retry::Postpone(wait));
-    }
-
-    #[test]
-    fn a_provider_says_when_to_come_again() {
-        let later = |after| CallError::Later { why: "busy".to_owned(), after };
-
-        assert_eq!(failure(later(Some(7))).retry, Retry::After(Duration::from_secs(7)));
-        assert_eq!(failure(later(None)).retry, Retry::Schedule);
-        assert_eq!(failure(CallError::Refused("no".to_owned())).retry, Retry::Never);
-    }
 }

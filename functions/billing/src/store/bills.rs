@@ -26,6 +26,10 @@ const OWED: &str = "
     select body, version from billing_invoices
     where tenant = ?1 and customer = ?2 and state in ('open', 'uncollectible')
     order by id limit ?3";
+const PAID: &str = "
+    select body, version from billing_invoices
+    where tenant = ?1 and customer = ?2 and kind = 'invoice' and state = 'paid'
+    order by id desc limit ?3";
 const INSERT: &str = "
     insert into billing_invoices
       (tenant, id, customer, subscription, entity, kind, number, state, body, version)
@@ -88,6 +92,15 @@ pub async fn list_owed(
     limit: u32,
 ) -> Result<Vec<Bill>, PortError> {
     at.query(OWED, [customer.into(), limit.into()]).await?.into_iter().map(read).collect()
+}
+
+/// What the customer has paid, latest first.
+pub async fn list_paid(
+    at: &impl Tenant,
+    customer: &str,
+    limit: u32,
+) -> Result<Vec<Bill>, PortError> {
+    at.query(PAID, [customer.into(), limit.into()]).await?.into_iter().map(read).collect()
 }
 
 pub fn insert_bill(it: &Bill) -> Commit {

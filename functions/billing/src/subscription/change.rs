@@ -60,9 +60,26 @@ pub struct ChangePreview {
 struct Planned {
     plan: Plan,
     pending: Pending,
+    /// What has been paid for a whole period once it has taken effect.
+    paid: i64,
     preview: Preview,
     lines: Vec<BillLine>,
     bill: Option<Bill>,
+}
+
+/// A change that takes effect.
+struct Effect<'a> {
+    change: &'a Pending,
+    plan: &'a Plan,
+    /// What has been paid for a whole period then.
+    paid: i64,
+    from: Timestamp,
+}
+
+impl Planned {
+    fn effect(&self, from: Timestamp) -> Effect<'_> {
+        Effect { change: &self.pending, plan: &self.plan, paid: self.paid, from }
+    }
 }
 
 /// Says what a change would come to.
@@ -110,7 +127,7 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
             if after.carried.len() > CARRIED_MAX {
                 return Err(wrong_state("too much waits for the next invoice already"));
             }
-            applied(at, &before, &mut after, &planned.pending, &planned.plan, at.now()).await?
+            applied(at, &before, &mut after, &planned.effect(at.now())).await?
         }
         Timing::Now | Timing::Reset => charged(at, &parties, &before, &mut after, planned).await?,
     };
@@ -180,7 +197,8 @@ async fn plan(
         asked_at: at.now(),
     };
     let lines: Vec<_> = preview.lines.iter().map(line).collect();
-    let mut planned = Planned { plan, pending, preview, lines, bill: None };
+    let paid = change.paid_after(preview.timing).map_err(draft::too_large)?;
+    let mut planned = Planned { plan, pending, paid, preview, lines, bill: None };
     if matches!(planned.preview.timing, Timing::Now | Timing::Reset) && !planned.lines.is_empty() {
         planned.bill = Some(bill(at, it, parties, &planned)?);
     }
@@ -277,9 +295,9 @@ async fn charged(
     after: &mut Subscription,
     planned: Planned,
 ) -> Result<Commit, Problem> {
-    let now = at.now();
-    let Some(mut bill) = planned.bill else {
-        return applied(at, before, after, &planned.pending, &planned.plan, now).await;
+    let effect = planned.effect(at.now());
+    let Some(mut bill) = planned.bill.clone() else {
+        return applied(at, before, after, &effect).await;
     };
     let prepaid = close::prepay(at, &mut bill).await?;
     let waits = bill.left_of_due() > 0
@@ -298,48 +316,36 @@ async fn charged(
     bill.applies = None;
     let numbered = close::number(at, parties, &mut bill).await?;
     let collected = pay::collect(at, parties, &bill)?;
-    let change = (&planned.pending, &planned.plan);
-    let effect = applied(at, before, after, change.0, change.1, now).await?;
-    Ok(prepaid.and(numbered).and(collected).and(store::insert_bill(&bill)).and(effect))
+    let applied = applied(at, before, after, &effect).await?;
+    Ok(prepaid.and(numbered).and(collected).and(store::insert_bill(&bill)).and(applied))
 }
 
-/// What is written when a change takes effect at `from`. What the meters of another plan counted
-/// until then is invoiced by the prices of then.
+/// What is written when a change takes effect. What the meters of another plan counted until then
+/// is invoiced by the prices of then.
 async fn applied(
     at: &impl Tenant,
     before: &Subscription,
     after: &mut Subscription,
-    change: &Pending,
-    plan: &Plan,
-    from: Timestamp,
+    effect: &Effect<'_>,
 ) -> Result<Commit, Problem> {
     let old = renew::plan(at, &before.plan, before.plan_version).await?;
-    let metered = Period { from: before.metered_from, to: from };
-    let other = (&before.plan, before.plan_version) != (&change.plan, change.plan_version);
+    let turn = cycle::changed_at(after, effect.change, effect.plan, effect.from);
+    let turn = turn.ok_or_else(|| Problem::unfitting("plan", "too far away"))?;
+    *after = turn.after;
     let mut commit = Commit::new();
-    if other && cycle::is_metered(&old) && metered.from < metered.to {
+    if let Some(metered) = turn.metered.filter(|_| cycle::is_metered(&old)) {
         let parties = close::Parties::of(at, &before.customer).await?;
         let mut bill = draft::begin(at, &parties.customer, before.currency)?;
         bill.subscription = Some(before.id.clone());
         bill.period = Some(metered);
+        bill.coupons = draft::coupons(at, before).await?;
         bill.awaiting = draft::questions(at, &old, metered)?;
         commit = draft::write(at, &parties.entity, bill);
-        after.metered_from = from;
     }
-    cycle::apply(after, change, plan);
-    after.pending = None;
-    after.awaiting_payment = None;
-    if change.resets {
-        after.anchor = from;
-        after.period_number = 0;
-        let period = plan.interval.period(&after.anchor(), 0);
-        after.period = period.ok_or_else(|| Problem::unfitting("plan", "too far away"))?;
-    }
-    let side = side(at, after, plan, after.seats).await?;
     if after.state != State::Trialing {
-        after.charged = side.items.iter().map(|it| it.amount).sum();
+        after.charged = effect.paid;
     }
-    Ok(commit.and(write(at, before, after, "subscription.changed").await?))
+    Ok(commit.and(write(at, before, after, turn.action).await?))
 }
 
 /// What follows when the invoice of a change is paid.
@@ -358,7 +364,9 @@ pub async fn take_effect(
     }
     let plan = renew::plan(at, &change.plan, change.plan_version).await?;
     let from = bill.period.map_or(at.now(), |it| it.from).max(before.metered_from);
-    applied(at, before, &mut after, change, &plan, from).await
+    let side = side(at, before, &plan, change.seats).await?;
+    let paid = side.items.iter().map(|it| it.amount).sum();
+    applied(at, before, &mut after, &Effect { change, plan: &plan, paid, from }).await
 }
 
 /// What follows when the payment of a change failed: everything stays as it was.
