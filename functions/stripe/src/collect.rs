@@ -150,6 +150,7 @@ pub async fn refund(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         refund: word(job, "refund"),
         reference: word(job, "reference"),
         amount: job.body.get("amount").and_then(Value::as_i64).unwrap_or(0),
+        currency: word(job, "currency"),
     };
     let provider = provider::of(at, &account).await?;
     let before = match job.attempts {

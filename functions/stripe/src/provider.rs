@@ -33,6 +33,8 @@ pub struct Refund {
     pub reference: String,
     /// Minor units.
     pub amount: i64,
+    /// ISO 4217, of the payment.
+    pub currency: String,
 }
 
 /// Where a customer tells how it pays.

@@ -1,6 +1,7 @@
 //! Stripe, as a payment provider: REST with form-encoded bodies.
 //! Source: docs.stripe.com/api.
 
+mod amount;
 mod client;
 pub mod event;
 mod read;
@@ -56,7 +57,7 @@ impl Stripe {
 
 impl PaymentProvider for Stripe {
     async fn charge(&self, at: &impl Tenant, it: &Charge) -> Result<Value, CallError> {
-        let amount = it.amount.to_string();
+        let amount = amount::to_stripe(it.amount, &it.currency)?.to_string();
         let currency = it.currency.to_ascii_lowercase();
         let mut form = vec![
             ("amount", amount.as_str()),
@@ -94,7 +95,7 @@ impl PaymentProvider for Stripe {
     }
 
     async fn refund(&self, at: &impl Tenant, it: &Refund) -> Result<Value, CallError> {
-        let amount = it.amount.to_string();
+        let amount = amount::to_stripe(it.amount, &it.currency)?.to_string();
         let form = [
             ("payment_intent", it.reference.as_str()),
             ("amount", amount.as_str()),

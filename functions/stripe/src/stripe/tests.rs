@@ -81,6 +81,23 @@ fn a_payment_that_is_cancelled_has_failed() {
 }
 
 #[test]
+fn a_fee_in_another_currency_is_no_part_of_a_payment() {
+    let fee = |settled: &str| {
+        let paid = serde_json::json!({
+            "id": "pi_1", "object": "payment_intent", "status": "succeeded", "amount": 500,
+            "currency": "isk", "metadata": {"payment": "pay_1"}, "latest_charge": {
+                "id": "ch_1", "balance_transaction": {"fee": 100, "currency": settled}},
+        });
+        match read(&paid) {
+            Some((_, Object::Payment(it))) => (it.amount, it.fee),
+            _ => panic!("no payment"),
+        }
+    };
+
+    assert_eq!((fee("isk"), fee("eur")), ((5, Some(1)), (5, None)));
+}
+
+#[test]
 fn only_a_word_on_the_payment_is_a_refusal() {
     let answer = |status: u16, body: &serde_json::Value| HttpResponse {
         status: StatusCode::from_u16(status).unwrap(),
