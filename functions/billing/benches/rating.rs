@@ -143,6 +143,7 @@ fn plan() -> Outcome<Plan> {
         seats: None,
         features: BTreeMap::new(),
         usage_plan: None,
+        mirrors: Vec::new(),
         version: 1,
         created_at: Timestamp(BEGIN_MS),
     })

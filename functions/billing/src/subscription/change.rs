@@ -11,7 +11,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{CARRIED_MAX, Pending, State, Subscription, answer, create, cycle, find, renew};
+use super::{CARRIED_MAX, Pending, State, Subscription, answer, create, cycle, ours, renew};
 use crate::{
     bill::{
         Bill, BillKind, BillState, FailedAttempt, close, credit::wrong_state, draft,
@@ -84,7 +84,7 @@ impl Planned {
 
 /// Says what a change would come to.
 pub async fn preview(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let it = find(at, call).await?;
+    let it = ours(at, call).await?;
     let parties = close::Parties::of(at, &it.customer).await?;
     let planned = plan(at, &it, &parties, &call.json()?).await?;
     Ok(json_response(StatusCode::OK, &shown(&it, planned)))
@@ -106,7 +106,7 @@ fn signed(bill: &Bill) -> (i64, i64) {
 /// Changes it: at once, with the payment, with the next invoice, or with the next period.
 pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let asked: SubscriptionChange = call.json()?;
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.awaiting_payment.is_some() {
         return Err(wrong_state("a change waits for its payment: read it again in a minute"));
     }
@@ -136,7 +136,7 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 
 /// Forgets a change that is planned for the next period.
 pub async fn forget(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.pending.is_none() {
         return Err(wrong_state("no change is planned"));
     }
