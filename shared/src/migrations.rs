@@ -53,6 +53,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0020_shown.sql",
     "tenant/0021_billing.sql",
     "tenant/0022_payments.sql",
+    "tenant/0023_entitled.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.

@@ -1,6 +1,7 @@
 //! The kits of the tests: the runtimes, a client, a receiver of deliveries, and the player of
 //! stories.
 
+pub mod bench_billing;
 pub mod bench_gate;
 pub mod bench_webhooks;
 pub mod client;

@@ -69,6 +69,7 @@ pub fn request(
         fee: None,
         refunded: 0,
         disputed: 0,
+        dispute: None,
         requested_at: at.now(),
         ended_at: None,
     };
