@@ -6,6 +6,7 @@ pub mod cancel;
 pub mod change;
 pub mod create;
 pub mod cycle;
+pub mod effect;
 pub mod mirror;
 pub mod renew;
 pub mod seat;
