@@ -1,8 +1,9 @@
 //! Stripe as far as the tests go: customers, payments, refunds, disputes, subscriptions, events,
 //! on loopback. It remembers idempotency keys, and can fail.
 //!
-//! Methods decide how a payment goes: `pm_card_visa` pays, `pm_declined` is refused, `pm_3ds` wants
-//! the customer.
+//! Methods decide how a payment goes, those of Stripe's test mode as there: `pm_card_visa` pays,
+//! [`DECLINED`] is refused, [`AUTHENTICATION`] as well, since nobody is there to confirm; `pm_redirect`
+//! waits for the customer.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,6 +15,11 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::sink::{Delivered, read};
+
+/// A card without enough money.
+pub const DECLINED: &str = "pm_card_visa_chargeDeclinedInsufficientFunds";
+/// A card whose holder must confirm each payment.
+pub const AUTHENTICATION: &str = "pm_card_authenticationRequired";
 
 /// The server. Its threads end with the process.
 #[derive(Clone)]
@@ -65,6 +71,11 @@ impl FakeStripe {
     /// and only its answer is lost.
     pub fn fail(&self, statuses: &[(u16, bool)]) {
         self.state().failures.extend(statuses);
+    }
+
+    /// Forgets all idempotency keys, as the provider does after a day.
+    pub fn forget_keys(&self) {
+        self.state().keys.clear();
     }
 
     /// How many calls there were whose line begins so.
@@ -172,13 +183,17 @@ impl State {
         let mut it = json!({"id": id, "object": "payment_intent", "amount": amount,
             "currency": get("currency"), "metadata": metadata, "customer": get("customer")});
         let kind = match get("payment_method").as_str() {
-            "pm_declined" => {
+            method @ (DECLINED | AUTHENTICATION) => {
+                let why = match method {
+                    DECLINED => "insufficient_funds",
+                    _ => "authentication_required",
+                };
                 it["status"] = json!("requires_payment_method");
                 it["last_payment_error"] = json!({"type": "card_error", "code": "card_declined",
-                    "decline_code": "insufficient_funds", "charge": charge});
+                    "decline_code": why, "charge": charge});
                 "payment_intent.payment_failed"
             }
-            "pm_3ds" => {
+            "pm_redirect" => {
                 it["status"] = json!("requires_action");
                 it["next_action"] =
                     json!({"redirect_to_url": {"url": "https://bank.example/confirm"}});
@@ -227,6 +242,19 @@ impl State {
                 let metadata = json!({"refund": form.get("metadata[refund]")});
                 let payment = form.get("payment_intent").cloned().unwrap_or_default();
                 (200, self.refund(&payment, amount, &metadata))
+            }
+            ("GET", "/v1/payment_intents/search") => {
+                let asked = form.get("query").cloned().unwrap_or_default();
+                let named = |it: &&Value| {
+                    asked == format!("metadata['payment']:'{}'", text(&it["metadata"], "payment"))
+                };
+                let found: Vec<&Value> = self.objects.values().filter(named).collect();
+                (200, json!({"object": "search_result", "data": found, "has_more": false}))
+            }
+            ("GET", "/v1/refunds") => {
+                let payment = form.get("payment_intent").cloned().unwrap_or_default();
+                let found = self.objects.get(&payment).map(|it| &it["latest_charge"]["refunds"]);
+                (200, json!({"object": "list", "data": found.map(|it| &it["data"])}))
             }
             ("GET", "/v1/balance") => (200, json!({"object": "balance", "available": []})),
             ("GET", "/v1/events") => (200, self.list(&form, None)),
@@ -300,7 +328,8 @@ fn respond(state: &mut State, request: &Delivered) -> (u16, Value) {
         None => state.answer(request),
         Some(key) => match state.keys.get(&key).cloned() {
             Some((known, _)) if known != body => {
-                (400, json!({"error": {"message": "another call had this key"}}))
+                let message = "another call had this key";
+                (400, json!({"error": {"type": "idempotency_error", "message": message}}))
             }
             Some((_, answer)) => {
                 (answer["status"].as_u64().unwrap_or(200) as u16, answer["body"].clone())

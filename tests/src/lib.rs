@@ -13,6 +13,7 @@ pub mod local;
 pub mod masks;
 pub mod origin;
 pub mod player;
+pub mod shop;
 pub mod sink;
 pub mod spellings;
 pub mod wire;

@@ -6,145 +6,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use shared::domain::Timestamp;
 use tests::{
-    client::Answer,
-    fake_stripe::FakeStripe,
-    host::{Host, request},
+    fake_stripe::{AUTHENTICATION, DECLINED},
+    host::Host,
+    shop::{PATIENCE, SECRET, Shop},
 };
-
-/// How long anything takes that happens by itself.
-const PATIENCE: Duration = Duration::from_secs(30);
-const SECRET: &str = "whsec_test_0000";
-
-/// A tenant that bills by way of the fake.
-struct Shop<'a> {
-    host: &'a Host,
-    key: String,
-    account: String,
-    path: String,
-    fake: FakeStripe,
-}
-
-impl<'a> Shop<'a> {
-    fn open(host: &'a Host) -> Self {
-        Self::open_as(host, "engine")
-    }
-
-    fn open_as(host: &'a Host, mode: &str) -> Self {
-        let operator = host.operator_key();
-        let tenant = host.ask("POST", "/v1/tenants", operator, &json!({"name": "T"})).text("/id");
-        let bearer = format!("Bearer {operator}");
-        let headers = [("authorization", &*bearer), ("backplane-tenant", &*tenant)];
-        let body = json!({"name": "all", "scopes": ["*"]});
-        let key = host.call(request("POST", "/v1/keys", &headers, &body)).text("/secret");
-        let now = Timestamp::parse(&host.ask("GET", "/v1/whoami", &key, &Value::Null).text("/now"));
-        let fake = FakeStripe::start(now.unwrap().seconds());
-        let account = json!({"name": "Stripe", "provider": "stripe", "api_key": "sk_test_12345678",
-            "webhook_secret": SECRET, "base_url": fake.url(), "mode": mode});
-        let made = host.ask("POST", "/v1/payments/accounts", &key, &account);
-        assert_eq!(made.status, 201, "{}", made.json());
-        let (account, path) = (made.text("/id"), made.text("/path"));
-        Self { host, key, account, path, fake }
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.host.ask("GET", path, &self.key, &Value::Null)
-    }
-
-    fn send(&self, method: &str, path: &str, body: Value) -> Answer {
-        let answer = self.host.ask(method, path, &self.key, &body);
-        assert!(answer.status.is_success(), "{method} {path}: {}", answer.json());
-        answer
-    }
-
-    fn now(&self) -> i64 {
-        Timestamp::parse(&self.get("/v1/whoami").text("/now")).unwrap().seconds()
-    }
-
-    /// A customer with this method, and a subscription of 11.90 a month.
-    fn subscribe(&self, method: &str) -> String {
-        let party = json!({"name": "Tea GmbH", "country": "DE", "vat_id": "DE123456789"});
-        let entity = json!({"party": party, "account": self.account});
-        self.send("PUT", "/v1/billing/entities/default", entity);
-        let prices = json!([{"name": "base", "basis": {"kind": "recurring"},
-            "model": {"model": "flat", "amount": 1000}}]);
-        let plan = json!({"title": "Pro", "currency": "EUR", "prices": prices});
-        self.send("PUT", "/v1/billing/plans/pro", plan);
-        self.pays_by(method);
-        let new = json!({"customer": "acme", "plan": "pro"});
-        self.send("POST", "/v1/billing/subscriptions", new).text("/id")
-    }
-
-    fn pays_by(&self, method: &str) {
-        let customer = json!({"party": {"name": "Acme", "country": "DE"},
-            "email": "a@example.com", "method": {"reference": method, "kind": "card"}});
-        self.send("PUT", "/v1/billing/customers/acme", customer);
-    }
-
-    /// Sends a webhook as the provider does.
-    fn webhook(&self, body: &str) -> Answer {
-        let signed = stripe::signature::sign(SECRET, self.now(), body.as_bytes());
-        self.webhook_with(body, &signed)
-    }
-
-    fn webhook_with(&self, body: &str, signature: &str) -> Answer {
-        let mut it = request("POST", &self.path, &[("stripe-signature", signature)], &Value::Null);
-        *it.body_mut() = body.to_owned().into();
-        self.host.call(it)
-    }
-
-    /// Waits until `claim` holds of what is at `path`.
-    fn until(&self, path: &str, claim: impl Fn(&Value) -> bool) -> Value {
-        let began = Instant::now();
-        loop {
-            let found = self.get(path).json();
-            if claim(&found) {
-                return found;
-            }
-            assert!(began.elapsed() < PATIENCE, "{path} stays {found}");
-            match self.host {
-                Host::Memory(it) => {
-                    it.advance(Duration::from_secs(5));
-                    it.settle::<edge::Backplane>();
-                }
-                _ => std::thread::sleep(Duration::from_millis(100)),
-            }
-        }
-    }
-
-    fn until_state(&self, subscription: &str, state: &str) {
-        let path = format!("/v1/billing/subscriptions/{subscription}");
-        self.until(&path, |it| it["state"] == state);
-    }
-
-    /// How often the log says this.
-    fn told(&self, action: &str) -> usize {
-        let mut count = 0;
-        let mut after = 0;
-        loop {
-            let page = self.get(&format!("/v1/log?after={after}&limit=100")).json();
-            let items = page["items"].as_array().unwrap().clone();
-            count += items.iter().filter(|it| it["action"] == action).count();
-            match items.last() {
-                Some(last) => after = last["sequence"].as_i64().unwrap(),
-                None => return count,
-            }
-        }
-    }
-
-    /// Waits until the log says this so often.
-    fn until_told(&self, action: &str, times: usize) {
-        self.until("/v1/whoami", |_| self.told(action) >= times);
-    }
-
-    fn balance(&self, account: &str) -> i64 {
-        let all = self.get("/v1/billing/ledger/balances").json();
-        let items = all["items"].as_array().unwrap().clone();
-        let found = items.iter().find(|it| it["account"] == account);
-        found.map_or(0, |it| it["amount"].as_i64().unwrap())
-    }
-}
 
 fn a_subscription_is_paid(host: &Host) {
     let shop = Shop::open(host);
@@ -185,7 +51,7 @@ fn an_answer_that_is_lost_does_not_charge_twice(host: &Host) {
     if memory {
         let Host::Memory(memory) = host else { unreachable!() };
         for _ in 0..40 {
-            memory.advance(Duration::from_secs(120));
+            memory.advance(Duration::from_secs(600));
             memory.settle::<edge::Backplane>();
         }
     } else {
@@ -196,6 +62,80 @@ fn an_answer_that_is_lost_does_not_charge_twice(host: &Host) {
 
     assert_eq!(shop.fake.paid().len(), 1, "{:?}", shop.fake.paid());
     assert_eq!(shop.told("payment.succeeded"), 1);
+}
+
+/// A provider forgets keys after a day, and its answers can be lost for longer.
+fn a_key_that_was_forgotten_does_not_charge_twice(host: &Host) {
+    let Host::Memory(memory) = host else { return };
+    let shop = Shop::open(host);
+    shop.fake.fail(&[(500, true)]);
+    let it = shop.subscribe("pm_card_visa");
+    memory.settle::<edge::Backplane>();
+    assert_eq!(shop.fake.paid().len(), 1, "the money is there, and nobody here knows");
+    assert_eq!(shop.told("payment.succeeded"), 0);
+
+    shop.fake.forget_keys();
+    memory.advance(Duration::from_secs(600));
+    memory.settle::<edge::Backplane>();
+
+    shop.until_state(&it, "active");
+    assert_eq!(shop.fake.paid().len(), 1, "{:?}", shop.fake.paid());
+    assert_eq!(shop.told("payment.succeeded"), 1);
+}
+
+/// A refusal whose answer is lost is told by its webhook, and not again by the try after that.
+fn a_refusal_is_told_once_by_whoever_is_faster(host: &Host) {
+    let Host::Memory(memory) = host else { return };
+    let shop = Shop::open(host);
+    shop.fake.fail(&[(500, true)]);
+    shop.subscribe(DECLINED);
+    memory.settle::<edge::Backplane>();
+    for event in shop.fake.events() {
+        assert_eq!(shop.webhook(&event.to_string()).status, 200);
+    }
+    memory.settle::<edge::Backplane>();
+    assert_eq!(shop.told("payment.failed"), 1);
+
+    memory.advance(Duration::from_secs(600));
+    memory.settle::<edge::Backplane>();
+
+    assert_eq!(shop.told("payment.failed"), 1);
+}
+
+/// A key of the API that does not work is no refusal by the customer's bank.
+fn a_key_of_the_api_that_is_wrong_is_no_refusal(host: &Host) {
+    let Host::Memory(memory) = host else { return };
+    let shop = Shop::open(host);
+    shop.fake.fail(&[(401, false)]);
+    let it = shop.subscribe("pm_card_visa");
+    memory.settle::<edge::Backplane>();
+    assert_eq!((shop.told("payment.failed"), shop.told("payment.succeeded")), (0, 0));
+
+    memory.advance(Duration::from_secs(600));
+    memory.settle::<edge::Backplane>();
+
+    shop.until_state(&it, "active");
+}
+
+/// More charges than our own limit on calls lets through at once: each is made, once.
+fn charges_wait_for_their_turn(host: &Host) {
+    let Host::Memory(memory) = host else { return };
+    let shop = Shop::open(host);
+    shop.subscribe("pm_card_visa");
+    for number in 0..60 {
+        let customer = json!({"party": {"name": "Acme", "country": "DE"},
+            "email": "a@example.com", "method": {"reference": "pm_card_visa", "kind": "card"}});
+        let name = format!("customer-{number}");
+        shop.send("PUT", &format!("/v1/billing/customers/{name}"), customer);
+        shop.send("POST", "/v1/billing/subscriptions", json!({"customer": name, "plan": "pro"}));
+    }
+
+    for _ in 0..40 {
+        memory.advance(Duration::from_secs(2));
+        memory.settle::<edge::Backplane>();
+    }
+    assert_eq!((shop.fake.paid().len(), shop.told("payment.failed")), (61, 0));
+    assert_eq!(shop.told("payment.succeeded"), 61);
 }
 
 fn wait_for_event(shop: &Shop) -> Value {
@@ -212,7 +152,7 @@ fn wait_for_event(shop: &Shop) -> Value {
 
 fn refusals_disputes_and_refunds_are_told_once(host: &Host) {
     let shop = Shop::open(host);
-    let it = shop.subscribe("pm_declined");
+    let it = shop.subscribe(DECLINED);
     let bills = shop.until("/v1/billing/invoices", |it| it["items"][0]["failures"][0].is_object());
     assert_eq!(bills["items"][0]["failures"][0]["code"], "insufficient_funds");
     assert_eq!(shop.told("payment.failed"), 1);
@@ -242,7 +182,7 @@ fn refusals_disputes_and_refunds_are_told_once(host: &Host) {
 
 fn what_never_came_is_found_by_looking(host: &Host) {
     let shop = Shop::open(host);
-    let it = shop.subscribe("pm_3ds");
+    let it = shop.subscribe("pm_redirect");
     shop.until_told("payment.action_required", 1);
     // The customer confirms, and no webhook is ever sent.
     let events = shop.fake.events();
@@ -261,6 +201,49 @@ fn what_never_came_is_found_by_looking(host: &Host) {
     let found = drift["items"].as_array().unwrap();
     assert!(found.iter().any(|it| it.to_string().contains(&id)), "{drift}");
     assert_eq!(shop.told("payment.succeeded"), 1);
+}
+
+/// What nobody can confirm is a refusal with its own code, so that the customer is asked.
+fn who_must_confirm_is_told(host: &Host) {
+    let shop = Shop::open(host);
+    shop.subscribe(AUTHENTICATION);
+
+    let bills = shop.until("/v1/billing/invoices", |it| it["items"][0]["failures"][0].is_object());
+
+    assert_eq!(bills["items"][0]["failures"][0]["code"], "authentication_required");
+    assert_eq!(shop.told("payment.failed"), 1);
+}
+
+/// Whoever has a connected account cannot say that his payments are ours.
+fn connected_accounts_have_no_say(host: &Host) {
+    let shop = Shop::open(host);
+    let forged = json!({"id": "pi_9", "object": "payment_intent", "status": "succeeded",
+        "amount": 1, "currency": "eur", "metadata": {"payment": "pay_1"}});
+    shop.fake.put(forged, Some("payment_intent.succeeded"));
+    let mut event = shop.fake.events().remove(0);
+    event["account"] = json!("acct_9");
+
+    assert_eq!(shop.webhook(&event.to_string()).status, 200);
+    shop.until("/v1/jobs", is_later);
+
+    assert_eq!((shop.fake.calls("GET"), shop.told("payment.succeeded")), (0, 0));
+    let path = format!("/v1/payments/accounts/{}/events", shop.account);
+    assert_eq!(shop.get(&path).json()["items"][0]["connect"], "acct_9");
+}
+
+/// A twenty-first account is refused, and says why.
+fn accounts_have_a_number(host: &Host) {
+    let shop = Shop::open(host);
+    let account = json!({"name": "S", "provider": "stripe", "api_key": "sk_test_12345678",
+        "base_url": shop.fake.url()});
+    for _ in 1..20 {
+        shop.send("POST", "/v1/payments/accounts", account.clone());
+    }
+
+    let refused = host.ask("POST", "/v1/payments/accounts", &shop.key, &account);
+
+    assert_eq!(refused.status, 409);
+    assert!(refused.text("/detail").contains("delete"), "{}", refused.json());
 }
 
 fn bad_webhooks_are_refused_or_put_aside(host: &Host) {
@@ -351,6 +334,26 @@ fn a_lost_answer_does_not_charge_twice() {
 }
 
 #[test]
+fn a_forgotten_key_does_not_charge_twice() {
+    a_key_that_was_forgotten_does_not_charge_twice(&Host::memory());
+}
+
+#[test]
+fn a_refusal_is_told_once() {
+    a_refusal_is_told_once_by_whoever_is_faster(&Host::memory());
+}
+
+#[test]
+fn a_wrong_key_of_the_api_is_no_refusal() {
+    a_key_of_the_api_that_is_wrong_is_no_refusal(&Host::memory());
+}
+
+#[test]
+fn sixty_charges_wait_for_their_turn() {
+    charges_wait_for_their_turn(&Host::memory());
+}
+
+#[test]
 fn refusals_disputes_and_refunds_in_any_order() {
     play("disputes", refusals_disputes_and_refunds_are_told_once);
 }
@@ -358,6 +361,21 @@ fn refusals_disputes_and_refunds_in_any_order() {
 #[test]
 fn a_reconciliation_finds_what_was_never_sent() {
     play("reconcile", what_never_came_is_found_by_looking);
+}
+
+#[test]
+fn a_confirmation_that_is_missing() {
+    play("confirm", who_must_confirm_is_told);
+}
+
+#[test]
+fn connected_accounts() {
+    play("connect", connected_accounts_have_no_say);
+}
+
+#[test]
+fn a_full_list_of_accounts() {
+    accounts_have_a_number(&Host::memory());
 }
 
 #[test]

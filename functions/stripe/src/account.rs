@@ -144,7 +144,7 @@ pub struct AccountChange {
     /// A new secret of the webhook endpoint; the old ones work for a day more.
     #[serde(default)]
     pub webhook_secret: Option<String>,
-    /// What is done there.
+    /// What is done there. Subscriptions that are there already are told when you reconcile.
     #[serde(default)]
     pub mode: Option<Mode>,
     /// Up to 3600.
@@ -220,10 +220,6 @@ pub async fn create(at: &impl Tenant, new: NewAccount) -> Result<Response, Probl
     let tolerance_seconds = tolerance(new.tolerance_seconds.unwrap_or(TOLERANCE_SECONDS))?;
     check_word("api_version", new.api_version.as_ref())?;
     check_word("connect", new.connect.as_ref())?;
-    let known = store::list_accounts(at, "", ACCOUNTS_MAX).await?;
-    if known.len() >= usize::try_from(ACCOUNTS_MAX).unwrap_or(usize::MAX) {
-        return Err(Problem::full_list(ACCOUNTS_MAX, "accounts", "delete one"));
-    }
     let id = at.new_id(ADDRESS)?.to_string();
     let livemode = new.livemode.unwrap_or_else(|| new.api_key.contains("_live_"));
     let webhook = new.webhook_secret.map(|it| (it, None)).into_iter().collect();
@@ -249,7 +245,12 @@ pub async fn create(at: &impl Tenant, new: NewAccount) -> Result<Response, Probl
         .entry(entry)
         .job(shown(&it.id, "made").eager())
         .job(reconcile::hourly(&it.id, at.now()));
-    at.answer(commit, answer(StatusCode::CREATED, &it), Problem::changed_meanwhile).await
+    let made = answer(StatusCode::CREATED, &it);
+    let answer = at.answer(commit, made, Problem::changed_meanwhile).await;
+    if answer.is_err() && store::count_accounts(at).await? >= ACCOUNTS_MAX.into() {
+        return Err(Problem::full_list(ACCOUNTS_MAX, "accounts", "delete one that is not used"));
+    }
+    answer
 }
 
 /// Changes one.
@@ -348,11 +349,17 @@ fn check_base(text: Option<&str>) -> Result<(), Problem> {
     let is_origin = |it: &str| {
         it.parse::<Url>().is_ok_and(|url| {
             let plain = url.username().is_empty() && url.password().is_none();
-            matches!(url.scheme(), "http" | "https") && plain && !it.ends_with('/')
+            // By that name Spin's components call each other, past the door.
+            let ours = url.host_str().is_some_and(|it| it.ends_with(".internal"));
+            let bare = url.path() == "/" && url.query().is_none() && !it.ends_with('/');
+            !ours && matches!(url.scheme(), "http" | "https") && plain && bare
         })
     };
     match text.is_none_or(is_origin) {
         true => Ok(()),
-        false => Err(Problem::unfitting("base_url", "an address without a path or a password")),
+        false => Err(Problem::unfitting(
+            "base_url",
+            "an http or https address of the provider's, without a path or a password",
+        )),
     }
 }

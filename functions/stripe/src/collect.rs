@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Entry, Failure, Job, NewJob},
     http::{Response, StatusCode, json as json_response},
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
 };
@@ -22,15 +22,31 @@ use crate::{
 pub const CHARGE: &str = "stripe.charge";
 /// Pays back.
 pub const REFUND: &str = "stripe.refund";
+/// Where a job has the provider's id of the customer.
+const REFERENCE: &str = "provider_customer";
 /// What is followed.
 pub const FOLLOWS: &[&str] = &["payment.requested", "refund.requested"];
 
 /// The jobs that entries are. Their ids are the payments' own: a payment is charged once.
-pub fn follow(entries: &[Entry]) -> Commit {
-    entries.iter().fold(Commit::new(), |commit, it| {
+///
+/// Who the customer is at the provider is settled here, so that each try of a job is the same call:
+/// a provider refuses another one under the same key, which is no word on the payment.
+///
+/// # Errors
+/// When the customer cannot be read.
+pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+    let mut commit = Commit::new();
+    for it in entries {
         let kind = if it.action == "refund.requested" { REFUND } else { CHARGE };
-        commit.job(NewJob::new(kind, format!("{kind}:{}", it.subject), it.data.clone()))
-    })
+        let mut body = it.data.clone();
+        if let Some(body) = body.as_object_mut() {
+            let word = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+            let known = store::find_customer(at, word("account"), word("customer")).await?;
+            body.insert(REFERENCE.to_owned(), json!(known));
+        }
+        commit = commit.job(NewJob::new(kind, format!("{kind}:{}", it.subject), body));
+    }
+    Ok(commit)
 }
 
 fn word(job: &Job, name: &str) -> String {
@@ -48,40 +64,59 @@ async fn account_of(at: &impl Tenant, job: &Job) -> Result<Option<Account>, Fail
 /// The failure, and whether to try again.
 pub async fn charge(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let Some(account) = account_of(at, job).await? else {
-        return Ok(Commit::new().entry(lost(job, "there is no such account")));
+        return Ok(Commit::new().entry(lost(job, "refused", "there is no such account")));
     };
-    let customer = word(job, "customer");
+    let optional = |name: &str| job.body.get(name).and_then(Value::as_str).map(str::to_owned);
     let charge = Charge {
         payment: word(job, "payment"),
         amount: job.body.get("amount").and_then(Value::as_i64).unwrap_or(0),
         currency: word(job, "currency"),
-        reference: store::find_customer(at, &account.id, &customer).await?,
-        customer,
-        method: job.body.get("method").and_then(Value::as_str).map(str::to_owned),
+        reference: optional(REFERENCE),
+        customer: word(job, "customer"),
+        method: optional("method"),
         description: word(job, "description"),
     };
     let provider = provider::of(at, &account).await?;
-    match provider.charge(at, &charge).await {
+    match once(at, &provider, &charge, job).await {
         Ok(object) => refetch::take(at, &account, &provider, &object).await,
-        Err(CallError::Declined { code, detail, object }) => {
-            let taken = match &object {
-                Some(it) => refetch::take(at, &account, &provider, it).await?,
-                None => Commit::new(),
-            };
-            // The object tells the refusal itself, unless it came without one.
-            Ok(match taken.entries.is_empty() {
-                true => taken.entry(refused(&account, &charge, &code, &detail)),
-                false => taken,
-            })
+        // The object tells the refusal itself, unless its webhook was faster.
+        Err(CallError::Declined { object: Some(it), .. }) => {
+            refetch::take(at, &account, &provider, &it).await
+        }
+        Err(CallError::Declined { code, detail, object: None }) => {
+            Ok(Commit::new().entry(refused(&account, &charge, &code, &detail)))
         }
         Err(CallError::Refused(why)) => {
             Ok(Commit::new().entry(refused(&account, &charge, "refused", &why)))
         }
-        Err(err) if job.is_last() => {
+        Err(err @ CallError::Later { .. }) if job.is_last() => {
             let entry = refused(&account, &charge, "unreachable", &err.to_string());
             Ok(Commit::new().entry(entry))
         }
         Err(err) => Err(refetch::failure(err)),
+    }
+}
+
+/// Charges, unless a try before this one has: then it is how that payment stands.
+async fn once(
+    at: &impl Tenant,
+    provider: &impl PaymentProvider,
+    charge: &Charge,
+    job: &Job,
+) -> Result<Value, CallError> {
+    if job.attempts > 1
+        && let Some(found) = provider.charged(at, &charge.payment).await?
+    {
+        return Ok(found);
+    }
+    provider.charge(at, charge).await
+}
+
+/// Tells that a payment failed whose charge ended with its worker each time.
+pub fn give_up(job: &Job) -> Commit {
+    match job.kind.as_str() {
+        CHARGE => Commit::new().entry(lost(job, "unreachable", "no try came to an end")),
+        _ => Commit::new(),
     }
 }
 
@@ -94,11 +129,11 @@ fn refused(account: &Account, it: &Charge, code: &str, detail: &str) -> shared::
     refetch::entry(account, Fact { action: "payment.failed", subject, data })
 }
 
-fn lost(job: &Job, why: &str) -> shared::domain::Draft {
+fn lost(job: &Job, code: &str, why: &str) -> shared::domain::Draft {
     let payment = word(job, "payment");
     let data = json!({
         "payment": payment, "account": word(job, "account"), "reference": Value::Null,
-        "code": "refused", "detail": why, "provider": "stripe",
+        "code": code, "detail": why, "provider": "stripe",
     });
     shared::domain::Draft { action: "payment.failed", subject: payment, data }
 }
@@ -115,9 +150,17 @@ pub async fn refund(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         refund: word(job, "refund"),
         reference: word(job, "reference"),
         amount: job.body.get("amount").and_then(Value::as_i64).unwrap_or(0),
+        currency: word(job, "currency"),
     };
     let provider = provider::of(at, &account).await?;
-    let paid = provider.refund(at, &refund).await.map_err(refetch::failure)?;
+    let before = match job.attempts {
+        0 | 1 => None,
+        _ => provider.refunded(at, &refund).await.map_err(refetch::failure)?,
+    };
+    let paid = match before {
+        Some(it) => it,
+        None => provider.refund(at, &refund).await.map_err(refetch::failure)?,
+    };
     refetch::take(at, &account, &provider, &paid).await
 }
 

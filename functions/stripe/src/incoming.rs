@@ -50,7 +50,7 @@ pub struct StoredEvent {
     /// The version of the API that it was written in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
-    /// The connected account that it is of.
+    /// The connected account that it is of. Without effect, unless it is the one acted for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect: Option<String>,
     /// What it said, as text.
@@ -154,9 +154,12 @@ async fn keep(at: &impl Tenant, account: &Account, body: &[u8]) -> Result<Respon
     }
 }
 
-/// What an event sets off: its object is fetched.
+/// What an event sets off: its object is fetched. Not so when it is of a connected account other
+/// than the one that is acted for: whoever has that one writes what he likes on his payments, also
+/// that they are ours.
 pub fn effect(at: &impl Tenant, account: &Account, it: &Hint) -> Commit {
-    match &it.object {
+    let is_ours = it.connect.is_none() || it.connect == account.connect;
+    match it.object.as_ref().filter(|_| is_ours) {
         Some((kind, object)) => {
             Commit::new().job(refetch::job(&account.id, kind, object, at.now()))
         }

@@ -11,6 +11,7 @@ pub mod mirror;
 pub mod provider;
 pub mod reconcile;
 pub mod refetch;
+pub mod replay;
 pub mod schema;
 pub mod signature;
 mod store;
@@ -74,7 +75,7 @@ impl Function for Payments {
             "getPaymentBalance" => collect::balance(tenant, call).await,
             "listPaymentEvents" => incoming::list(tenant, call).await,
             "getPaymentEvent" => incoming::get(tenant, call).await,
-            "replayPaymentEvents" => reconcile::replay(tenant, call).await,
+            "replayPaymentEvents" => replay::start(tenant, call).await,
             "reconcilePayments" => reconcile::start(tenant, call).await,
             "getReconciliation" => reconcile::get(tenant, call).await,
             "listPaymentDrift" => reconcile::drift(tenant, call).await,
@@ -91,16 +92,20 @@ impl Function for Payments {
             collect::REFUND => collect::refund(tenant, job).await,
             reconcile::LOOK => reconcile::work(tenant, job).await,
             reconcile::HOURLY => reconcile::tick(tenant, job).await,
-            reconcile::REPLAY => reconcile::replay_page(tenant, job).await,
+            replay::REPLAY => replay::work(tenant, job).await,
             other => Err(Failure::dead(format!("payments work no {other}"))),
         }
+    }
+
+    async fn give_up(_: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        Ok(collect::give_up(job))
     }
 
     fn follows(_: &str) -> &'static [&'static str] {
         collect::FOLLOWS
     }
 
-    async fn follow(_: &str, _: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
-        Ok(collect::follow(entries))
+    async fn follow(_: &str, at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        collect::follow(at, entries).await
     }
 }

@@ -7,13 +7,15 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// How many facts one change can be.
 pub const FACTS_MAX: usize = 200;
+/// How many refusals and requests for action of one payment are told.
+pub const TOLD_MAX: usize = 100;
 
 /// What is known of an object.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -57,6 +59,10 @@ pub struct Payment {
     pub fee: Option<i64>,
     /// Refunds that are done: their amounts and our ids, by the provider's.
     pub refunds: BTreeMap<String, (i64, Option<String>)>,
+    /// The attempts whose refusal or request for action was told. An attempt that is seen again,
+    /// in an answer that is older than the one before it, is no news.
+    #[serde(default)]
+    pub told: BTreeSet<String>,
 }
 
 /// A dispute.
@@ -145,9 +151,20 @@ pub struct Fact {
     pub data: Value,
 }
 
+/// What an object is once `fetched` came after `known`, and the facts in that; nothing when it is
+/// no news.
+pub fn news(id: &str, known: Option<&Object>, fetched: Object) -> Option<(Object, Vec<Fact>)> {
+    let after = merged(known.cloned(), fetched);
+    let is_news = known != Some(&after);
+    is_news.then(|| {
+        let facts = facts(id, known, &after);
+        (after, facts)
+    })
+}
+
 /// The facts in the change of the object with this id from what was known to what is. What is told
 /// is what `after` has and `before` had not, so that each is told once however often it is asked.
-pub fn facts(id: &str, before: Option<&Object>, after: &Object) -> Vec<Fact> {
+fn facts(id: &str, before: Option<&Object>, after: &Object) -> Vec<Fact> {
     match (before, after) {
         (Some(Object::Payment(before)), Object::Payment(after)) => payment(id, before, after),
         (_, Object::Payment(after)) => payment(id, &Payment::default(), after),
@@ -167,26 +184,59 @@ pub fn facts(id: &str, before: Option<&Object>, after: &Object) -> Vec<Fact> {
 
 /// What is known once `fetched` came, after `known`: what was reached is never taken back, because
 /// an answer can be older than the one before it.
-pub fn merged(known: Option<Object>, fetched: Object) -> Object {
+fn merged(known: Option<Object>, fetched: Object) -> Object {
     match (known, fetched) {
-        (Some(Object::Payment(known)), Object::Payment(mut it)) => {
-            it.succeeded |= known.succeeded;
-            it.payment = it.payment.or(known.payment);
-            it.fee = it.fee.or(known.fee);
-            if it.refused.is_none() {
-                it.refused = known.refused;
-            }
-            for (id, refund) in known.refunds {
-                it.refunds.entry(id).or_insert(refund);
-            }
-            Object::Payment(it)
-        }
+        (Some(Object::Payment(known)), Object::Payment(it)) => Object::Payment(grown(known, it)),
+        (_, Object::Payment(it)) => Object::Payment(grown(Payment::default(), it)),
         (Some(Object::Dispute(known)), Object::Dispute(mut it)) => {
             it.state = it.state.max(known.state);
             it.payment = it.payment.or(known.payment);
             Object::Dispute(it)
         }
+        // One that was deleted no longer says whose it was.
+        (Some(Object::Customer(known)), Object::Customer(mut it)) => {
+            it.customer = it.customer.or(known.customer);
+            Object::Customer(it)
+        }
         (_, it) => it,
+    }
+}
+
+/// A payment that is known, with what was fetched of it. It only grows.
+fn grown(known: Payment, mut it: Payment) -> Payment {
+    it.succeeded |= known.succeeded;
+    it.payment = it.payment.or(known.payment);
+    it.fee = it.fee.or(known.fee);
+    it.refused = it.refused.or(known.refused);
+    for (id, refund) in known.refunds {
+        it.refunds.entry(id).or_insert(refund);
+    }
+    if it.succeeded {
+        (it.needs_action, it.action, it.refused) = (false, None, None);
+    }
+    it.told = known.told;
+    let news = [it.refusal(), it.request()];
+    let room = TOLD_MAX.saturating_sub(it.told.len());
+    it.told.extend(news.into_iter().flatten().take(room));
+    it
+}
+
+impl Payment {
+    /// What tells its last refusal from others, while that matters.
+    fn refusal(&self) -> Option<String> {
+        let refused = self.refused.as_ref().filter(|_| !self.succeeded && !self.needs_action);
+        refused.map(|(attempt, _)| format!("refused:{attempt}"))
+    }
+
+    /// What tells its request for action from others.
+    fn request(&self) -> Option<String> {
+        let url = self.action.as_deref().unwrap_or_default();
+        (self.needs_action && !self.succeeded).then(|| format!("action:{url}"))
+    }
+
+    /// Whether this is told now, and was not before.
+    fn is_new(&self, before: &Self, what: Option<String>) -> bool {
+        what.is_some_and(|it| self.told.contains(&it) && !before.told.contains(&it))
     }
 }
 
@@ -204,12 +254,12 @@ fn payment(id: &str, before: &Payment, after: &Payment) -> Vec<Fact> {
         let more = json!({"amount": after.amount, "fee": after.fee});
         facts.push(fact("payment.succeeded", more));
     }
-    if let Some((_, code)) = after.refused.as_ref().filter(|_| !after.succeeded)
-        && after.refused != before.refused
+    if let Some((_, code)) = &after.refused
+        && after.is_new(before, after.refusal())
     {
         facts.push(fact("payment.failed", json!({"code": code, "amount": after.amount})));
     }
-    if after.needs_action && !before.needs_action && !after.succeeded {
+    if after.is_new(before, after.request()) {
         facts.push(fact("payment.action_required", json!({"url": after.action})));
     }
     for (refund, (amount, ours)) in &after.refunds {

@@ -16,7 +16,7 @@ pub struct Charge {
     pub currency: String,
     /// The tenant's own name for the customer.
     pub customer: String,
-    /// The provider's id of the customer.
+    /// The provider's id of the customer, as it was when the charge was asked for.
     pub reference: Option<String>,
     /// The provider's id of the method.
     pub method: Option<String>,
@@ -33,6 +33,8 @@ pub struct Refund {
     pub reference: String,
     /// Minor units.
     pub amount: i64,
+    /// ISO 4217, of the payment.
+    pub currency: String,
 }
 
 /// Where a customer tells how it pays.
@@ -71,6 +73,9 @@ pub enum List {
 /// Why a call has no result.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CallError {
+    /// We hold back ourselves, for so long: nothing was sent.
+    #[error("too many calls at once")]
+    Held(std::time::Duration),
     /// Not now: it may be tried again, after so many seconds if the provider says so.
     #[error("the provider cannot be reached now: {why}")]
     Later {
@@ -99,8 +104,15 @@ pub trait PaymentProvider {
     /// Charges, and says how the payment stands.
     async fn charge(&self, at: &impl Tenant, it: &Charge) -> Result<Value, CallError>;
 
+    /// The payment that an earlier try of a charge has left there, by our id, if there is one. A
+    /// provider forgets the key of a call after a day, and a charge is tried for three.
+    async fn charged(&self, at: &impl Tenant, payment: &str) -> Result<Option<Value>, CallError>;
+
     /// Pays back, and says how the payment stands.
     async fn refund(&self, at: &impl Tenant, it: &Refund) -> Result<Value, CallError>;
+
+    /// How the payment stands if an earlier try has paid this back already.
+    async fn refunded(&self, at: &impl Tenant, it: &Refund) -> Result<Option<Value>, CallError>;
 
     /// Fetches an object by the kind and id that an event named.
     async fn fetch(&self, at: &impl Tenant, kind: &str, id: &str) -> Result<Value, CallError>;

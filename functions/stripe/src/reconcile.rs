@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::{
     account::{self, Account},
-    incoming,
+    incoming, mirror,
     provider::{self, List, PaymentProvider},
     refetch, store,
     stripe::event::hint,
@@ -29,8 +29,6 @@ use crate::{
 pub const LOOK: &str = "stripe.look";
 /// Begins a look each hour.
 pub const HOURLY: &str = "stripe.hourly";
-/// Puts stored events to work again.
-pub const REPLAY: &str = "stripe.replay";
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How much of the time before the last look is looked at again: events can be late.
@@ -39,8 +37,6 @@ const OVERLAP_SECONDS: i64 = 3_600;
 const KEPT_SECONDS: i64 = 30 * 86_400;
 /// How many pages a look has at most; the rest is left to the next one.
 const PAGES_MAX: u32 = 10_000;
-/// How many stored events are put to work at once.
-const REPLAY_PAGE: u32 = 100;
 
 /// How far a look is.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -61,6 +57,10 @@ pub struct Look {
     pub drifted: u64,
     /// From when on events are looked at, in seconds since 1970.
     pub since: i64,
+    /// When it began, in seconds since 1970 and by the real clock, which is the provider's; a
+    /// sandbox may stand at another time.
+    #[serde(default)]
+    pub began: i64,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.
@@ -150,9 +150,18 @@ pub async fn tick(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     };
     let again = Commit::new().job(hourly(&account.id, at.now()));
     match begun(at, &account, false).await? {
-        Some((_, commit)) => Ok(again.and(commit)),
-        None => Ok(again),
+        Begun::New(_, commit) => Ok(again.and(commit)),
+        // A page that was given up has all its tries again: else nobody ever looks again.
+        Begun::OnItsWay(look) => Ok(again.job(look_job(&account.id, &look).sooner())),
     }
+}
+
+/// What became of the wish for a look.
+enum Begun {
+    /// It begins with this commit.
+    New(Look, Commit),
+    /// There is one already.
+    OnItsWay(Look),
 }
 
 /// A new look, unless one is on its way.
@@ -160,30 +169,31 @@ async fn begun(
     at: &impl Tenant,
     account: &Account,
     full: bool,
-) -> Result<Option<(Look, Commit)>, shared::ports::PortError> {
+) -> Result<Begun, shared::ports::PortError> {
     let before = store::find_look(at, &account.id).await?;
-    if before.as_ref().is_some_and(|it| it.ended_at.is_none()) {
-        return Ok(None);
+    if let Some(it) = before.as_ref().filter(|it| it.ended_at.is_none()) {
+        return Ok(Begun::OnItsWay(it.clone()));
     }
     let now = at.real_now().seconds();
-    let last = before.as_ref().map_or(i64::MIN, |it| it.since.max(it.started_at.seconds()));
+    let last = before.as_ref().map_or(i64::MIN, |it| it.since.max(it.began));
     let since = last.saturating_sub(OVERLAP_SECONDS).max(now - KEPT_SECONDS);
     let look = Look {
         full,
         step: Some(Step::Events),
         since,
+        began: now,
         started_at: at.now(),
         version: before.map_or(1, |it| it.version + 1),
         ..Look::default()
     };
     let commit = store::put_look(&account.id, &look).job(look_job(&account.id, &look));
-    Ok(Some((look, commit)))
+    Ok(Begun::New(look, commit))
 }
 
 /// Begins a full look.
 pub async fn start(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let account = account::find(at, call).await?;
-    let Some((look, commit)) = begun(at, &account, true).await? else {
+    let Begun::New(look, commit) = begun(at, &account, true).await? else {
         let kind = "/problems/payments/reconciling";
         return Err(Problem::new(StatusCode::CONFLICT, kind, "A reconciliation is on its way")
             .detail("read it, and begin another one when it has ended"));
@@ -275,22 +285,31 @@ async fn missed(
     Ok((true, store::insert_event(&event).and(effect).and(told)))
 }
 
-/// An object beside its mirror. What differs is written down, mended, and told.
+/// An object beside its mirror. One that nobody knew is taken; one that differs is written down and
+/// fetched, because a list is a hint as well: it can be older than the mirror by now.
 async fn compared(
     at: &impl Tenant,
     account: &Account,
     provider: &impl PaymentProvider,
     item: &Value,
 ) -> Result<(bool, Commit), Failure> {
-    let commit = refetch::take(at, account, provider, item).await?;
-    let Some((id, theirs)) = provider.read(item).filter(|_| !commit.is_empty()) else {
-        return Ok((false, commit));
+    let Some((id, theirs)) = provider.read(item) else { return Ok((false, Commit::new())) };
+    let ours = store::find_object(at, &account.id, &id).await?.map(|it| it.0);
+    let object = item.get("object").and_then(Value::as_str).unwrap_or_default();
+    let mended = match &ours {
+        None => refetch::take(at, account, provider, item).await?,
+        Some(ours) => match mirror::news(&id, Some(ours), theirs.clone()) {
+            Some(_) => Commit::new().job(refetch::job(&account.id, object, &id, at.now())),
+            None => Commit::new(),
+        },
     };
-    let ours = store::find_object(at, &account.id, &id).await?.map(|it| json!(it.0));
-    let theirs = json!(theirs);
+    if mended.is_empty() {
+        return Ok((false, mended));
+    }
+    let (ours, theirs) = (ours.map(|it| json!(it)), json!(theirs));
     let kind = theirs.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
     let drift = Drift { object: id, kind, ours, theirs, found_at: at.now() };
-    Ok((true, commit.and(store::put_drift(&account.id, &drift))))
+    Ok((true, mended.and(store::put_drift(&account.id, &drift))))
 }
 
 /// Lists what differed, as JSON, or as text for people.
@@ -313,76 +332,4 @@ fn line(it: &Drift) -> String {
         "{} {} {}\n  ours:   {ours}\n  theirs: {}\n",
         it.found_at, it.kind, it.object, it.theirs
     )
-}
-
-/// Which events are put to work again.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = PaymentReplay)]
-pub struct Replay {
-    /// From when on they were made.
-    pub from: Timestamp,
-    /// Until when; now when left out.
-    #[serde(default)]
-    pub to: Option<Timestamp>,
-}
-
-/// Puts the stored events of a time to work again: their objects are fetched.
-pub async fn replay(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let asked: Replay = call.json()?;
-    let account = account::find(at, call).await?;
-    let to = asked.to.unwrap_or_else(|| at.now());
-    if asked.from >= to {
-        return Err(Problem::unfitting("from", "before `to`"));
-    }
-    let job = replay_job(at, &account.id, asked.from, to, "")?;
-    let entry = Draft::new("payment_account.replaying", &Id::trusted(account.id.clone()))
-        .with(json!({"from": asked.from, "to": to}));
-    let commit = Commit::new().job(job).entry(entry);
-    let response = json_response(StatusCode::ACCEPTED, &json!({"from": asked.from, "to": to}));
-    at.answer(commit, response, Problem::changed_meanwhile).await
-}
-
-fn replay_job(
-    at: &impl Tenant,
-    account: &str,
-    from: Timestamp,
-    to: Timestamp,
-    after: &str,
-) -> Result<NewJob, shared::ports::PortError> {
-    let body = json!({"id": account, "from": from, "to": to, "after": after});
-    Ok(NewJob::new(REPLAY, format!("{REPLAY}:{}", at.new_id("job")?), body))
-}
-
-/// Works a page of a replay.
-///
-/// # Errors
-/// The failure, and whether to try again.
-pub async fn replay_page(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
-    let id = job.subject()?;
-    let Some(account) = store::find_account(at, id.as_str()).await? else {
-        return Ok(Commit::new());
-    };
-    let moment = |name: &str| {
-        job.body.get(name).and_then(Value::as_str).and_then(Timestamp::parse).unwrap_or_default()
-    };
-    let (from, to) = (moment("from"), moment("to"));
-    let after = job.body.get("after").and_then(Value::as_str).unwrap_or_default();
-    let page = store::events_between(at, &account.id, from, to, after, REPLAY_PAGE).await?;
-    let mut commit = Commit::new();
-    for event in &page {
-        let body = event.body.as_deref().unwrap_or_default();
-        let parsed: Option<Value> = serde_json::from_str(body).ok();
-        if let Some(read) = parsed.as_ref().and_then(hint) {
-            commit = commit.and(incoming::effect(at, &account, &read));
-        }
-    }
-    let is_full = page.len() >= usize::try_from(REPLAY_PAGE).unwrap_or(usize::MAX);
-    match page.last().filter(|_| is_full) {
-        Some(last) => {
-            let next = replay_job(at, &account.id, from, to, &last.sequence)?;
-            Ok(commit.job(next))
-        }
-        None => Ok(commit),
-    }
 }

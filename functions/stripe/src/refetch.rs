@@ -1,16 +1,19 @@
 //! Refetching: an object that may have changed is fetched, mirrored, and its change told.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Draft, Failure, Job, NewJob, Retry, Timestamp},
-    ports::{PortError, Tenant},
+    ports::Tenant,
 };
 
 use crate::{
     account::{Account, Mode},
-    mirror::{self, Fact, Object},
+    mirror::{self, Dispute, Fact, Object, Payment},
     provider::{self, CallError, PaymentProvider},
     store,
     stripe::event::path,
@@ -23,7 +26,7 @@ pub const REFETCH: &str = "stripe.refetch";
 pub fn job(account: &str, kind: &str, object: &str, now: Timestamp) -> NewJob {
     let body = json!({"account": account, "kind": kind, "object": object});
     // Hints that come while it is worked must not be lost: they make it due again.
-    NewJob::new(REFETCH, format!("{REFETCH}:{account}:{object}"), body).at(now).sooner()
+    NewJob::new(REFETCH, format!("{REFETCH}:{account}:{kind}:{object}"), body).at(now).sooner()
 }
 
 /// Works it.
@@ -40,13 +43,23 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         return Err(Failure::dead(format!("nobody fetches a {kind}")));
     }
     let provider = provider::of(at, &account).await?;
+    // The mirror is read before the provider is asked: so its guard lets no answer through that is
+    // older than the one that was written last.
+    let known = store::find_object(at, &account.id, id).await?;
     let fetched = provider.fetch(at, kind, id).await.map_err(failure)?;
-    take(at, &account, &provider, &fetched).await
+    let Some((fetched_id, object)) = provider.read(&fetched) else { return Ok(Commit::new()) };
+    let known = match fetched_id == id {
+        true => known,
+        false => store::find_object(at, &account.id, &fetched_id).await?,
+    };
+    let (object, more) = whole(at, &account, &provider, &fetched, object).await?;
+    Ok(more.and(change(&account, &fetched_id, known, object, at.now())))
 }
 
 /// The failure of a job whose call had no result.
 pub fn failure(err: CallError) -> Failure {
     match &err {
+        CallError::Held(wait) => Failure::postponed(*wait, Commit::new()),
         CallError::Later { after: Some(seconds), .. } => {
             let wait = Duration::from_secs(*seconds);
             Failure { retry: Retry::After(wait), ..Failure::again(&err) }
@@ -56,8 +69,9 @@ pub fn failure(err: CallError) -> Failure {
     }
 }
 
-/// What is written for an object that was fetched: its mirror, if nobody wrote it meanwhile, and
-/// the facts that it is news of.
+/// What is written for an object that came as the answer to a call, or in a list, and is new or a
+/// payment: its mirror, if nobody wrote it meanwhile, and the facts that it is news of. A payment's
+/// mirror only grows, so that an answer that is repeated, and old, does no harm.
 ///
 /// # Errors
 /// When the mirror cannot be read.
@@ -67,16 +81,27 @@ pub async fn take(
     provider: &impl PaymentProvider,
     fetched: &Value,
 ) -> Result<Commit, Failure> {
-    let Some((id, mut object)) = provider.read(fetched) else { return Ok(Commit::new()) };
-    let mut commit = Commit::new();
-    if let Object::Dispute(it) = &mut object
-        && it.payment.is_none()
-    {
-        let (payment, more) = disputed(at, account, provider, fetched).await?;
-        it.payment = payment;
-        commit = more;
+    let Some((id, object)) = provider.read(fetched) else { return Ok(Commit::new()) };
+    let known = store::find_object(at, &account.id, &id).await?;
+    let (object, more) = whole(at, account, provider, fetched, object).await?;
+    Ok(more.and(change(account, &id, known, object, at.now())))
+}
+
+/// The object with what it does not say itself: a dispute's payment.
+async fn whole(
+    at: &impl Tenant,
+    account: &Account,
+    provider: &impl PaymentProvider,
+    fetched: &Value,
+    object: Object,
+) -> Result<(Object, Commit), Failure> {
+    match object {
+        Object::Dispute(it) if it.payment.is_none() => {
+            let (payment, more) = disputed(at, account, provider, fetched).await?;
+            Ok((Object::Dispute(Dispute { payment, ..it }), more))
+        }
+        other => Ok((other, Commit::new())),
     }
-    Ok(commit.and(change(at, account, &id, object).await?))
 }
 
 /// Our id of the payment that a dispute is of: the mirror knows it, or the provider does.
@@ -89,12 +114,9 @@ async fn disputed(
     let Some(id) = dispute.get("payment_intent").and_then(Value::as_str) else {
         return Ok((None, Commit::new()));
     };
-    let known = match store::find_object(at, &account.id, id).await? {
-        Some((Object::Payment(it), _)) => it.payment,
-        _ => None,
-    };
-    if known.is_some() {
-        return Ok((known, Commit::new()));
+    let known = store::find_object(at, &account.id, id).await?;
+    if let Some((Object::Payment(Payment { payment: Some(it), .. }), _)) = &known {
+        return Ok((Some(it.clone()), Commit::new()));
     }
     let fetched = provider.fetch(at, "payment_intent", id).await.map_err(failure)?;
     let Some((id, object)) = provider.read(&fetched) else { return Ok((None, Commit::new())) };
@@ -102,42 +124,33 @@ async fn disputed(
         Object::Payment(it) => it.payment.clone(),
         _ => None,
     };
-    Ok((payment, change(at, account, &id, object).await?))
+    Ok((payment, change(account, &id, known, object, at.now())))
 }
 
-/// What is written for an object that is known now.
-///
-/// # Errors
-/// When the mirror cannot be read.
-pub async fn change(
-    at: &impl Tenant,
+/// What is written for an object that is `known`, with its version, now that it was fetched.
+fn change(
     account: &Account,
     id: &str,
-    object: Object,
-) -> Result<Commit, PortError> {
-    let known = store::find_object(at, &account.id, id).await?;
-    let (before, version) = match known {
-        Some((object, version)) => (Some(object), version),
-        None => (None, 0),
-    };
-    let after = mirror::merged(before.clone(), object);
-    if before.as_ref() == Some(&after) {
-        return Ok(Commit::new());
+    known: Option<(Object, i64)>,
+    fetched: Object,
+    now: Timestamp,
+) -> Commit {
+    // Where our engine keeps subscriptions, the provider's are nobody's. They are not mirrored
+    // either, so that all of them are news when the account is to mirror them.
+    if matches!(fetched, Object::Subscription(_)) && account.mode == Mode::Engine {
+        return Commit::new();
     }
-    let facts = mirror::facts(id, before.as_ref(), &after);
-    let mut commit = store::put_object(&account.id, id, &after, version + 1, at.now());
+    let (before, version) = known.map_or((None, 0), |(it, version)| (Some(it), version));
+    let Some((after, facts)) = mirror::news(id, before.as_ref(), fetched) else {
+        return Commit::new();
+    };
+    let mut commit = store::put_object(&account.id, id, &after, version + 1, now);
     if let Object::Customer(it) = &after
         && let Some(customer) = &it.customer
     {
         commit = commit.and(store::put_customer(&account.id, customer, id));
     }
-    let told = facts.into_iter().filter(|it| is_told(account, it));
-    Ok(told.fold(commit, |commit, it| commit.entry(entry(account, it))))
-}
-
-/// Subscriptions of the provider's are told only where they are mirrored.
-fn is_told(account: &Account, it: &Fact) -> bool {
-    it.action != "subscription.mirrored" || account.mode == Mode::Mirror
+    facts.into_iter().fold(commit, |commit, it| commit.entry(entry(account, it)))
 }
 
 /// The entry that tells a fact.

@@ -6,7 +6,8 @@ use crate::{
     account::{Account, AccountChange, NewAccount},
     collect::{MadeSetup, NewSetup},
     incoming::{StoredEvent, Taken},
-    reconcile::{Drift, Look, Replay},
+    reconcile::{Drift, Look},
+    replay::Replay,
 };
 
 /// All operations of this function.

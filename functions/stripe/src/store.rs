@@ -7,7 +7,7 @@ use shared::{
 };
 
 use crate::{
-    account::Account,
+    account::{ACCOUNTS_MAX, Account},
     incoming::{EventState, StoredEvent},
     mirror::Object,
     reconcile::{Drift, Look},
@@ -19,7 +19,10 @@ const LIST_ACCOUNTS: &str = "
     select body, sealed, version from payment_accounts
     where tenant = ?1 and id > ?2 order by id limit ?3";
 const INSERT_ACCOUNT: &str = "
-    insert into payment_accounts (tenant, id, body, sealed, version) values (?1, ?2, ?3, ?4, ?5)";
+    insert into payment_accounts (tenant, id, body, sealed, version)
+    select ?1, ?2, ?3, ?4, ?5
+    where (select count(*) from payment_accounts where tenant = ?1) < ?6";
+const COUNT_ACCOUNTS: &str = "select count(*) from payment_accounts where tenant = ?1";
 const UPDATE_ACCOUNT: &str = "
     update payment_accounts set body = ?3, sealed = ?4, version = ?5
     where tenant = ?1 and id = ?2 and version = ?5 - 1";
@@ -103,9 +106,21 @@ fn read_account(row: Row) -> Result<Account, PortError> {
     Ok(Account { sealed: sealed.text()?, version: version.integer()?, ..it })
 }
 
+/// Keeps a new account, unless there are as many as there may be.
 pub fn insert_account(it: &Account) -> Commit {
-    let params = [(&it.id).into(), (&json!(it)).into(), (&it.sealed).into(), it.version.into()];
+    let params = [
+        (&it.id).into(),
+        (&json!(it)).into(),
+        (&it.sealed).into(),
+        it.version.into(),
+        ACCOUNTS_MAX.into(),
+    ];
     Commit::new().write_one(INSERT_ACCOUNT, params)
+}
+
+pub async fn count_accounts(at: &impl Tenant) -> Result<i64, PortError> {
+    let rows = at.query(COUNT_ACCOUNTS, []).await?;
+    rows.into_iter().next().map_or(Ok(0), |row| row.columns().and_then(|[it]| it.integer()))
 }
 
 /// Writes the account, unless the one before is no longer the version before.

@@ -1,13 +1,14 @@
 //! Stripe, as a payment provider: REST with form-encoded bodies.
 //! Source: docs.stripe.com/api.
 
+mod amount;
 mod client;
 pub mod event;
 mod read;
 #[cfg(test)]
 mod tests;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::ports::Tenant;
 
 use crate::{
@@ -56,7 +57,7 @@ impl Stripe {
 
 impl PaymentProvider for Stripe {
     async fn charge(&self, at: &impl Tenant, it: &Charge) -> Result<Value, CallError> {
-        let amount = it.amount.to_string();
+        let amount = amount::to_stripe(it.amount, &it.currency)?.to_string();
         let currency = it.currency.to_ascii_lowercase();
         let mut form = vec![
             ("amount", amount.as_str()),
@@ -78,8 +79,23 @@ impl PaymentProvider for Stripe {
         self.post(at, "/v1/payment_intents", &form, &it.payment).await
     }
 
+    async fn charged(&self, at: &impl Tenant, payment: &str) -> Result<Option<Value>, CallError> {
+        if !event::is_plain(payment) {
+            return Err(CallError::Refused("an id has letters, digits and _ only".to_owned()));
+        }
+        let query = format!("metadata['payment']:'{payment}'");
+        let query = [("query", query.as_str()), ("limit", "1")];
+        let found = self.get(at, "/v1/payment_intents/search", &query).await?;
+        let first = found.get("data").and_then(Value::as_array).and_then(|it| it.first());
+        // The search is behind by up to a minute; what it found is read as it is.
+        match first.and_then(|it| it.get("id")).and_then(Value::as_str) {
+            Some(id) => self.payment(at, id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn refund(&self, at: &impl Tenant, it: &Refund) -> Result<Value, CallError> {
-        let amount = it.amount.to_string();
+        let amount = amount::to_stripe(it.amount, &it.currency)?.to_string();
         let form = [
             ("payment_intent", it.reference.as_str()),
             ("amount", amount.as_str()),
@@ -89,12 +105,30 @@ impl PaymentProvider for Stripe {
         self.payment(at, &it.reference).await
     }
 
+    async fn refunded(&self, at: &impl Tenant, it: &Refund) -> Result<Option<Value>, CallError> {
+        let query = [("payment_intent", it.reference.as_str()), ("limit", PAGE)];
+        let found = self.get(at, "/v1/refunds", &query).await?;
+        let all = found.get("data").and_then(Value::as_array).into_iter().flatten();
+        let id = |it: &Value| read::metadata(it, "refund");
+        match all.filter_map(id).any(|id| id == it.refund) {
+            true => self.payment(at, &it.reference).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     async fn fetch(&self, at: &impl Tenant, kind: &str, id: &str) -> Result<Value, CallError> {
         match kind {
             "payment_intent" => self.payment(at, id).await,
             "customer" => {
                 let expand = [("expand[]", "invoice_settings.default_payment_method")];
                 self.get(at, &format!("/v1/customers/{id}"), &expand).await
+            }
+            event::ENTITLEMENTS => {
+                let query = [("customer", id), ("limit", PAGE)];
+                let found = self.get(at, "/v1/entitlements/active_entitlements", &query).await?;
+                // It has no id of its own at the provider.
+                let items = found.get("data").cloned().unwrap_or_default();
+                Ok(json!({"id": format!("{id}:entitlements"), "object": kind, "items": items}))
             }
             _ => match event::path(kind, id) {
                 Some(path) => self.get(at, &path, &[]).await,

@@ -21,6 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How many calls an account makes: Stripe takes 100 a second in live mode and 25 in test mode.
 const CALLS: Rate = Rate { limit: 20, period: Duration::from_secs(1) };
+/// How long a call that is held back waits at least.
+const HELD_MIN: Duration = Duration::from_secs(1);
 /// The longest wait that Stripe can ask for, in seconds.
 const RETRY_AFTER_MAX: u64 = 3_600;
 
@@ -63,8 +65,7 @@ impl Stripe {
         match at.admit(&format!("payments:{}", self.account), CALLS).await {
             Ok(Admission::Admitted) => {}
             Ok(Admission::Refused(wait)) => {
-                let (why, after) = ("too many calls at once".to_owned(), Some(wait.as_secs() + 1));
-                return Err(CallError::Later { why, after });
+                return Err(CallError::Held(wait.max(HELD_MIN)));
             }
             Err(err) => return Err(later(err)),
         }
@@ -133,6 +134,10 @@ pub(super) fn understood(answer: &HttpResponse) -> Result<Value, CallError> {
         StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => {
             Err(CallError::Later { why, after: retry_after(answer) })
         }
+        // A key can be mended, and what became of the first call with our key is not known: both are
+        // no word on the payment.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(later(why)),
+        _ if text("type").as_deref() == Some("idempotency_error") => Err(later(why)),
         it if it.is_server_error() => Err(CallError::Later { why, after: retry_after(answer) }),
         _ => Err(CallError::Refused(why)),
     }

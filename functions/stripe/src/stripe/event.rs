@@ -21,6 +21,9 @@ pub struct Hint {
     pub object: Option<(String, String)>,
 }
 
+/// What a customer may use. It is fetched by the customer's id.
+pub const ENTITLEMENTS: &str = "entitlements.active_entitlement_summary";
+
 /// Reads an event, a snapshot or a thin one (`v2.core.event`). `None` when it is neither.
 pub fn hint(event: &Value) -> Option<Hint> {
     let text = |name: &str| event.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -62,6 +65,7 @@ fn object(it: &Value) -> Option<(String, String)> {
                 (None, customer) => known("customer", &customer?),
             }
         }
+        ENTITLEMENTS => known(ENTITLEMENTS, &text("customer")?),
         kind => known(kind, &text("id")?),
     }
 }
@@ -73,9 +77,13 @@ pub(super) fn id_of(it: &Value) -> Option<String> {
 }
 
 fn known(kind: &str, id: &str) -> Option<(String, String)> {
+    (is_plain(id) && path(kind, id).is_some()).then(|| (kind.to_owned(), id.to_owned()))
+}
+
+/// Whether this can be an id: it goes into addresses and queries.
+pub(super) fn is_plain(id: &str) -> bool {
     let plain = id.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
-    let fits = plain && !id.is_empty() && id.len() <= 255;
-    (fits && path(kind, id).is_some()).then(|| (kind.to_owned(), id.to_owned()))
+    plain && (1..=255).contains(&id.len())
 }
 
 /// Where an object of this kind is fetched.
@@ -90,6 +98,8 @@ pub fn path(kind: &str, id: &str) -> Option<String> {
         "product" => "products",
         "price" => "prices",
         "invoice_payment" => "invoice_payments",
+        "tax_id" => "tax_ids",
+        ENTITLEMENTS => "entitlements/active_entitlements",
         _ => return None,
     };
     Some(format!("/v1/{list}/{id}"))

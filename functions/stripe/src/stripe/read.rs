@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::event::id_of;
+use super::{amount::from_stripe, event::id_of};
 use crate::mirror::{Customer, Dispute, DisputeState, Item, Object, Payment, Subscription};
 
-/// What an object says, and its id. A deleted one says what it said last, so it is nothing.
+/// What an object says, and its id. A customer that was deleted has no method any more.
 pub fn read(it: &Value) -> Option<(String, Object)> {
     let id = text(it, "id")?;
     let kind = text(it, "object")?;
     let object = match kind.as_str() {
         "payment_intent" => Object::Payment(payment(it)),
         "dispute" => Object::Dispute(dispute(it)),
-        "customer" if it.get("deleted").is_none() => Object::Customer(customer(it)),
+        "customer" => Object::Customer(customer(it)),
         "subscription" => Object::Subscription(subscription(it)),
         _ => Object::Other { object: kind, body: it.clone() },
     };
@@ -29,7 +29,7 @@ fn number(it: &Value, name: &str) -> Option<i64> {
     it.get(name).and_then(Value::as_i64)
 }
 
-fn metadata(it: &Value, name: &str) -> Option<String> {
+pub(super) fn metadata(it: &Value, name: &str) -> Option<String> {
     text(it.get("metadata")?, name)
 }
 
@@ -37,10 +37,18 @@ fn currency(it: &Value) -> String {
     text(it, "currency").unwrap_or_default().to_ascii_uppercase()
 }
 
+fn amount(it: &Value, currency: &str) -> i64 {
+    from_stripe(number(it, "amount").unwrap_or(0), currency)
+}
+
 fn payment(it: &Value) -> Payment {
     let status = text(it, "status").unwrap_or_default();
+    let currency = currency(it);
     let charge = it.get("latest_charge").filter(|it| it.is_object());
-    let balance = charge.and_then(|it| it.get("balance_transaction"));
+    // The fee is of the currency that is settled in: of another one it is no part of this payment.
+    let settled = charge.and_then(|it| it.get("balance_transaction"));
+    let is_ours = |it: &&Value| it.get("currency").is_none() || self::currency(it) == currency;
+    let fee = settled.filter(is_ours).and_then(|it| number(it, "fee"));
     let refused = it.get("last_payment_error").filter(|it| it.is_object()).map(|it| {
         let code = text(it, "decline_code").or(text(it, "code"));
         // An attempt is told by its charge; without one, by what was wrong.
@@ -48,29 +56,36 @@ fn payment(it: &Value) -> Payment {
         let code = code.unwrap_or_else(|| "declined".to_owned());
         (attempt.unwrap_or_else(|| code.clone()), code)
     });
+    let cancelled = || {
+        let why = text(it, "cancellation_reason").unwrap_or_else(|| "canceled".to_owned());
+        (status == "canceled").then(|| ("canceled".to_owned(), why))
+    };
     let redirect = it.get("next_action").and_then(|it| it.get("redirect_to_url"));
     Payment {
         payment: metadata(it, "payment"),
-        amount: number(it, "amount").unwrap_or(0),
-        currency: currency(it),
+        amount: amount(it, &currency),
         succeeded: status == "succeeded",
         needs_action: status == "requires_action",
         action: redirect.and_then(|it| text(it, "url")),
-        refused: refused.filter(|_| status != "requires_action"),
-        fee: balance.and_then(|it| number(it, "fee")),
-        refunds: charge.map(refunds).unwrap_or_default(),
+        // What was cancelled is paid no more, whatever was refused before.
+        refused: cancelled().or(refused.filter(|_| status != "requires_action")),
+        fee: fee.map(|it| from_stripe(it, &currency)),
+        refunds: charge.map(|it| refunds(it, &currency)).unwrap_or_default(),
+        currency,
+        ..Payment::default()
     }
 }
 
 /// The refunds of a charge that are done.
-fn refunds(charge: &Value) -> BTreeMap<String, (i64, Option<String>)> {
+fn refunds(charge: &Value, currency: &str) -> BTreeMap<String, (i64, Option<String>)> {
     let all = charge.get("refunds").and_then(|it| it.get("data")).and_then(Value::as_array);
     let done = |it: &&Value| text(it, "status").as_deref() == Some("succeeded");
-    let one = |it: &Value| Some((text(it, "id")?, (number(it, "amount")?, metadata(it, "refund"))));
+    let one = |it: &Value| Some((text(it, "id")?, (amount(it, currency), metadata(it, "refund"))));
     all.into_iter().flatten().filter(done).filter_map(one).collect()
 }
 
 fn dispute(it: &Value) -> Dispute {
+    let currency = currency(it);
     let state = match text(it, "status").unwrap_or_default().as_str() {
         "warning_needs_response" | "warning_under_review" | "warning_closed" => DisputeState::Asked,
         "won" => DisputeState::Won,
@@ -80,8 +95,8 @@ fn dispute(it: &Value) -> Dispute {
     Dispute {
         // The metadata is the payment's only where somebody copied it; `fetch` adds it.
         payment: metadata(it, "payment"),
-        amount: number(it, "amount").unwrap_or(0),
-        currency: currency(it),
+        amount: amount(it, &currency),
+        currency,
         state,
     }
 }
