@@ -290,6 +290,13 @@ fn mirrored_subscriptions_and_methods_are_told(host: &Host) {
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
 
+    let plan = json!({"title": "Pro", "currency": "EUR", "mirrors": ["prod_1"],
+        "features": {"sso": true}, "prices": [{"name": "base", "basis": {"kind": "recurring"},
+        "model": {"model": "flat", "amount": 1000}}]});
+    shop.send("PUT", "/v1/billing/plans/pro", plan);
+    let party = json!({"name": "Tea GmbH", "country": "DE"});
+    shop.send("PUT", "/v1/billing/entities/default", json!({"party": party}));
+    shop.pays_by("pm_1");
     shop.fake.put(read("subscription-basil"), Some("customer.subscription.updated"));
     shop.fake.put(read("customer"), Some("customer.updated"));
     for event in shop.fake.events() {
@@ -300,6 +307,15 @@ fn mirrored_subscriptions_and_methods_are_told(host: &Host) {
 
     assert_eq!(shop.told("subscription.mirrored"), 1);
     assert_eq!(shop.told("payment_method.changed"), 1);
+    // It grants what one of ours would, and is changed at the provider only.
+    let path = "/v1/billing/customers/acme/entitlements";
+    let granted = shop.until(path, |it| it["plan"] == "pro");
+    assert_eq!((&granted["seats"], &granted["features"]["sso"]), (&json!(3), &json!(true)));
+    let all = shop.get("/v1/billing/subscriptions").json();
+    let id = all["items"][0]["id"].as_str().unwrap().to_owned();
+    let cancel = format!("/v1/billing/subscriptions/{id}/cancel");
+    assert_eq!(shop.host.ask("POST", &cancel, &shop.key, &json!({})).status, 409);
+    assert_eq!(shop.get("/v1/billing/invoices").json()["items"], json!([]));
 }
 
 /// Plays one on the host in memory, and on each runtime that is asked for.

@@ -284,7 +284,7 @@ async fn failed(
     };
     let commit = store::update_payment(&before, &after);
     if bill.state == BillState::Draft {
-        return Ok(commit.and(subscription::change::fell_through(at, bill, &attempt).await?));
+        return Ok(commit.and(subscription::effect::fell_through(at, bill, &attempt).await?));
     }
     let mut bill = bill;
     bill.version += 1;

@@ -149,7 +149,7 @@ pub async fn settled(at: &impl Tenant, bill: &Bill) -> Result<Commit, Problem> {
     if let Some(change) = &bill.applies
         && before.awaiting_payment.as_deref() == Some(bill.id.as_str())
     {
-        return subscription::change::take_effect(at, &before, change, bill).await;
+        return subscription::effect::take_effect(at, &before, change, bill).await;
     }
     let action = match before.state {
         // What was taken back was not paid.

@@ -11,7 +11,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{Cancellation, State, Subscription, answer, create, cycle, find, renew};
+use super::{Cancellation, State, Subscription, answer, create, cycle, ours, renew};
 use crate::{
     bill::{
         BillKind, BillState, close,
@@ -47,7 +47,7 @@ pub struct NewCancellation {
 /// Cancels it. Cancelling again replaces what was said before.
 pub async fn cancel(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let new: NewCancellation = call.json()?;
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.state == State::Cancelled {
         return Err(wrong_state("it has ended already"));
     }
@@ -185,7 +185,7 @@ async fn unused(
 
 /// Takes a cancellation back that has not come yet.
 pub async fn keep(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.state == State::Cancelled || before.cancellation.is_none() {
         return Err(wrong_state("only what is cancelled and has not ended yet goes on"));
     }
@@ -198,7 +198,7 @@ pub async fn keep(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 
 /// Lets it rest: nothing is charged and nothing granted until it is resumed.
 pub async fn pause(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if !matches!(before.state, State::Active | State::PastDue | State::Unpaid) {
         return Err(wrong_state("only a subscription that runs can pause"));
     }
@@ -214,7 +214,7 @@ pub async fn pause(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 /// Lets it go on. Within the period that was charged nothing is charged again; after it a new
 /// period begins now.
 pub async fn resume(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.state != State::Paused {
         return Err(wrong_state("it does not rest"));
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Commit, Draft, Id, Timestamp},
+    domain::{Commit, Timestamp},
     http::{Response, StatusCode, json as json_response},
     ports::Tenant,
     problem::Problem,
@@ -11,12 +11,13 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{CARRIED_MAX, Pending, State, Subscription, answer, create, cycle, find, renew};
+use super::{
+    CARRIED_MAX, Pending, State, Subscription, answer, create,
+    effect::{Effect, applied},
+    ours, renew,
+};
 use crate::{
-    bill::{
-        Bill, BillKind, BillState, FailedAttempt, close, credit::wrong_state, draft,
-        line::BillLine, pay,
-    },
+    bill::{Bill, BillKind, close, credit::wrong_state, draft, line::BillLine, pay},
     customer::Collection,
     period::{Anchor, Period},
     plan::Plan,
@@ -67,15 +68,6 @@ struct Planned {
     bill: Option<Bill>,
 }
 
-/// A change that takes effect.
-struct Effect<'a> {
-    change: &'a Pending,
-    plan: &'a Plan,
-    /// What has been paid for a whole period then.
-    paid: i64,
-    from: Timestamp,
-}
-
 impl Planned {
     fn effect(&self, from: Timestamp) -> Effect<'_> {
         Effect { change: &self.pending, plan: &self.plan, paid: self.paid, from }
@@ -84,7 +76,7 @@ impl Planned {
 
 /// Says what a change would come to.
 pub async fn preview(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let it = find(at, call).await?;
+    let it = ours(at, call).await?;
     let parties = close::Parties::of(at, &it.customer).await?;
     let planned = plan(at, &it, &parties, &call.json()?).await?;
     Ok(json_response(StatusCode::OK, &shown(&it, planned)))
@@ -106,7 +98,7 @@ fn signed(bill: &Bill) -> (i64, i64) {
 /// Changes it: at once, with the payment, with the next invoice, or with the next period.
 pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let asked: SubscriptionChange = call.json()?;
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.awaiting_payment.is_some() {
         return Err(wrong_state("a change waits for its payment: read it again in a minute"));
     }
@@ -136,7 +128,7 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 
 /// Forgets a change that is planned for the next period.
 pub async fn forget(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.pending.is_none() {
         return Err(wrong_state("no change is planned"));
     }
@@ -145,7 +137,7 @@ pub async fn forget(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     at.answer(commit, answer(StatusCode::OK, &after), Problem::changed_meanwhile).await
 }
 
-async fn write(
+pub(super) async fn write(
     at: &impl Tenant,
     before: &Subscription,
     after: &mut Subscription,
@@ -246,7 +238,7 @@ async fn check(
 }
 
 /// What a plan costs in a whole period, coupons taken off.
-async fn side(
+pub(super) async fn side(
     at: &impl Tenant,
     it: &Subscription,
     plan: &Plan,
@@ -318,77 +310,4 @@ async fn charged(
     let collected = pay::collect(at, parties, &bill)?;
     let applied = applied(at, before, after, &effect).await?;
     Ok(prepaid.and(numbered).and(collected).and(store::insert_bill(&bill)).and(applied))
-}
-
-/// What is written when a change takes effect. What the meters of another plan counted until then
-/// is invoiced by the prices of then.
-async fn applied(
-    at: &impl Tenant,
-    before: &Subscription,
-    after: &mut Subscription,
-    effect: &Effect<'_>,
-) -> Result<Commit, Problem> {
-    let old = renew::plan(at, &before.plan, before.plan_version).await?;
-    let turn = cycle::changed_at(after, effect.change, effect.plan, effect.from);
-    let turn = turn.ok_or_else(|| Problem::unfitting("plan", "too far away"))?;
-    *after = turn.after;
-    let mut commit = Commit::new();
-    if let Some(metered) = turn.metered.filter(|_| cycle::is_metered(&old)) {
-        let parties = close::Parties::of(at, &before.customer).await?;
-        let mut bill = draft::begin(at, &parties.customer, before.currency)?;
-        bill.subscription = Some(before.id.clone());
-        bill.period = Some(metered);
-        bill.coupons = draft::coupons(at, before).await?;
-        bill.awaiting = draft::questions(at, &old, metered)?;
-        commit = draft::write(at, &parties.entity, bill);
-    }
-    if after.state != State::Trialing {
-        after.charged = effect.paid;
-    }
-    Ok(commit.and(write(at, before, after, turn.action).await?))
-}
-
-/// What follows when the invoice of a change is paid.
-///
-/// # Errors
-/// When something cannot be read.
-pub async fn take_effect(
-    at: &impl Tenant,
-    before: &Subscription,
-    change: &Pending,
-    bill: &Bill,
-) -> Result<Commit, Problem> {
-    let mut after = Subscription { awaiting_payment: None, ..before.clone() };
-    if before.state == State::Cancelled {
-        return Ok(Commit::new());
-    }
-    let plan = renew::plan(at, &change.plan, change.plan_version).await?;
-    let from = bill.period.map_or(at.now(), |it| it.from).max(before.metered_from);
-    let side = side(at, before, &plan, change.seats).await?;
-    let paid = side.items.iter().map(|it| it.amount).sum();
-    applied(at, before, &mut after, &Effect { change, plan: &plan, paid, from }).await
-}
-
-/// What follows when the payment of a change failed: everything stays as it was.
-///
-/// # Errors
-/// When something cannot be read.
-pub async fn fell_through(
-    at: &impl Tenant,
-    bill: Bill,
-    attempt: &FailedAttempt,
-) -> Result<Commit, Problem> {
-    let released = crate::wallet::release(at, &bill.customer, bill.currency, &bill.wallet).await?;
-    let mut dropped = Bill { state: BillState::Void, version: bill.version + 1, ..bill };
-    dropped.failures.push(attempt.clone());
-    dropped.wallet.clear();
-    let subject = Id::trusted(dropped.id.clone());
-    let entry = Draft::new("invoice.dropped", &subject).with(json!({"code": attempt.code}));
-    let commit = released.and(store::update_bill(&dropped)).entry(entry);
-    let Some(before) = pay::subscription_of(at, &dropped).await? else { return Ok(commit) };
-    if before.awaiting_payment.as_deref() != Some(dropped.id.as_str()) {
-        return Ok(commit);
-    }
-    let mut after = Subscription { awaiting_payment: None, ..before.clone() };
-    Ok(commit.and(write(at, &before, &mut after, "subscription.change_failed").await?))
 }

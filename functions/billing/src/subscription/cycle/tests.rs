@@ -72,6 +72,7 @@ fn plan(name: &str, unit: Unit, count: u32, meters: bool) -> Plan {
         seats: None,
         features: BTreeMap::new(),
         usage_plan: None,
+        mirrors: Vec::new(),
         version: 1,
         created_at: Timestamp(0),
     }
@@ -113,6 +114,7 @@ fn begun(plan: &Plan, now: Timestamp, zone: Zone, trial_days: i64) -> Subscripti
         grace_until: None,
         paused_at: None,
         ended_at: None,
+        mirrored: None,
         created_at: now,
         version: 1,
     }

@@ -12,16 +12,19 @@ use shared::{
     route::{Call, Route},
 };
 
-/// It answers by the method: `ok` pays, `flaky` pays at the third time, `stolen` never does.
+/// It answers by the method: `ok` pays, `flaky` pays at the third time, `stolen` never does, `slow`
+/// pays when it is asked for something else.
 pub struct Bank;
 
 thread_local! {
     static TRIES: RefCell<BTreeMap<String, u32>> = RefCell::default();
+    static SLOW: RefCell<Vec<Draft>> = RefCell::default();
 }
 
 /// Forgets which payments were tried.
 pub fn forget() {
-    TRIES.with_borrow_mut(BTreeMap::clear);
+    TRIES.take();
+    SLOW.take();
 }
 
 impl Function for Bank {
@@ -40,8 +43,17 @@ impl Function for Bank {
     }
 
     async fn follow(_: &str, _: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
-        Ok(entries.iter().fold(Commit::new(), |commit, it| commit.entry(answer(it))))
+        Ok(entries.iter().flat_map(answers).fold(Commit::new(), Commit::entry))
     }
+}
+
+fn answers(asked: &Entry) -> Vec<Draft> {
+    let mut said = SLOW.take();
+    match asked.data["method"].as_str() {
+        Some("slow") => SLOW.set(vec![answer(asked)]),
+        _ => said.push(answer(asked)),
+    }
+    said
 }
 
 fn answer(asked: &Entry) -> Draft {
