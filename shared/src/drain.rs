@@ -55,14 +55,6 @@ const NEXT_OF: &str = "
     where tenant = ?1 and state = 'waiting' and function = ?2
     order by due_at_ms limit ?3";
 
-/// A follower that has not read all of the log: what it makes of the rest may be due before the
-/// clock's next moment.
-const BEHIND: &str = "
-    select follower from cursors
-    where tenant = ?1 and sequence < (
-      select coalesce(max(l.sequence), 0) from log l where l.tenant = ?1)
-    limit 1";
-
 const CLOCK: &str = "select now_ms, target_ms from clocks where tenant = ?1";
 const MOVE_CLOCK: &str = "update clocks set now_ms = ?3 where tenant = ?1 and now_ms = ?2";
 
@@ -225,20 +217,13 @@ async fn follow<F: Function, E: Edge, S: Store>(
 }
 
 /// Moves a test clock that is on its way to the next job, or to where it is going. Says whether
-/// it moved. While another function has work that is due, or has not followed the log to its end,
-/// the clock waits for it.
+/// it moved. While another function has work that is due, the clock waits for it.
 async fn move_clock<E: Edge, S: Store>(open: &Open<E, S>) -> Result<bool, PortError> {
     let rows = open.query(CLOCK, []).await?;
     let Some(row) = rows.into_iter().next() else { return Ok(false) };
     let [now, target] = row.columns()?;
     let (now, target) = (now.timestamp()?, target.timestamp()?);
     if now >= target {
-        return Ok(false);
-    }
-    if let Some(row) = open.query(BEHIND, []).await?.into_iter().next() {
-        let [function] = row.columns()?;
-        let at = open.edge().now() + CLOCK_PERIOD;
-        open.store().wake(vec![Wake { function: function.text()?, at }]).await?;
         return Ok(false);
     }
     let next = open.query(NEXT, []).await?.into_iter().next().map(waiting).transpose()?;

@@ -74,7 +74,6 @@ impl TestClock {
 pub async fn get(at: &impl ports::Tenant) -> Result<Response, Problem> {
     let mut clock = TestClock::of(store::find_clock(at).await?, at.now());
     let due = store::next_due(at).await?.is_some_and(|due| due <= at.now());
-    let due = due || store::is_followed_late(at).await?;
     if due && matches!(clock.status, Status::Ready) {
         clock.status = Status::Advancing;
     }
@@ -96,8 +95,7 @@ pub async fn advance(at: &impl ports::Tenant, advance: Advance) -> Result<Respon
         return Err(Problem::unfitting("to", "at most ten years at once"));
     }
     // With nothing due on the way it is there at once.
-    let idle = store::next_due(at).await?.is_none_or(|due| due > advance.to)
-        && !store::is_followed_late(at).await?;
+    let idle = store::next_due(at).await?.is_none_or(|due| due > advance.to);
     let shows = if idle { advance.to } else { now };
     let hands = Hands { now: shows, target: advance.to };
     let clock = TestClock::of(Some(hands), now);

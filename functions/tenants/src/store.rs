@@ -99,11 +99,6 @@ const PUT_CLOCK: &str = "
     insert into clocks (tenant, now_ms, target_ms) values (?1, ?3, ?4)
     on conflict (tenant) do update set now_ms = excluded.now_ms, target_ms = excluded.target_ms
       where clocks.now_ms = ?2";
-const FOLLOWED_LATE: &str = "
-    select follower from cursors
-    where tenant = ?1 and sequence < (
-      select coalesce(max(l.sequence), 0) from log l where l.tenant = ?1)
-    limit 1";
 const NEXT_DUE: &str = "
     select due_at_ms from jobs where tenant = ?1 and state = 'waiting' order by due_at_ms limit 1";
 
@@ -383,11 +378,6 @@ pub fn put_clock(read: Timestamp, now: Timestamp, target: Timestamp) -> Commit {
 pub async fn next_due(at: &impl ports::Tenant) -> Result<Option<Timestamp>, PortError> {
     let rows = at.query(NEXT_DUE, []).await?;
     rows.into_iter().next().map(|row| row.columns().and_then(|[due]| due.timestamp())).transpose()
-}
-
-/// Whether somebody who follows the log has not read all of it.
-pub async fn is_followed_late(at: &impl ports::Tenant) -> Result<bool, PortError> {
-    Ok(!at.query(FOLLOWED_LATE, []).await?.is_empty())
 }
 
 fn impossible(what: &str) -> PortError {
