@@ -38,6 +38,8 @@ const CLOCK_PERIOD: Duration = Duration::from_secs(1);
 /// How many waiting jobs are looked at to find the next moment. All but the leased ones of them
 /// are due, or say when they are.
 const NEXT_MAX: u32 = 32;
+/// How often a follower takes them in a row because what it wrote was a conflict.
+const CONFLICTS_MAX: u32 = 8;
 /// How many entries a follower takes at once.
 const FOLLOW_MAX: u32 = 100;
 
@@ -195,6 +197,22 @@ async fn follow<F: Function, E: Edge, S: Store>(
     if words.is_empty() {
         return Ok(false);
     }
+    for _ in 0..CONFLICTS_MAX {
+        match take_in::<F, _, _>(open, name, words).await {
+            // Another drain took them in, or a request changed what was read: it is read again.
+            Err(CommitError::Conflict) => {}
+            Err(CommitError::Port(err)) => return Err(err),
+            Ok(followed) => return Ok(followed),
+        }
+    }
+    Err(PortError::new("log", "what a follower writes is a conflict"))
+}
+
+async fn take_in<F: Function, E: Edge, S: Store>(
+    open: &Open<E, S>,
+    name: &str,
+    words: &[&str],
+) -> Result<bool, CommitError> {
     let rows = open.query(CURSOR, [name.into()]).await?;
     let cursor = match rows.into_iter().next() {
         Some(row) => row.columns().and_then(|[it]| it.integer())?,
@@ -208,12 +226,7 @@ async fn follow<F: Function, E: Edge, S: Store>(
         false => F::follow(name, open, &entries).await?,
     };
     let commit = commit.write_one(MOVE_CURSOR, [name.into(), cursor.into(), last.into()]);
-    match open.commit(commit).await {
-        Ok(()) => Ok(true),
-        // Another drain took them in.
-        Err(CommitError::Conflict) => Ok(false),
-        Err(CommitError::Port(err)) => Err(err),
-    }
+    open.commit(commit).await.map(|()| true)
 }
 
 /// Moves a test clock that is on its way to the next job, or to where it is going. Says whether

@@ -18,6 +18,9 @@ const LEASE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How many jobs are worked at the same time.
 const BATCH: u32 = 8;
+/// How often a job is worked in a row because what it wrote was a conflict: each of those that are
+/// worked with it may have been before it.
+const CONFLICTS_MAX: u32 = BATCH;
 /// The longest reason that is kept beside a failed job, in characters.
 const REASON_CHARS_MAX: usize = 500;
 
@@ -33,6 +36,7 @@ const LEASE_ONE: &str = "
     update jobs set lease = ?3, leased_until_ms = ?4, attempts = attempts + 1, told = 0
     where tenant = ?1 and id = ?2 and state = 'waiting' and lease is null
     returning id, kind, body, due_at_ms, attempts";
+const HELD: &str = "select 1 from jobs where tenant = ?1 and id = ?2 and lease = ?3";
 // Who was told of more while it worked goes on. The first statement takes one from `told`, so that
 // exactly one of the others finds the row.
 const END: &str = "
@@ -193,29 +197,50 @@ async fn lease_due<E: Edge, S: Store>(
     open.query(LEASE_DUE, params).await?.into_iter().map(job).collect()
 }
 
+/// Works one job until what it writes is no conflict. Another job that changed what it had read did
+/// so for good, so that what it reads now is likely still true when it writes.
 async fn work<F: Function, E: Edge, S: Store>(
     open: &Open<E, S>,
     job: &Job,
     lease: &str,
 ) -> Result<(), PortError> {
-    // A worker that dies with its job never says so: the attempts do.
-    let outcome = if job.attempts > Job::ATTEMPTS_MAX {
-        let written = F::give_up(open, job).await?;
-        Err(Failure::dead("each try ended without an answer").writing(written))
-    } else if let Some(outcome) = ingest::work::<F>(open, job).await {
-        outcome
-    } else {
-        F::work(open, job).await
-    };
-    let commit = match outcome {
-        Ok(commit) => done(open, job, lease, commit),
-        Err(failure) => failed(open, job, lease, failure)?,
-    };
-    match open.commit(commit).await {
-        Ok(()) => Ok(()),
-        Err(CommitError::Conflict) => conflicted(open, job, lease).await,
-        Err(CommitError::Port(err)) => Err(err),
+    for _ in 0..CONFLICTS_MAX {
+        let commit = match outcome::<F, _, _>(open, job).await? {
+            Ok(commit) => done(open, job, lease, commit),
+            Err(failure) => failed(open, job, lease, failure)?,
+        };
+        match open.commit(commit).await {
+            Ok(()) => return Ok(()),
+            Err(CommitError::Port(err)) => return Err(err),
+            Err(CommitError::Conflict) if is_ours(open, job, lease).await? => {}
+            Err(CommitError::Conflict) => return Ok(()), // Its lease ran out: somebody else has it.
+        }
     }
+    conflicted(open, job, lease).await
+}
+
+async fn outcome<F: Function, E: Edge, S: Store>(
+    open: &Open<E, S>,
+    job: &Job,
+) -> Result<Result<Commit, Failure>, PortError> {
+    // A worker that dies with its job never says so: the attempts do.
+    if job.attempts > Job::ATTEMPTS_MAX {
+        let written = F::give_up(open, job).await?;
+        return Ok(Err(Failure::dead("each try ended without an answer").writing(written)));
+    }
+    Ok(match ingest::work::<F>(open, job).await {
+        Some(outcome) => outcome,
+        None => F::work(open, job).await,
+    })
+}
+
+async fn is_ours<E: Edge, S: Store>(
+    open: &Open<E, S>,
+    job: &Job,
+    lease: &str,
+) -> Result<bool, PortError> {
+    let rows = open.query(HELD, [Value::from(&job.id), lease.into()]).await?;
+    Ok(!rows.is_empty())
 }
 
 fn done<E: Edge, S: Store>(open: &Open<E, S>, job: &Job, lease: &str, commit: Commit) -> Commit {
@@ -226,8 +251,8 @@ fn done<E: Edge, S: Store>(open: &Open<E, S>, job: &Job, lease: &str, commit: Co
         .write(GO_ON, [id, lease, open.time().into()])
 }
 
-/// What a job wanted to write was a conflict: it is tried again by the schedule, unless its lease
-/// ran out and somebody else has it.
+/// What a job wanted to write was a conflict, each time: it is tried again by the schedule, unless
+/// its lease ran out and somebody else has it.
 async fn conflicted<E: Edge, S: Store>(
     open: &Open<E, S>,
     job: &Job,

@@ -119,7 +119,13 @@ impl<'a> Shop<'a> {
             if claim(&found) {
                 return found;
             }
-            assert!(began.elapsed() < PATIENCE, "{path} stays {found}");
+            if began.elapsed() >= PATIENCE {
+                let jobs = self.get("/v1/jobs").json();
+                panic!(
+                    "{path} stays {found}\njobs: {jobs}\nlog: {}",
+                    self.get("/v1/log?limit=100").json()
+                );
+            }
             match self.host {
                 Host::Memory(it) => {
                     it.advance(Duration::from_secs(5));
