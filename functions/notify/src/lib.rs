@@ -1,0 +1,6 @@
+//! Notifications: who hears of what, by which channel, when, and in which words.
+//!
+//! The decisions are here and pure; nothing of them is served yet.
+
+pub mod channel;
+pub mod preference;
