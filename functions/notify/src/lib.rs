@@ -3,4 +3,10 @@
 //! The decisions are here and pure; nothing of them is served yet.
 
 pub mod channel;
+pub mod delay;
+pub mod digest;
 pub mod preference;
+pub mod quiet;
+pub mod throttle;
+#[cfg(test)]
+mod transitions;
