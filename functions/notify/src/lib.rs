@@ -8,6 +8,7 @@ pub mod delay;
 pub mod digest;
 pub mod mail;
 pub mod preference;
+pub mod push;
 pub mod quiet;
 pub mod template;
 pub mod throttle;
