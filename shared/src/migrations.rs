@@ -52,6 +52,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0019_customer_keys.sql",
     "tenant/0020_shown.sql",
     "tenant/0021_billing.sql",
+    "tenant/0026_notify.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -139,6 +140,13 @@ pub const ERASE: &[&str] = erasing![
     "billing_balances",
     "billing_sums",
     "billing_deferrals",
+    "notify_settings",
+    "notify_workflows",
+    "notify_preferences",
+    "notify_notices",
+    "notify_deliveries",
+    "notify_inbox",
+    "notify_mailbox",
 ];
 
 /// Removes a tenant from a database that it shares with others.

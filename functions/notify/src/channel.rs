@@ -28,4 +28,9 @@ impl Channel {
             Self::Push => "push",
         }
     }
+
+    /// Reads [`Channel::word`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.word() == text)
+    }
 }

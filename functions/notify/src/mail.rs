@@ -5,10 +5,10 @@
 
 use mail_builder::{
     MessageBuilder,
-    headers::{content_type::ContentType, raw::Raw},
+    headers::{address::Address as HeaderAddress, content_type::ContentType, raw::Raw},
     mime::{BodyPart, MimePart},
 };
-use shared::domain::{Id, Timestamp, sha256_hex};
+use shared::domain::{Id, Timestamp};
 use url::Url;
 
 use crate::{address::Address, template::Rendered};
@@ -64,8 +64,8 @@ impl Mail<'_> {
             MimePart::new("text/plain", BodyPart::Text(text.into())),
             MimePart::new("text/html", BodyPart::Text(html.as_str().into())),
         ];
-        // A hash, so that nothing in the parts is taken for it; a mail has no other `=_`.
-        let boundary = format!("=_{}", sha256_hex(self.id.as_str().as_bytes()));
+        // The id has 80 bits of chance that whoever wrote the words did not know.
+        let boundary = format!("=_{}", self.id);
         let kind = ContentType::new("multipart/alternative").attribute("boundary", boundary);
         let message = MessageBuilder::new()
             .from(shown(self.from))
@@ -94,9 +94,11 @@ impl Mail<'_> {
     }
 }
 
-fn shown(it: &Mailbox) -> (String, String) {
-    let name = it.name.iter().flat_map(|it| it.chars()).filter(|it| !it.is_control()).collect();
-    (name, it.address.to_string())
+/// As a header has it; a name without anything that shows is none.
+fn shown(it: &Mailbox) -> HeaderAddress<'static> {
+    let plain = |it: &String| it.chars().filter(|it| !it.is_control()).collect::<String>();
+    let name = it.name.as_ref().map(plain).filter(|it| !it.trim().is_empty());
+    HeaderAddress::new_address(name, it.address.to_string())
 }
 
 #[cfg(test)]

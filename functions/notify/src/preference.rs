@@ -104,7 +104,7 @@ pub struct Verdict {
 }
 
 /// What decided.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "rule")]
 #[schema(as = PreferenceBecause)]
 pub enum Because {
@@ -126,7 +126,7 @@ pub enum Because {
 }
 
 /// Who said something.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = PreferenceLayer)]
 pub enum Layer {

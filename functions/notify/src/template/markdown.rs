@@ -68,7 +68,7 @@ fn address(text: CowStr<'_>) -> CowStr<'_> {
     let text = bare(text);
     let is =
         |scheme: &&str| text.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme));
-    if SCHEMES.iter().any(|it| is(it)) { text } else { "#".into() }
+    if SCHEMES.iter().any(is) { text } else { "#".into() }
 }
 
 /// As HTML: the inside of a body.
@@ -139,17 +139,17 @@ impl Text {
     fn end(&mut self, tag: TagEnd) {
         match tag {
             TagEnd::Paragraph | TagEnd::Heading(_) if self.lists.is_empty() => {
-                self.out.push_str("\n\n");
+                self.gap();
             }
             TagEnd::List(_) => {
                 self.lists.pop();
-                self.line();
-                self.out.push_str(if self.lists.is_empty() { "\n" } else { "" });
+                if self.lists.is_empty() {
+                    self.gap();
+                }
             }
             TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::Item | TagEnd::TableRow => self.line(),
             TagEnd::CodeBlock | TagEnd::Table | TagEnd::BlockQuote(_) | TagEnd::TableHead => {
-                self.line();
-                self.out.push('\n');
+                self.gap();
             }
             TagEnd::TableCell => self.out.push('\t'),
             TagEnd::Link | TagEnd::Image => self.close_link(),
@@ -165,6 +165,14 @@ impl Text {
         if !is_said && address != "#" {
             // A string takes whatever is written to it.
             let _ = write!(self.out, " ({address})");
+        }
+    }
+
+    /// Leaves one line empty.
+    fn gap(&mut self) {
+        self.line();
+        if !self.out.ends_with("\n\n") {
+            self.out.push('\n');
         }
     }
 
