@@ -140,10 +140,35 @@ async fn addressed(
 ) -> Result<Principal, Problem> {
     let params = route.params(uri.path()).unwrap_or_default();
     let name = params.into_iter().next().unwrap_or_default();
+    let (known_as, now) = (format!("{kind}:{name}"), edge.now());
+    if route.at_edge
+        && let Some(principal) = remembered(&known_as, now)
+    {
+        return Ok(principal);
+    }
     let tenant = directory::address(edge, kind, &name).await?.ok_or_else(Problem::not_found)?;
     let record = open_record(edge, &tenant).await?;
     let (actor, scopes) = (Actor::Address(name), Scopes::default());
-    Ok(Principal { tenant, sandbox: record.sandbox, actor, scopes, customer: None })
+    let principal = Principal { tenant, sandbox: record.sandbox, actor, scopes, customer: None };
+    // In a sandbox everything holds at once.
+    if route.at_edge && !principal.sandbox {
+        remember(known_as, now, &principal);
+    }
+    Ok(principal)
+}
+
+/// The principal that this instance has found within the last moment.
+fn remembered(name: &str, now: Timestamp) -> Option<Principal> {
+    KNOWN.with_borrow(|it| it.get(name).filter(|it| now < it.0).map(|it| it.1.clone()))
+}
+
+fn remember(name: String, now: Timestamp, principal: &Principal) {
+    KNOWN.with_borrow_mut(|it| {
+        if it.len() >= KNOWN_MAX {
+            it.clear();
+        }
+        it.insert(name, (now + KNOWN_FOR, principal.clone()));
+    });
 }
 
 /// The principal of a credential. Where the route is answered at the edge, it is remembered for a
@@ -159,17 +184,11 @@ async fn known(
         return credential(edge, uri, headers).await;
     };
     let (hash, now) = (sha256_hex(shown.as_bytes()), edge.now());
-    let found = KNOWN.with_borrow(|it| it.get(&hash).filter(|it| now < it.0).cloned());
-    if let Some((_, principal)) = found {
+    if let Some(principal) = remembered(&hash, now) {
         return Ok(principal);
     }
     let principal = credential(edge, uri, headers).await?;
-    KNOWN.with_borrow_mut(|it| {
-        if it.len() >= KNOWN_MAX {
-            it.clear();
-        }
-        it.insert(hash, (now + KNOWN_FOR, principal.clone()));
-    });
+    remember(hash, now, &principal);
     Ok(principal)
 }
 

@@ -52,6 +52,8 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0019_customer_keys.sql",
     "tenant/0020_shown.sql",
     "tenant/0021_billing.sql",
+    "tenant/0022_payments.sql",
+    "tenant/0023_entitled.sql",
     "tenant/0026_notify.sql",
 ];
 
@@ -140,6 +142,13 @@ pub const ERASE: &[&str] = erasing![
     "billing_balances",
     "billing_sums",
     "billing_deferrals",
+    "payment_accounts",
+    "payment_events",
+    "payment_objects",
+    "payment_customers",
+    "payment_refusals",
+    "payment_reconciles",
+    "payment_drift",
     "notify_settings",
     "notify_workflows",
     "notify_preferences",

@@ -1,16 +1,19 @@
 //! The kits of the tests: the runtimes, a client, a receiver of deliveries, and the player of
 //! stories.
 
+pub mod bench_billing;
 pub mod bench_gate;
 pub mod bench_webhooks;
 pub mod client;
 pub mod crash;
+pub mod fake_stripe;
 pub mod host;
 pub mod isolation;
 pub mod local;
 pub mod masks;
 pub mod origin;
 pub mod player;
+pub mod shop;
 pub mod sink;
 pub mod spellings;
 pub mod wire;

@@ -109,7 +109,8 @@ fn serve(stream: &TcpStream, delivered: &Mutex<Vec<Delivered>>) {
     }
 }
 
-fn read(reader: &mut impl BufRead) -> Option<Delivered> {
+/// Reads one request; nothing when there is none.
+pub fn read(reader: &mut impl BufRead) -> Option<Delivered> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|it| *it > 0)?;
     let mut words = line.split(' ');

@@ -1,223 +1,12 @@
 //! A year of a sandbox: renewals, usage, changes, payments that fail and what follows. A bank of
 //! ours stands in for the payment providers: it follows what they follow, and says what they say.
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+mod world;
 
-use bytes::Bytes;
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use shared::{
-    domain::{Commit, Draft, Entry},
-    function::Function,
-    http::{Body, Response},
-    memory::Memory,
-    ports::{PortError, Tenant},
-    problem::Problem,
-    route::{Call, Route},
-};
-
-shared::mount! {
-    /// What bills, what counts, and who pays.
-    World: tenants::Tenants, gate::Gate, billing::Billing, tick::Tick, Bank
-}
-
-/// It answers by the method: `ok` pays, `flaky` pays at the third time, `stolen` never does.
-struct Bank;
-
-thread_local! {
-    static TRIES: RefCell<BTreeMap<String, u32>> = RefCell::default();
-}
-
-impl Function for Bank {
-    const NAME: &'static str = "bank";
-
-    fn routes() -> impl Iterator<Item = &'static Route> {
-        std::iter::empty()
-    }
-
-    async fn handle(_: &impl Tenant, _: &Call) -> Result<Response, Problem> {
-        Err(Problem::not_found())
-    }
-
-    fn follows(_: &str) -> &'static [&'static str] {
-        &["payment.requested", "refund.requested"]
-    }
-
-    async fn follow(_: &str, _: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
-        Ok(entries.iter().fold(Commit::new(), |commit, it| commit.entry(answer(it))))
-    }
-}
-
-fn answer(asked: &Entry) -> Draft {
-    let data = &asked.data;
-    let said = |action, subject: &str, more: Value| {
-        let mut all = json!({
-            "payment": data["payment"], "account": data["account"], "amount": data["amount"],
-            "currency": data["currency"], "reference": format!("pi_{}", data["payment"]),
-        });
-        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        Draft { action, subject: subject.to_owned(), data: all }
-    };
-    if asked.action == "refund.requested" {
-        return said("payment.refunded", &asked.subject, json!({"refund": data["refund"]}));
-    }
-    let tries = TRIES.with_borrow_mut(|all| {
-        let tries = all.entry(data["invoice"].to_string()).or_default();
-        *tries += 1;
-        *tries
-    });
-    match data["method"].as_str() {
-        Some("flaky") if tries < 3 => said(
-            "payment.failed",
-            &asked.subject,
-            json!({"code": "insufficient_funds", "provider": "stripe"}),
-        ),
-        Some("stolen") => said(
-            "payment.failed",
-            &asked.subject,
-            json!({"code": "stolen_card", "provider": "stripe"}),
-        ),
-        _ => said("payment.succeeded", &asked.subject, json!({"fee": 30})),
-    }
-}
-
-/// A sandbox in the world.
-struct Played {
-    memory: Memory,
-    key: String,
-}
-
-impl Played {
-    fn new() -> Self {
-        TRIES.with_borrow_mut(BTreeMap::clear);
-        let memory = Memory::default();
-        let mut it = Self { memory, key: Memory::OPERATOR_KEY.to_owned() };
-        let tenant = it.post("/v1/tenants", json!({"name": "T", "sandbox": true}));
-        let tenant = tenant["id"].as_str().unwrap().to_owned();
-        let body = json!({"name": "all", "scopes": ["*"]});
-        let made = it.call("POST", "/v1/keys", body, Some(&tenant));
-        it.key = made["secret"].as_str().unwrap().to_owned();
-        it.advance("2030-01-01T00:00:00Z");
-        it
-    }
-
-    fn call(&self, method: &str, path: &str, body: Value, tenant: Option<&str>) -> Value {
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {}", self.key))
-            .header("content-type", "application/json");
-        if let Some(tenant) = tenant {
-            request = request.header("backplane-tenant", tenant);
-        }
-        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let response = self.memory.serve::<World>(request.body(body).unwrap());
-        let status = response.status();
-        let text = match response.into_body() {
-            Body::Full(it) => it,
-            Body::Stream(_) => unreachable!("nothing here streams"),
-        };
-        let text = String::from_utf8_lossy(&text).into_owned();
-        assert!(status.is_success(), "{method} {path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or_default()
-    }
-
-    fn get(&self, path: &str) -> Value {
-        self.call("GET", path, Value::Null, None)
-    }
-
-    fn post(&self, path: &str, body: Value) -> Value {
-        self.call("POST", path, body, None)
-    }
-
-    fn put(&self, path: &str, body: Value) -> Value {
-        self.call("PUT", path, body, None)
-    }
-
-    fn advance(&self, to: &str) {
-        self.post("/v1/test-clock/advance", json!({"to": to}));
-        for _ in 0..200 {
-            if self.get("/v1/test-clock")["status"] == "ready" {
-                return;
-            }
-            self.memory.advance(Duration::from_secs(1));
-        }
-        panic!("the clock never arrives at {to}");
-    }
-
-    /// All pages of a list.
-    fn all(&self, path: &str) -> Vec<Value> {
-        let (mut items, mut next) = (Vec::new(), String::new());
-        loop {
-            let sign = if path.contains('?') { '&' } else { '?' };
-            let page = self.get(&format!("{path}{sign}limit=100{next}"));
-            items.extend(page["items"].as_array().unwrap().iter().cloned());
-            match page["next"].as_str() {
-                Some(cursor) => next = format!("&cursor={cursor}"),
-                None => return items,
-            }
-        }
-    }
-
-    fn catalogue(&self) {
-        let party = json!({"name": "Tea GmbH", "country": "DE", "vat_id": "DE123456789"});
-        self.put(
-            "/v1/billing/entities/default",
-            json!({"party": party, "account": "acc_1", "zone": "Europe/Berlin"}),
-        );
-        self.put("/v1/usage/meters/calls", json!({"aggregation": "sum", "unit": "call"}));
-        let quota = json!({"meter": "calls", "limit": 1000, "window": {"every": "month"}});
-        self.put("/v1/usage/plans/team", json!({"quotas": [quota]}));
-        for (name, base, seat) in [("team", 2000, "1000"), ("business", 10_000, "1500")] {
-            let prices = json!([
-                {"name": "base", "basis": {"kind": "recurring"},
-                 "model": {"model": "flat", "amount": base}},
-                {"name": "seat", "title": "Seat", "basis": {"kind": "per_seat"},
-                 "model": {"model": "per_unit", "unit_amount": seat}},
-                {"name": "calls", "title": "Calls", "basis": {"kind": "metered", "meter": "calls"},
-                 "model": {"model": "graduated", "tiers": [
-                    {"up_to": 1000}, {"unit_amount": "0.25"}]}},
-            ]);
-            let plan = json!({"title": name, "currency": "EUR", "prices": prices,
-                "seats": {"min": 1, "max": 50}});
-            self.put(&format!("/v1/billing/plans/{name}"), plan);
-        }
-    }
-
-    fn customer(&self, id: &str, method: Option<&str>) -> String {
-        let mut body = json!({
-            "party": {"name": id, "country": "DE"}, "email": format!("{id}@example.com"),
-        });
-        match method {
-            Some(it) => body["method"] = json!({"reference": it, "kind": "card"}),
-            None => body["collection"] = json!("send_invoice"),
-        }
-        self.put(&format!("/v1/billing/customers/{id}"), body);
-        let new = json!({"customer": id, "plan": "team", "seats": 2});
-        let made = self.post("/v1/billing/subscriptions", new);
-        made["id"].as_str().unwrap().to_owned()
-    }
-
-    fn pays_by(&self, id: &str, method: &str) {
-        let body = json!({
-            "party": {"name": id, "country": "DE"}, "email": format!("{id}@example.com"),
-            "method": {"reference": method, "kind": "card"},
-        });
-        self.put(&format!("/v1/billing/customers/{id}"), body);
-    }
-
-    fn state(&self, subscription: &str) -> String {
-        let it = self.get(&format!("/v1/billing/subscriptions/{subscription}"));
-        it["state"].as_str().unwrap().to_owned()
-    }
-
-    fn balances(&self) -> BTreeMap<String, i64> {
-        let all = self.get("/v1/billing/ledger/balances");
-        let one = |it: &Value| {
-            (it["account"].as_str().unwrap().to_owned(), it["amount"].as_i64().unwrap())
-        };
-        all["items"].as_array().unwrap().iter().map(one).collect()
-    }
-}
+use world::Played;
 
 /// Plays the year, and says what there is at its end.
 fn year() -> (Vec<Value>, Vec<Value>) {
@@ -333,6 +122,32 @@ fn a_renewal_that_is_not_paid_goes_through_dunning_and_another_card_ends_it() {
 }
 
 #[test]
+fn smart_days_try_again_on_a_working_day_at_the_hour_of_the_last_payment() {
+    let world = Played::new();
+    world.catalogue();
+    let dunning = json!({
+        "retry_days": [2, 3, 7], "grace_days": 7, "last": "cancel", "smart": true,
+    });
+    let party = json!({"name": "Tea GmbH", "country": "DE", "vat_id": "DE123456789"});
+    let entity = json!({"party": party, "account": "acc_1", "dunning": dunning});
+    world.put("/v1/billing/entities/default", entity);
+    let it = world.customer("x", Some("ok"));
+    world.pays_by("x", "flaky");
+
+    // It is refused on Friday the 1st; days 2 and 3 are a weekend, and the first month was paid
+    // at midnight.
+    world.advance("2030-02-12T12:00:00Z");
+
+    let bills = world.all("/v1/billing/invoices");
+    let bill = bills.iter().find(|it| it["failures"][0].is_object()).unwrap();
+    let refused = bill["failures"].as_array().unwrap();
+    let days: Vec<_> = refused.iter().map(|it| &it["at"].as_str().unwrap()[..16]).collect();
+    assert_eq!(days, ["2030-02-01T01:00", "2030-02-04T00:00"]);
+    assert_eq!(&bill["paid_at"].as_str().unwrap()[..16], "2030-02-08T00:00");
+    assert_eq!(world.state(&it), "active");
+}
+
+#[test]
 fn what_is_never_paid_is_given_up_and_the_subscription_ends() {
     let world = Played::new();
     world.catalogue();
@@ -373,6 +188,25 @@ fn a_change_whose_payment_fails_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_change_that_is_paid_in_the_next_period_gives_back_only_what_that_one_cost() {
+    let world = Played::new();
+    world.catalogue();
+    let path = format!("/v1/billing/subscriptions/{}", world.customer("x", Some("ok")));
+    world.advance("2030-01-31T12:00:00Z");
+    world.pays_by("x", "slow");
+
+    world.post(&format!("{path}/change"), json!({"plan": "business"}));
+    let asked = world.get(&path);
+    world.advance("2030-02-02T00:00:00Z");
+    let after = world.get(&path);
+
+    assert!(asked["awaiting_payment"].is_string(), "{asked}");
+    assert_eq!((&after["plan"], &after["period_number"]), (&json!("business"), &json!(1)));
+    // February was charged by the old plan: 20 and two seats.
+    assert_eq!(after["charged"], 4000);
+}
+
+#[test]
 fn a_refund_pays_back_and_leaves_a_credit_note() {
     let world = Played::new();
     world.catalogue();
@@ -390,4 +224,44 @@ fn a_refund_pays_back_and_leaves_a_credit_note() {
     assert_eq!(note["preceding"]["number"], paid["number"]);
     let balances = world.balances();
     assert_eq!((balances["receivable"], balances.values().sum::<i64>()), (0, 0));
+}
+
+#[test]
+fn what_is_used_in_a_trial_is_free_also_where_it_changes_and_ends_in_it() {
+    let world = Played::new();
+    world.catalogue();
+    world.pays_by("x", "ok");
+    let new = json!({"customer": "x", "plan": "team", "trial_days": 14});
+    let made = world.post("/v1/billing/subscriptions", new);
+    let path = format!("/v1/billing/subscriptions/{}", made["id"].as_str().unwrap());
+    let event = json!({
+        "specversion": "1.0", "id": "1", "source": "app", "type": "calls", "subject": "x",
+        "data": {"value": 5000},
+    });
+    world.post("/v1/usage/events", event);
+
+    world.advance("2030-01-05T00:00:00Z");
+    world.post(&format!("{path}/change"), json!({"plan": "business"}));
+    world.advance("2030-01-08T00:00:00Z");
+    world.post(&format!("{path}/cancel"), json!({"at": "now"}));
+    world.advance("2030-01-10T00:00:00Z");
+
+    assert_eq!(world.get(&path)["state"], "cancelled");
+    assert_eq!(world.all("/v1/billing/invoices"), Vec::<Value>::new());
+}
+
+#[test]
+fn what_a_change_did_not_charge_is_not_given_back_by_the_next_one() {
+    let world = Played::new();
+    world.catalogue();
+    let path = format!("/v1/billing/subscriptions/{}", world.customer("x", Some("ok")));
+
+    world.post(&format!("{path}/change"), json!({"plan": "business", "timing": "none"}));
+    let back = json!({"plan": "team", "timing": "now"});
+    let preview = world.post(&format!("{path}/preview"), back);
+
+    assert_eq!(
+        (world.get(&path)["plan"].clone(), preview["total"].clone()),
+        (json!("business"), json!(0))
+    );
 }

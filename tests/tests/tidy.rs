@@ -33,6 +33,17 @@ fn every_function_is_deployed_mounted_and_told_of() {
 }
 
 #[test]
+fn every_follower_is_woken_on_spin() {
+    let spin: toml::Value = toml::from_str(&read("spin.toml")).unwrap();
+    let woken = spin["component"]["tick"]["variables"]["followers"].as_str().unwrap();
+    let woken: Vec<_> = woken.split(',').collect();
+    for name in functions() {
+        let follows = read(format!("functions/{name}/src/lib.rs")).contains("fn follows(");
+        assert_eq!(follows, woken.contains(&name.as_str()), "{name}");
+    }
+}
+
+#[test]
 fn every_route_leads_to_its_component() {
     use shared::function::Function;
     let spin: toml::Value = toml::from_str(&read("spin.toml")).unwrap();

@@ -28,6 +28,8 @@ Usage: cargo xtask <command>
   bench baseline    the receiver against a no-op, on the local host and on workerd
   bench webhooks    that and the sender; a number after it is the largest backlog, 10000 otherwise
   bench gate        the gate's decisions against a no-op; a number after it is the most keys
+  bench billing     a rating run, and Stripe's events against a no-op; a number after it is the most
+                    subscriptions, 100000 otherwise
   test [--quick]    all checks and tests, as continuous integration runs them
 ";
 

@@ -11,7 +11,7 @@ use shared::{
 use crate::{
     bill::{close, credit, draft, file, handle, pay},
     books, entitlement, metered, payment, portal,
-    subscription::{self, cancel, change, create, renew, seat},
+    subscription::{self, cancel, change, create, mirror, renew, seat},
     wallet,
 };
 
@@ -112,13 +112,15 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         payment::FACT => payment::work(at, job).await,
         payment::dun::DUN => payment::dun::dun(at, job).await,
         metered::TOLD => metered::work(at, job).await,
+        mirror::MIRROR => mirror::work(at, job).await,
         wallet::EXPIRE => wallet::expire(at, job).await,
         other => Err(Failure::dead(format!("billing works no {other}"))),
     }
 }
 
 /// Which entries are followed.
-pub const FOLLOWS: &[&str] = &["payment.", "payment_method.", "usage.told"];
+pub const FOLLOWS: &[&str] =
+    &["payment.", "payment_method.", "usage.told", "subscription.mirrored"];
 
 /// The jobs that entries are.
 pub fn follow(entries: &[Entry]) -> Commit {
@@ -126,5 +128,7 @@ pub fn follow(entries: &[Entry]) -> Commit {
     let told: Vec<_> = entries.iter().filter(told).cloned().collect();
     let facts = entries.iter().filter(|it| it.action.starts_with("payment"));
     let facts: Vec<_> = facts.cloned().collect();
-    payment::facts(&facts).and(metered::told(&told))
+    let mirrored = entries.iter().filter(|it| it.action == "subscription.mirrored");
+    let mirrored: Vec<_> = mirrored.cloned().collect();
+    payment::facts(&facts).and(metered::told(&told)).and(mirror::follow(&mirrored))
 }

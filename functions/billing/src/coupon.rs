@@ -229,5 +229,34 @@ mod tests {
             }
             prop_assert_eq!(off.iter().sum::<i64>(), coupons.iter().map(|it| it.used).sum::<i64>());
         }
+
+        #[test]
+        fn a_percentage_is_of_the_sum_and_an_amount_is_never_taken_twice(
+            invoices in prop::collection::vec(prop::collection::vec(0i64..1_000_000, 1..5), 1..5),
+            hundredths in 1u32..=10_000, fixed in 1i64..5_000_000,
+        ) {
+            let (mut of_sum, mut of_all) = ([percent(hundredths)], [amount(fixed)]);
+            let (mut charged, mut taken) = (0, 0);
+            for lines in &invoices {
+                let named: Vec<_> = lines.iter().map(|it| ("pro", *it)).collect();
+                let sum: i64 = lines.iter().sum();
+
+                let part: i64 = take(&mut of_sum, &named).unwrap().iter().sum();
+                taken += take(&mut of_all, &named).unwrap().iter().sum::<i64>();
+                charged += sum;
+
+                prop_assert_eq!(part, money::share(sum, hundredths.into(), 10_000).unwrap());
+            }
+            prop_assert_eq!(taken, fixed.min(charged));
+        }
+
+        #[test]
+        fn what_is_of_another_plan_is_left_alone_and_nothing_is_given_for_credits(
+            pro in -1_000i64..1_000_000, other in 0i64..1_000_000, fixed in 1i64..2_000_000,
+        ) {
+            let off = take(&mut [amount(fixed)], &[("pro", pro), ("other", other)]).unwrap();
+
+            prop_assert_eq!(off, [fixed.min(pro.max(0)), 0]);
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! After a payment failed: when to try again, how long benefits last, and how it ends.
 //!
-//! Days are counted from the first failure, each of 86 400 seconds. The next step is a function of
-//! the history and the time alone, so it can be asked for as often as one likes.
+//! Days are counted from the first failure, each of 86 400 seconds. Smart days are counted by the
+//! wall clock of the customer's zone, also from the first failure: one that falls on a Saturday or
+//! a Sunday is moved to the Monday after it, and all to the time of day at which the customer last
+//! paid. The next step is a function of the history and the time alone, so it can be asked for as
+//! often as one likes.
 
 mod codes;
 #[cfg(test)]
@@ -9,7 +12,8 @@ mod tests;
 
 use std::time::Duration;
 
-use shared::domain::Timestamp;
+use chrono::{Datelike, Days, NaiveDate, Weekday};
+use shared::domain::{Timestamp, Zone};
 
 pub use codes::{Provider, classify};
 
@@ -50,6 +54,8 @@ pub struct Policy {
     days: Vec<u16>,
     grace_days: u16,
     last: Final,
+    /// The zone of smart days.
+    smart: Option<Zone>,
 }
 
 /// One refused try.
@@ -68,6 +74,9 @@ pub struct History {
     pub attempts: Vec<Attempt>,
     /// When the customer last gave another payment method or confirmed the one there is.
     pub method_changed_at: Option<Timestamp>,
+    /// When the customer last paid something. Smart days are at this time of day; without it, and
+    /// where it is not before the first failure, at the time of that.
+    pub paid_at: Option<Timestamp>,
 }
 
 /// What to do next.
@@ -101,7 +110,7 @@ pub enum Error {
 impl Default for Policy {
     /// Retries on days 2, 7, 14 and 21, benefits for 7 days, then the subscription ends.
     fn default() -> Self {
-        Self { days: vec![2, 7, 14, 21], grace_days: 7, last: Final::Cancel }
+        Self { days: vec![2, 7, 14, 21], grace_days: 7, last: Final::Cancel, smart: None }
     }
 }
 
@@ -116,7 +125,14 @@ impl Policy {
         if grace_days > DAYS_MAX {
             return Err(Error::BadGrace);
         }
-        Ok(Self { days, grace_days, last })
+        Ok(Self { days, grace_days, last, smart: None })
+    }
+
+    /// The same with smart days: on days on which people work, at the time of day at which the
+    /// customer last paid. Two days of a schedule that are moved to one Monday are one try. The
+    /// grace is counted as before.
+    pub fn smart(self, zone: Zone) -> Self {
+        Self { smart: Some(zone), ..self }
     }
 
     /// What to do at `now`.
@@ -136,9 +152,9 @@ impl Policy {
         if changed {
             return Step::RetryNow;
         }
-        let end = self.end(first.at);
+        let end = self.end(history, first.at);
         match latest.decline {
-            Decline::Soft => self.by_schedule(first.at, latest.at, now),
+            Decline::Soft => self.by_schedule(history, first.at, latest.at, now),
             _ if now >= end => Step::Finish(self.last),
             Decline::Hard => Step::AwaitMethod(end),
             Decline::NeedsCustomer => Step::AwaitCustomer(end),
@@ -150,16 +166,39 @@ impl Policy {
         history.attempts.first().is_none_or(|it| now < day(it.at, self.grace_days))
     }
 
-    fn by_schedule(&self, first: Timestamp, latest: Timestamp, now: Timestamp) -> Step {
-        match self.days.iter().map(|it| day(first, *it)).find(|it| latest < *it) {
+    fn by_schedule(
+        &self,
+        history: &History,
+        first: Timestamp,
+        latest: Timestamp,
+        now: Timestamp,
+    ) -> Step {
+        let mut dues = self.days.iter().map(|it| self.due(history, first, *it));
+        match dues.find(|it| latest < *it) {
             Some(due) if due <= now => Step::RetryNow,
             Some(due) => Step::RetryAt(due),
             None => Step::Finish(self.last),
         }
     }
 
-    fn end(&self, first: Timestamp) -> Timestamp {
-        day(first, self.days.last().copied().unwrap_or(0))
+    fn end(&self, history: &History, first: Timestamp) -> Timestamp {
+        self.due(history, first, self.days.last().copied().unwrap_or(0))
+    }
+
+    /// When the try on this day of the schedule is due: later than the first failure, and not
+    /// before that of an earlier day.
+    fn due(&self, history: &History, first: Timestamp, days: u16) -> Timestamp {
+        let Some(zone) = self.smart else { return day(first, days) };
+        let failed = zone.local(first);
+        let paid = history.paid_at.filter(|it| *it < first).map(|it| zone.local(it));
+        let plus = |date: NaiveDate, days| date.checked_add_days(Days::new(days)).unwrap_or(date);
+        let date = plus(failed.date(), days.into());
+        let rest = match date.weekday() {
+            Weekday::Sat => 2,
+            Weekday::Sun => 1,
+            _ => 0,
+        };
+        zone.first_at(plus(date, rest).and_time(paid.unwrap_or(failed).time()))
     }
 }
 

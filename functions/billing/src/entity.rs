@@ -134,6 +134,10 @@ pub struct DunningRules {
     pub grace_days: u16,
     /// What becomes of the subscription after the last try.
     pub last: LastResort,
+    /// Whether a day that falls on a weekend is moved to Monday, and each to the time of day at
+    /// which the customer last paid, by the customer's zone.
+    #[serde(default)]
+    pub smart: bool,
 }
 
 /// What becomes of a subscription that is not paid after the last try.
@@ -219,7 +223,12 @@ pub struct EntityText {
 
 impl Default for DunningRules {
     fn default() -> Self {
-        Self { retry_days: vec![2, 7, 14, 21], grace_days: 7, last: LastResort::Cancel }
+        Self {
+            retry_days: vec![2, 7, 14, 21],
+            grace_days: 7,
+            last: LastResort::Cancel,
+            smart: false,
+        }
     }
 }
 
@@ -241,16 +250,17 @@ impl Entity {
 }
 
 impl DunningRules {
-    /// The same as what decides.
+    /// The same as what decides, for a customer in this zone.
     ///
     /// # Errors
     /// When the days do not rise or are too many.
-    pub fn policy(&self) -> Result<dunning::Policy, dunning::Error> {
+    pub fn policy(&self, zone: Zone) -> Result<dunning::Policy, dunning::Error> {
         let last = match self.last {
             LastResort::Cancel => dunning::Final::Cancel,
             LastResort::Pause => dunning::Final::Pause,
             LastResort::Unpaid => dunning::Final::Unpaid,
         };
-        dunning::Policy::new(self.retry_days.clone(), self.grace_days, last)
+        let policy = dunning::Policy::new(self.retry_days.clone(), self.grace_days, last)?;
+        Ok(if self.smart { policy.smart(zone) } else { policy })
     }
 }

@@ -15,6 +15,8 @@ pub mod dunning;
 pub mod einvoice;
 pub mod entitlement;
 pub mod entity;
+#[cfg(test)]
+mod examples;
 pub mod invoice;
 pub mod ledger;
 pub mod metered;

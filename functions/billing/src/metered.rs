@@ -27,7 +27,7 @@ pub const GROUPS_MAX: usize = 100;
 /// The jobs that entries of the log are to us.
 pub fn told(entries: &[Entry]) -> Commit {
     entries.iter().fold(Commit::new(), |commit, it| {
-        let id = format!("{TOLD}:{}", it.sequence);
+        let id = format!("{TOLD}:{:012}", it.sequence);
         commit.job(NewJob::new(TOLD, id, json!({"data": it.data})))
     })
 }

@@ -245,6 +245,51 @@ mod tests {
         }
 
         #[test]
+        fn a_part_is_within_one_of_what_is_exact(
+            amount in -AMOUNT_MAX..AMOUNT_MAX,
+            weights in prop::collection::vec(0i64..1_000_000, 1..20),
+        ) {
+            let whole: i64 = weights.iter().sum();
+            prop_assume!(whole > 0);
+
+            let parts = split(amount, &weights).unwrap();
+
+            for (part, weight) in parts.iter().zip(&weights) {
+                let exact = i128::from(amount) * i128::from(*weight);
+                let off = i128::from(*part) * i128::from(whole) - exact;
+                prop_assert!(off.abs() < i128::from(whole));
+            }
+        }
+
+        #[test]
+        fn a_larger_part_is_never_less(
+            amount in 0..AMOUNT_MAX, whole in 1i64..i64::MAX, one: u32, other: u32,
+        ) {
+            let part = |it: u32| {
+                i64::try_from(i128::from(whole) * i128::from(it) / i128::from(u32::MAX)).unwrap()
+            };
+            let (less, more) = (part(one.min(other)), part(one.max(other)));
+
+            let shares = [0, less, more, whole].map(|it| share(amount, it, whole).unwrap());
+
+            prop_assert!(shares.is_sorted());
+            prop_assert_eq!((shares[0], shares[3]), (0, amount));
+        }
+
+        #[test]
+        fn no_digit_is_lost_in_writing(amount in -AMOUNT_MAX..AMOUNT_MAX, place in 0usize..6) {
+            let written = format(
+                amount, currency(["EUR", "JPY", "BHD", "USD", "CLF", "CHF"][place]),
+                ["de", "en", "nl", "fr", "xx", "e"][place],
+            );
+
+            let digits: String = written.chars().filter(char::is_ascii_digit).collect();
+
+            prop_assert_eq!(digits.parse::<u64>().unwrap(), amount.unsigned_abs());
+            prop_assert_eq!(written.contains('-'), amount < 0);
+        }
+
+        #[test]
         fn a_share_and_the_rest_are_the_whole(
             amount in 0..AMOUNT_MAX, whole in 1i64..10_000_000_000, seed in 0u32..=1_000_000,
         ) {

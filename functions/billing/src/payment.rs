@@ -5,10 +5,12 @@
 
 pub mod dun;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
-    domain::{Commit, Draft, Entry, Failure, Id, Job, NewJob, Timestamp},
+    domain::{Commit, Draft, Entry, Failure, Id, Job, NewJob, Retry, Timestamp},
     ports::Tenant,
     problem::Problem,
 };
@@ -64,6 +66,9 @@ pub struct Payment {
     pub refunded: i64,
     /// How much of it is disputed, or lost.
     pub disputed: i64,
+    /// Where a dispute of it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<Dispute>,
     /// When it was asked for.
     pub requested_at: Timestamp,
     /// When it was known what came of it.
@@ -83,6 +88,19 @@ pub enum PaymentState {
     Succeeded,
     /// It was refused.
     Failed,
+}
+
+/// Where a dispute stands.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PaymentDispute)]
+pub enum Dispute {
+    /// The money is gone for now.
+    Opened,
+    /// It is back.
+    Won,
+    /// It is gone.
+    Lost,
 }
 
 impl PaymentState {
@@ -108,7 +126,7 @@ pub fn facts(entries: &[Entry]) -> Commit {
         Commit::new(),
         |commit, it| {
             let body = json!({"action": it.action, "data": it.data});
-            commit.job(NewJob::new(FACT, format!("{FACT}:{}", it.sequence), body))
+            commit.job(NewJob::new(FACT, format!("{FACT}:{:012}", it.sequence), body))
         },
     )
 }
@@ -132,6 +150,12 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let Some(bill) = store::find_bill(at, &payment.invoice).await? else {
         return Ok(Commit::new());
     };
+    // A refund or a dispute that is worked before its payment waits for that.
+    let waits = matches!(action, "payment.refunded" | "payment.disputed");
+    if waits && payment.state != PaymentState::Succeeded {
+        let retry = Retry::After(Duration::from_secs(2));
+        return Err(Failure { retry, ..Failure::again("its payment is not there yet") });
+    }
     let done = match action {
         "payment.succeeded" => succeeded(at, payment, bill, &data).await,
         "payment.failed" => failed(at, payment, bill, &data).await,
@@ -260,7 +284,7 @@ async fn failed(
     };
     let commit = store::update_payment(&before, &after);
     if bill.state == BillState::Draft {
-        return Ok(commit.and(subscription::change::fell_through(at, bill, &attempt).await?));
+        return Ok(commit.and(subscription::effect::fell_through(at, bill, &attempt).await?));
     }
     let mut bill = bill;
     bill.version += 1;
@@ -314,19 +338,29 @@ async fn disputed(
     data: &Value,
 ) -> Result<Commit, Problem> {
     let much = amount(data, "amount").clamp(0, before.amount);
-    let state = text(data, "state").unwrap_or_default();
-    let (event, disputed, action) = match state.as_str() {
-        "opened" if before.disputed == 0 => (Event::DisputeOpened(much), much, "invoice.disputed"),
-        "won" if before.disputed > 0 => {
-            (Event::DisputeWon(before.disputed), 0, "invoice.dispute_won")
+    let state = match text(data, "state").as_deref() {
+        Some("won") => Dispute::Won,
+        Some("lost") => Dispute::Lost,
+        _ => Dispute::Opened,
+    };
+    // Of two that are worked in the wrong order the end counts, once.
+    let (opened, lost) = (Event::DisputeOpened(much), Event::DisputeLost(much));
+    let (events, disputed, action) = match (before.dispute, state) {
+        (None, Dispute::Opened) => (vec![opened], much, "invoice.disputed"),
+        (None, Dispute::Won) => (vec![], 0, "invoice.dispute_won"),
+        (None, Dispute::Lost) => (vec![opened, lost], much, "invoice.dispute_lost"),
+        (Some(Dispute::Opened), Dispute::Won) => {
+            (vec![Event::DisputeWon(before.disputed)], 0, "invoice.dispute_won")
         }
-        "lost" if before.disputed > 0 => {
-            (Event::DisputeLost(before.disputed), before.disputed, "invoice.dispute_lost")
+        (Some(Dispute::Opened), Dispute::Lost) => {
+            (vec![Event::DisputeLost(before.disputed)], before.disputed, "invoice.dispute_lost")
         }
         _ => return Ok(Commit::new()),
     };
-    let after = Payment { disputed, ..before.clone() };
-    let posted = books::post(at, event, bill.currency, &bill.id)?;
+    let after = Payment { disputed, dispute: Some(state), ..before.clone() };
+    let posted = events.into_iter().try_fold(Commit::new(), |commit, it| {
+        Ok::<_, Problem>(commit.and(books::post(at, it, bill.currency, &bill.id)?))
+    })?;
     let entry = Draft::new(action, &Id::trusted(bill.id.clone())).with(json!({
         "payment": after.id, "amount": much, "currency": bill.currency,
         "customer": bill.customer, "number": bill.number,

@@ -5,6 +5,9 @@
 //! period begins with the skip, and where it shows it twice with the first time: so periods follow
 //! each other without a gap and without an overlap.
 
+#[cfg(test)]
+mod tests;
+
 use chrono::{Datelike, Days, Months, NaiveDateTime};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use shared::domain::Timestamp;
@@ -94,6 +97,19 @@ impl Interval {
     pub fn period(&self, anchor: &Anchor, number: i64) -> Option<Period> {
         let (from, to) = (self.start(anchor, number)?, self.start(anchor, number + 1)?);
         Some(Period { from, to })
+    }
+
+    /// The period that follows the one with this number, and its own number. A zone that leaves
+    /// out a day, as Pacific/Apia did with 2011-12-30, leaves a daily period without any time: it
+    /// is passed over. `None` when it is too far away.
+    pub fn after(&self, anchor: &Anchor, number: i64) -> Option<(i64, Period)> {
+        let mut next = number + 1;
+        let mut period = self.period(anchor, next)?;
+        if period.millis() == 0 {
+            next += 1;
+            period = self.period(anchor, next)?;
+        }
+        Some((next, period))
     }
 
     /// The number of the period that `at` is in.
@@ -194,7 +210,12 @@ impl Period {
             Precision::Day => {
                 let day = |it: Timestamp| i64::from(zone.local(it).date().num_days_from_ce());
                 let whole = (day(self.to) - day(self.from)).max(1);
-                ((day(self.to) - day(at)).clamp(0, whole), whole)
+                let part = match at == self.from {
+                    // All of it, also where it begins and ends on one day.
+                    true => whole,
+                    false => day(self.to) - day(at),
+                };
+                (part.clamp(0, whole), whole)
             }
         }
     }
@@ -203,57 +224,4 @@ impl Period {
 /// The year that the wall clock of the zone shows.
 pub fn year(at: Timestamp, zone: Zone) -> u16 {
     u16::try_from(zone.local(at).year()).unwrap_or(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        Timestamp::parse(text).unwrap()
-    }
-
-    fn anchor(text: &str, zone: &str) -> Anchor {
-        Anchor { at: at(text), zone: zone.parse().unwrap() }
-    }
-
-    #[test]
-    fn an_anchor_on_the_last_day_returns_to_it() {
-        let monthly = Interval::new(Unit::Month, 1).unwrap();
-        let anchor = anchor("2027-01-31T12:00:00Z", "UTC");
-
-        let starts: Vec<_> = (0..5)
-            .map(|it| monthly.period(&anchor, it).unwrap().from.to_string()[..10].to_owned())
-            .collect();
-
-        let expected = ["2027-01-31", "2027-02-28", "2027-03-31", "2027-04-30", "2027-05-31"];
-        assert_eq!(starts, expected);
-    }
-
-    #[test]
-    fn the_wall_clock_is_kept_over_a_change_of_time() {
-        let daily = Interval::new(Unit::Day, 1).unwrap();
-        // 02:30 does not exist on 2030-03-31 in Berlin.
-        let anchor = anchor("2030-03-30T02:30:00+01:00", "Europe/Berlin");
-
-        let skipped = daily.period(&anchor, 1).unwrap();
-
-        assert_eq!(skipped.from, at("2030-03-31T03:00:00+02:00"));
-        assert_eq!(skipped.to, at("2030-04-01T02:30:00+02:00"));
-        assert_eq!(daily.index_at(&anchor, skipped.from), Some(1));
-        assert_eq!(daily.index_at(&anchor, Timestamp(skipped.from.0 - 1)), Some(0));
-    }
-
-    #[test]
-    fn parts_are_told_by_the_second_or_by_the_day() {
-        let period = Period { from: at("2030-04-01T00:00:00Z"), to: at("2030-05-01T00:00:00Z") };
-        let (zone, moment) = (Zone::default(), at("2030-04-16T12:00:00Z"));
-
-        assert_eq!(period.remaining(moment, Precision::Day, zone), (15, 30));
-        assert_eq!(
-            period.remaining(moment, Precision::Second, zone),
-            (14 * 86_400 + 43_200, 30 * 86_400)
-        );
-        assert_eq!(period.remaining(period.to, Precision::Day, zone), (0, 30));
-    }
 }

@@ -50,6 +50,9 @@ pub struct Plan {
     /// The plan of quotas that the gate gives to whoever has this one; its own name when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_plan: Option<String>,
+    /// Products and prices at a provider: whoever has one of them there has this plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
     /// 1, 2, 3 …
     pub version: i64,
     /// When this version was made.
@@ -145,6 +148,10 @@ pub struct PlanText {
     /// The plan of quotas that the gate gives; its own name when left out.
     #[serde(default)]
     pub usage_plan: Option<String>,
+    /// Products and prices at a provider, as `prod_…`, up to 50: whoever has one of them in a
+    /// subscription that is mirrored has this plan.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
 }
 
 fn monthly() -> Interval {

@@ -171,7 +171,9 @@ impl fmt::Display for Part {
         match self.kind {
             PartKind::Units => write!(f, "{} × {}", self.quantity, self.unit_amount)?,
             PartKind::Packages => {
-                return write!(f, "{} packages × {}", self.quantity, self.unit_amount);
+                // A package may cost more than a unit amount can say.
+                let count = self.quantity.whole().unwrap_or(1).max(1);
+                return write!(f, "{} packages × {}", self.quantity, self.amount / count);
             }
             PartKind::Percentage(hundredths) => {
                 let (whole, part) = (hundredths / 100, hundredths % 100);

@@ -78,7 +78,7 @@ pub struct Side {
     pub plan: String,
     /// How many seats.
     pub seats: u32,
-    /// What each thing costs in a whole period, discounts taken off.
+    /// What each thing costs in a whole period, discounts taken off: nothing below zero.
     pub items: Vec<Item>,
     /// How long a period is.
     pub interval: Interval,
@@ -211,6 +211,20 @@ impl Side {
     }
 }
 
+impl Change {
+    /// What has been paid for a whole period once the change has taken effect with this timing:
+    /// what the new side costs, or still what it was where the difference is not charged.
+    ///
+    /// # Errors
+    /// When that is too large.
+    pub fn paid_after(&self, timing: Timing) -> Result<i64, Error> {
+        match timing {
+            Timing::None => Ok(self.paid),
+            Timing::Now | Timing::NextInvoice | Timing::AtRenewal | Timing::Reset => self.new.sum(),
+        }
+    }
+}
+
 /// Which way it goes from one to the other: by what both cost for the same time.
 ///
 /// # Errors
@@ -288,32 +302,35 @@ fn lines(change: &Change, new_period: Option<Period>) -> Result<Vec<PreviewLine>
         whole,
     };
     let mut lines = Vec::new();
-    for (item, paid) in change.old.items.iter().zip(paid(change)?) {
-        let back = money::share(paid, part, whole)?;
-        if back > 0 {
-            lines.push(rest(&format!("Unused time: {}", item.name), -back));
-        }
+    for (item, back) in change.old.items.iter().zip(shares(&paid(change)?, part, whole)?) {
+        lines.push(rest(&format!("Unused time: {}", item.name), -back));
     }
-    for item in &change.new.items {
-        let line = match new_period {
-            Some(it) => PreviewLine {
-                name: item.name.clone(),
-                amount: item.amount,
-                from: it.from,
-                to: it.to,
-                part: 1,
-                whole: 1,
-            },
-            None => {
-                let name = format!("Remaining time: {}", item.name);
-                rest(&name, money::share(item.amount, part, whole)?)
+    let amounts: Vec<_> = change.new.items.iter().map(|it| it.amount).collect();
+    match new_period {
+        Some(period) => lines.extend(change.new.items.iter().map(|it| begun(it, period))),
+        None => {
+            for (item, amount) in change.new.items.iter().zip(shares(&amounts, part, whole)?) {
+                lines.push(rest(&format!("Remaining time: {}", item.name), amount));
             }
-        };
-        if line.amount != 0 {
-            lines.push(line);
         }
     }
+    lines.retain(|it| it.amount != 0);
     Ok(lines)
+}
+
+fn begun(item: &Item, period: Period) -> PreviewLine {
+    let Period { from, to } = period;
+    PreviewLine { name: item.name.clone(), amount: item.amount, from, to, part: 1, whole: 1 }
+}
+
+/// The share of each amount. Their sum is rounded, not each for itself, so that many small items
+/// come to what one of their sum does.
+fn shares(amounts: &[i64], part: i64, whole: i64) -> Result<Vec<i64>, Error> {
+    let sum = amounts.iter().try_fold(0i64, |sum, it| sum.checked_add(*it));
+    match sum.ok_or(Error::TooLarge)? {
+        0 => Ok(vec![0; amounts.len()]),
+        sum => Ok(money::split(money::share(sum, part, whole)?, amounts)?),
+    }
 }
 
 /// What was paid for each item of the old side: its price, or its share where less was paid.

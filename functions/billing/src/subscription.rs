@@ -6,6 +6,8 @@ pub mod cancel;
 pub mod change;
 pub mod create;
 pub mod cycle;
+pub mod effect;
+pub mod mirror;
 pub mod renew;
 pub mod seat;
 
@@ -23,7 +25,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    bill::line::BillLine,
+    bill::{credit::wrong_state, line::BillLine},
     money::Currency,
     period::{Anchor, Period, Zone},
     store,
@@ -101,6 +103,9 @@ pub struct Subscription {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// The subscription at a provider that this is the mirror of. It is changed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirrored: Option<mirror::Mirrored>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Counts its changes; its ETag.
@@ -211,6 +216,9 @@ impl Subscription {
 
     /// When something happens by itself next.
     pub fn due(&self) -> Option<Timestamp> {
+        if self.mirrored.is_some() {
+            return None;
+        }
         let end = self.cancellation.as_ref().map(|it| it.at);
         match self.state {
             State::Cancelled => None,
@@ -245,6 +253,18 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 /// Reads one.
 pub async fn get(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &find(at, call).await?))
+}
+
+/// The one that the path names, to be changed: not a mirror.
+///
+/// # Errors
+/// The 404 that everybody gets, and 409 for a mirror.
+pub async fn ours(at: &impl Tenant, call: &Call) -> Result<Subscription, Problem> {
+    let found = find(at, call).await?;
+    match found.mirrored {
+        None => Ok(found),
+        Some(_) => Err(wrong_state("the provider keeps it: change it there")),
+    }
 }
 
 /// The one that the path names, or the 404 that everybody gets, also for another customer's.

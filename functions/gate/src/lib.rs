@@ -69,17 +69,19 @@ impl Function for Gate {
         }
     }
 
-    fn follows(_: &str) -> &'static [&'static str] {
-        &[usage::told::ASKED, quota::entitled::CHANGED]
-    }
-
-    async fn follow(_: &str, tenant: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
-        let told = usage::told::answer(tenant, entries).await?;
-        Ok(told.and(quota::entitled::follow(tenant, entries).await?))
-    }
-
     async fn ingest(_: &str, tenant: &impl Tenant, items: &[Item]) -> Result<Commit, PortError> {
         let items = items.iter().map(limits::tally::usage).collect::<Result<Vec<_>, _>>()?;
         usage::ingest(tenant, &items).await
+    }
+
+    fn follows(_: &str) -> &'static [&'static str] {
+        &[usage::asked::ASKED, quota::entitlement::CHANGED]
+    }
+
+    async fn follow(_: &str, tenant: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        let of = |action| entries.iter().filter(move |it| it.action == action);
+        let told = usage::asked::follow(tenant, of(usage::asked::ASKED)).await?;
+        let given = quota::entitlement::follow(tenant, of(quota::entitlement::CHANGED)).await?;
+        Ok(told.and(given))
     }
 }

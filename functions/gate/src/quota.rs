@@ -7,10 +7,11 @@
 
 pub mod alert;
 mod counted;
-pub mod entitled;
+pub mod entitlement;
 mod file;
 pub mod holder;
 pub mod look;
+mod member;
 pub mod plan;
 pub mod report;
 pub mod schedule;

@@ -4,6 +4,7 @@
 //! raw events come to, always; quotas and invoices ask the counters and nothing else.
 
 pub mod amount;
+pub mod asked;
 pub mod counter;
 pub mod event;
 mod ingest;
@@ -18,7 +19,6 @@ pub mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
-pub mod told;
 
 pub use ingest::ingest;
 

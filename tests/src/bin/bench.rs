@@ -4,6 +4,8 @@
 //! stored, logged, without a target), by wrk with 16 connections. The two take turns, and of each
 //! figure the median of the rounds is printed. Machines are noisy: the ratio is what counts.
 //! `bench webhooks`: that, and the sender; see `tests::bench_webhooks`.
+//! `bench billing`: Stripe's events, verified, stored and applied, beside the no-op; see
+//! `tests::bench_billing`.
 //! `bench gate`: decisions beside the no-op, and their cost with many keys; see
 //! `tests::bench_gate`.
 
@@ -17,7 +19,7 @@ use std::{
 
 use serde_json::json;
 use tests::{
-    bench_gate, bench_webhooks,
+    bench_billing, bench_gate, bench_webhooks,
     host::Host,
     wrk::{self, median, print},
 };
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     let largest = match args[..] {
         ["baseline"] => None,
         ["webhooks"] => Some(10_000),
+        ["billing"] => return billing(),
         ["gate"] => return gate(10_000),
         ["gate", most] if most.parse::<usize>().is_ok() => {
             return gate(most.parse().unwrap_or(10_000));
@@ -41,7 +44,8 @@ fn main() -> ExitCode {
         ["webhooks", largest] if largest.parse::<usize>().is_ok() => largest.parse().ok(),
         _ => {
             eprintln!(
-                "usage: bench baseline | bench webhooks [largest backlog] | bench gate [most keys]"
+                "usage: bench baseline | bench billing | bench webhooks [largest backlog] | \
+                 bench gate [most keys]"
             );
             return ExitCode::from(2);
         }
@@ -59,6 +63,19 @@ fn main() -> ExitCode {
         for runtime in ["local", "workerd"] {
             bench_webhooks::run(runtime, largest);
         }
+    }
+    ExitCode::SUCCESS
+}
+
+fn billing() -> ExitCode {
+    if !wrk::is_installed() {
+        eprintln!("wrk is not installed: apt-get install wrk");
+        return ExitCode::from(2);
+    }
+    println!("| runtime | what | req/s | p50 ms | p99 ms | ratio to the no-op |");
+    println!("|---|---|---|---|---|---|");
+    for runtime in ["local", "workerd"] {
+        bench_billing::run(runtime);
     }
     ExitCode::SUCCESS
 }

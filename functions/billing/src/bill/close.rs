@@ -15,7 +15,7 @@ use crate::{
     customer::{Collection, Customer},
     entity::Entity,
     ledger::{Event, Sale},
-    number::{Number, Pattern},
+    number::Pattern,
     store, tax, wallet,
 };
 
@@ -189,7 +189,7 @@ async fn take_number(
     let pattern = Pattern::parse(text).map_err(broken)?;
     let year = crate::period::year(at.now(), entity.zone);
     let last = store::last_number(at, &entity.name, bill.kind, year).await?;
-    let last = (last > 0).then(|| Number { year, counter: last.unsigned_abs() });
+    let last = (last > 0).then(|| last.unsigned_abs());
     let next = pattern.next(last, year).map_err(broken)?;
     bill.number = Some(pattern.write(next));
     let counter = i64::try_from(next.counter).unwrap_or(i64::MAX);

@@ -226,6 +226,7 @@ pub async fn record(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         fee: None,
         refunded: 0,
         disputed: 0,
+        dispute: None,
         requested_at: at.now(),
         ended_at: Some(at.now()),
     };

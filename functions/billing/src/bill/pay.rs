@@ -69,6 +69,7 @@ pub fn request(
         fee: None,
         refunded: 0,
         disputed: 0,
+        dispute: None,
         requested_at: at.now(),
         ended_at: None,
     };
@@ -148,7 +149,7 @@ pub async fn settled(at: &impl Tenant, bill: &Bill) -> Result<Commit, Problem> {
     if let Some(change) = &bill.applies
         && before.awaiting_payment.as_deref() == Some(bill.id.as_str())
     {
-        return subscription::change::take_effect(at, &before, change, bill).await;
+        return subscription::effect::take_effect(at, &before, change, bill).await;
     }
     let action = match before.state {
         // What was taken back was not paid.

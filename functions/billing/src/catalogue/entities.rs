@@ -90,7 +90,7 @@ fn made(
         return Err(Problem::unfitting("iban", "an IBAN whose check digits fit"));
     }
     check_text("note", text.note.as_ref(), 1_000)?;
-    text.dunning.policy().map_err(|err| Problem::unfitting("dunning", err))?;
+    text.dunning.policy(text.zone).map_err(|err| Problem::unfitting("dunning", err))?;
     Ok(Entity {
         name,
         party: text.party,

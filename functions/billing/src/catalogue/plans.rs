@@ -110,6 +110,9 @@ fn made(at: &impl Tenant, name: String, text: PlanText, last: i64) -> Result<Pla
     if text.usage_plan.as_ref().is_some_and(|it| !is_word(it)) {
         return Err(Problem::unfitting("usage_plan", WORD));
     }
+    if text.mirrors.len() > 50 || !text.mirrors.iter().all(|it| is_word(it)) {
+        return Err(Problem::unfitting("mirrors", format!("up to 50, each {WORD}")));
+    }
     check_features(&text)?;
     let prices = prices(&text)?;
     Ok(Plan {
@@ -122,6 +125,7 @@ fn made(at: &impl Tenant, name: String, text: PlanText, last: i64) -> Result<Pla
         seats: text.seats,
         features: text.features,
         usage_plan: text.usage_plan,
+        mirrors: text.mirrors,
         version: last + 1,
         created_at: at.now(),
     })

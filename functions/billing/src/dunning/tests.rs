@@ -11,7 +11,7 @@ fn at(days: u16) -> Timestamp {
 fn refused(attempts: &[(u16, Decline)]) -> History {
     let attempts =
         attempts.iter().map(|(days, decline)| Attempt { at: at(*days), decline: *decline });
-    History { attempts: attempts.collect(), method_changed_at: None }
+    History { attempts: attempts.collect(), ..History::default() }
 }
 
 #[test]
@@ -81,6 +81,48 @@ fn a_schedule_rises_and_ends() {
     assert_eq!(Policy::new(vec![1], 91, Final::Unpaid), Err(Error::BadGrace));
 }
 
+fn moment(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+#[test]
+fn smart_days_are_worked_on_and_at_the_hour_of_the_last_payment() {
+    let policy = Policy::new(vec![2, 3, 7], 7, Final::Cancel).unwrap();
+    let policy = policy.smart("Europe/Berlin".parse().unwrap());
+    // It failed at night from Wednesday to Thursday; the customer paid in summer at nine.
+    let first = Attempt { at: moment("2030-10-24T02:10:00+02:00"), decline: Decline::Soft };
+    let mut history = History {
+        attempts: vec![first],
+        paid_at: Some(moment("2030-07-01T09:05:00+02:00")),
+        ..History::default()
+    };
+
+    // Saturday and Sunday are one try, on Monday by the clock of winter.
+    let monday = moment("2030-10-28T09:05:00+01:00");
+    assert_eq!(policy.next(&history, first.at), Step::RetryAt(monday));
+    assert_eq!(policy.next(&history, monday), Step::RetryNow);
+    history.attempts.push(Attempt { at: monday, ..first });
+    let thursday = moment("2030-10-31T09:05:00+01:00");
+    assert_eq!(policy.next(&history, monday), Step::RetryAt(thursday));
+    history.attempts.push(Attempt { at: thursday, decline: Decline::Soft });
+
+    assert_eq!(policy.next(&history, thursday), Step::Finish(Final::Cancel));
+}
+
+#[test]
+fn who_never_paid_is_asked_at_the_time_of_the_failure() {
+    let policy = Policy::new(vec![1], 7, Final::Cancel).unwrap().smart(Zone::default());
+    let first = Attempt { at: moment("2030-10-22T15:00:00Z"), decline: Decline::Hard };
+    let mut history = History { attempts: vec![first], ..History::default() };
+
+    let without = policy.next(&history, first.at);
+    history.paid_at = Some(moment("2030-10-22T19:00:00Z"));
+    let since = policy.next(&history, first.at);
+
+    assert_eq!(without, Step::AwaitMethod(moment("2030-10-23T15:00:00Z")));
+    assert_eq!(since, without);
+}
+
 fn decline() -> impl Strategy<Value = Decline> {
     prop_oneof![Just(Decline::Soft), Just(Decline::Hard), Just(Decline::NeedsCustomer)]
 }
@@ -115,5 +157,32 @@ proptest! {
             prop_assert!(history.attempts.len() <= ATTEMPTS_MAX);
         }
         prop_assert!(finished);
+    }
+
+    #[test]
+    fn smart_days_are_working_days_soon_after_the_plain_ones(
+        first in 1_900_000_000_000i64..2_000_000_000_000,
+        paid in prop::option::of(1_800_000_000_000i64..1_900_000_000_000),
+        days in prop::collection::btree_set(1u16..=DAYS_MAX, 1..RETRIES_MAX), zone in 0usize..3,
+    ) {
+        let zone: Zone =
+            ["Europe/Berlin", "Pacific/Apia", "America/New_York"][zone].parse().unwrap();
+        let days: Vec<_> = days.into_iter().collect();
+        let policy = Policy::new(days.clone(), 7, Final::Cancel).unwrap().smart(zone);
+        let history = History { paid_at: paid.map(Timestamp), ..History::default() };
+        let first = Timestamp(first);
+        let time = zone.local(history.paid_at.unwrap_or(first)).time();
+
+        let dues: Vec<_> = days.iter().map(|it| policy.due(&history, first, *it)).collect();
+
+        prop_assert!(dues.is_sorted() && dues[0] > first);
+        for (due, days) in dues.into_iter().zip(days) {
+            let local = zone.local(due);
+            let late = local.date() - zone.local(first).date();
+            prop_assert!(!matches!(local.weekday(), Weekday::Sat | Weekday::Sun));
+            prop_assert!((0..=2).contains(&(late.num_days() - i64::from(days))));
+            // The clock skips an hour in spring, and the try is made when it goes on.
+            prop_assert!(local.time() == time || zone.local(Timestamp(due.0 - 1)).time() < time);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Draft, Failure, Id, Job, NewJob, Timestamp},
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
 };
 
@@ -17,6 +17,8 @@ use crate::{
 
 /// Tries again to collect, or gives up.
 pub const DUN: &str = "billing.dun";
+/// How many of the customer's latest paid invoices are looked at, for the hour of smart days.
+const PAID_SEEN: u32 = 10;
 
 /// What comes next, for the log.
 pub(super) fn told(step: &dunning::Step) -> Value {
@@ -37,8 +39,8 @@ pub(super) async fn next_step(
     changed_at: Option<Timestamp>,
 ) -> Result<dunning::Step, Problem> {
     let parties = close::Parties::of(at, &bill.customer).await?;
-    let policy =
-        parties.entity.dunning.policy().map_err(|err| Problem::unfitting("dunning", err))?;
+    let (rules, zone) = (&parties.entity.dunning, parties.customer.zone);
+    let policy = rules.policy(zone).map_err(|err| Problem::unfitting("dunning", err))?;
     let attempt = |it: &FailedAttempt| {
         let provider = match it.provider.as_str() {
             "paypal" => dunning::Provider::PayPal,
@@ -46,11 +48,24 @@ pub(super) async fn next_step(
         };
         dunning::Attempt { at: it.at, decline: dunning::classify(provider, &it.code) }
     };
+    let paid_at = match rules.smart {
+        true => last_paid(at, bill).await?,
+        false => None,
+    };
     let history = dunning::History {
         attempts: bill.failures.iter().map(attempt).collect(),
         method_changed_at: changed_at,
+        paid_at,
     };
     Ok(policy.next(&history, at.now()))
+}
+
+/// When the customer last paid an invoice, before this one was refused.
+async fn last_paid(at: &impl Tenant, bill: &Bill) -> Result<Option<Timestamp>, PortError> {
+    let Some(first) = bill.failures.first() else { return Ok(None) };
+    let paid = store::list_paid(at, &bill.customer, PAID_SEEN).await?;
+    let before = paid.iter().filter(|it| it.paid > 0).filter_map(|it| it.paid_at);
+    Ok(before.filter(|it| *it < first.at).max())
 }
 
 /// The job of what comes next.

@@ -226,13 +226,10 @@ fn packages(quantity: Quantity, size: u64, amount: i64) -> Result<Vec<Exact>, Er
     let size = i128::from(size) * i128::from(Quantity::ONE);
     let begun = (i128::from(quantity.millionths()) + size - 1) / size.max(1);
     let count = i64::try_from(begun).map_err(|_| Error::TooLarge)?;
-    let value = begun * i128::from(amount) * EXACT_ONE;
-    let part = Part {
-        kind: PartKind::Packages,
-        quantity: Quantity::of(count),
-        unit_amount: UnitAmount::of(amount).unwrap_or(UnitAmount::ZERO),
-        ..Part::default()
-    };
+    // A million times a million of them is beyond what the exact product holds.
+    let all = begun.checked_mul(i128::from(amount)).filter(|it| *it <= i128::from(AMOUNT_MAX));
+    let value = all.ok_or(Error::TooLarge)? * EXACT_ONE;
+    let part = Part { kind: PartKind::Packages, quantity: Quantity::of(count), ..Part::default() };
     Ok(if count == 0 { Vec::new() } else { vec![Exact { part, value }] })
 }
 

@@ -143,4 +143,83 @@ proptest! {
         prop_assert!(back(&two) <= back(&one) && charged(&two) <= charged(&one));
         prop_assert_eq!(one.total, charged(&one) - back(&one));
     }
+
+    #[test]
+    fn what_is_given_back_and_charged_is_the_exact_share_of_the_sums(
+        old in prop::collection::vec(0i64..100_000, 1..8),
+        new in prop::collection::vec(0i64..100_000, 1..8),
+        paid in 0i64..800_000, second in 0i64..=2_592_000, days: bool,
+    ) {
+        let change = many(&old, &new, paid, second, days);
+        let (part, whole) =
+            change.period.remaining(change.at, change.precision, change.anchor.zone);
+
+        let preview = preview(&change).unwrap();
+
+        let back: i64 = preview.lines.iter().map(|it| -it.amount.min(0)).sum();
+        let charged: i64 = preview.lines.iter().map(|it| it.amount.max(0)).sum();
+        let exact = |sum: i64| money::share(sum, part, whole).unwrap();
+        prop_assert_eq!(back, exact(paid.min(old.iter().sum())));
+        prop_assert_eq!(charged, exact(new.iter().sum()));
+        prop_assert_eq!(preview.total, charged - back);
+        prop_assert!(back <= paid);
+    }
+
+    #[test]
+    fn however_often_it_changes_never_more_comes_back_than_was_paid(
+        first in 0i64..100_000,
+        steps in prop::collection::vec(
+            (prop::collection::vec(0i64..100_000, 1..4), 0i64..600_000, 0usize..3), 1..12,
+        ),
+        days: bool,
+    ) {
+        let (mut items, mut paid, mut balance, mut second) = (vec![first], first, first, 0);
+        for (new, later, timing) in steps {
+            second += later;
+            let timing = [Timing::Now, Timing::NextInvoice, Timing::None][timing];
+            let change =
+                Change { timing: Some(timing), ..many(&items, &new, paid, second, days) };
+
+            let preview = preview(&change).unwrap();
+
+            balance += preview.total;
+            paid = change.paid_after(preview.timing).unwrap();
+            prop_assert!(balance >= 0, "{} more than was paid", -balance);
+            items = new;
+        }
+    }
+
+    #[test]
+    fn a_reset_charges_a_whole_period_and_gives_back_the_rest_of_the_old(
+        old in 0i64..100_000, new in 0i64..100_000, second in 0i64..2_592_000,
+        yearly: bool,
+    ) {
+        let unit = if yearly { Unit::Year } else { Unit::Month };
+        let mut change = many(&[old], &[new], old, second, false);
+        change.new.interval = Interval::new(unit, 1).unwrap();
+        change.timing = Some(Timing::Reset);
+        change.anchor.at = change.at;
+
+        let preview = preview(&change).unwrap();
+
+        let back = money::share(old, 2_592_000 - second, 2_592_000).unwrap();
+        prop_assert_eq!(preview.total, new - back);
+        let period = preview.new_period.unwrap();
+        prop_assert_eq!(period.from, change.at);
+        prop_assert!(period.to > change.period.from);
+    }
+}
+
+/// A change of several things in April, so many seconds after its beginning.
+fn many(old: &[i64], new: &[i64], paid: i64, second: i64, days: bool) -> Change {
+    let items = |amounts: &[i64]| {
+        let item = |(at, amount): (usize, &i64)| Item { name: at.to_string(), amount: *amount };
+        amounts.iter().enumerate().map(item).collect()
+    };
+    let mut it = change(side("a", 0, 0, Unit::Month), side("b", 0, 0, Unit::Month));
+    (it.old.items, it.new.items, it.paid) = (items(old), items(new), paid);
+    it.at = Timestamp(it.period.from.0 + second.min(2_592_000) * 1000);
+    it.precision = if days { Precision::Day } else { Precision::Second };
+    it.timing = Some(Timing::Now);
+    it
 }

@@ -26,6 +26,10 @@ const OWED: &str = "
     select body, version from billing_invoices
     where tenant = ?1 and customer = ?2 and state in ('open', 'uncollectible')
     order by id limit ?3";
+const PAID: &str = "
+    select body, version from billing_invoices
+    where tenant = ?1 and customer = ?2 and kind = 'invoice' and state = 'paid'
+    order by id desc limit ?3";
 const INSERT: &str = "
     insert into billing_invoices
       (tenant, id, customer, subscription, entity, kind, number, state, body, version)
@@ -51,7 +55,7 @@ const INSERT_PAYMENT: &str = "
     insert into billing_payments (tenant, id, invoice, state, body) values (?1, ?2, ?3, ?4, ?5)";
 const UPDATE_PAYMENT: &str = "
     update billing_payments set state = ?3, body = ?4
-    where tenant = ?1 and id = ?2 and state = ?5";
+    where tenant = ?1 and id = ?2 and body = ?5";
 
 pub async fn find_bill(at: &impl Tenant, id: &str) -> Result<Option<Bill>, PortError> {
     at.query(FIND, [id.into()]).await?.into_iter().next().map(read).transpose()
@@ -88,6 +92,15 @@ pub async fn list_owed(
     limit: u32,
 ) -> Result<Vec<Bill>, PortError> {
     at.query(OWED, [customer.into(), limit.into()]).await?.into_iter().map(read).collect()
+}
+
+/// What the customer has paid, latest first.
+pub async fn list_paid(
+    at: &impl Tenant,
+    customer: &str,
+    limit: u32,
+) -> Result<Vec<Bill>, PortError> {
+    at.query(PAID, [customer.into(), limit.into()]).await?.into_iter().map(read).collect()
 }
 
 pub fn insert_bill(it: &Bill) -> Commit {
@@ -168,10 +181,10 @@ pub fn insert_payment(it: &Payment) -> Commit {
     Commit::new().write_one(INSERT_PAYMENT, params)
 }
 
-/// Writes the payment, if it still stands as `before` does.
+/// Writes the payment, if it is still what `before` was.
 pub fn update_payment(before: &Payment, it: &Payment) -> Commit {
     let params =
-        [(&it.id).into(), it.state.word().into(), (&json!(it)).into(), before.state.word().into()];
+        [(&it.id).into(), it.state.word().into(), (&json!(it)).into(), (&json!(before)).into()];
     Commit::new().write_one(UPDATE_PAYMENT, params)
 }
 

@@ -11,7 +11,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{Cancellation, State, Subscription, answer, create, find, renew};
+use super::{Cancellation, State, Subscription, answer, create, cycle, ours, renew};
 use crate::{
     bill::{
         BillKind, BillState, close,
@@ -20,7 +20,7 @@ use crate::{
     },
     dunning::Final,
     money,
-    period::{Period, Precision},
+    period::Precision,
     store,
 };
 
@@ -47,7 +47,7 @@ pub struct NewCancellation {
 /// Cancels it. Cancelling again replaces what was said before.
 pub async fn cancel(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let new: NewCancellation = call.json()?;
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.state == State::Cancelled {
         return Err(wrong_state("it has ended already"));
     }
@@ -127,20 +127,16 @@ async fn ended(
     before: &Subscription,
     after: &mut Subscription,
 ) -> Result<Commit, Problem> {
-    let now = at.now();
-    let metered = Period { from: before.metered_from, to: now };
     let plan = renew::plan(at, &before.plan, before.plan_version).await?;
-    after.state = State::Cancelled;
-    after.ended_at = Some(now);
-    after.pending = None;
-    after.metered_from = now;
+    let turn = cycle::ended(after, at.now());
+    *after = turn.after;
     let parties = close::Parties::of(at, &before.customer).await?;
     let mut bill = draft::begin(at, &parties.customer, before.currency)?;
     bill.subscription = Some(before.id.clone());
-    bill.period = Some(metered);
+    bill.period = turn.metered;
     bill.coupons = draft::coupons(at, before).await?;
     bill.lines = std::mem::take(&mut after.carried);
-    if metered.from < metered.to && before.state != State::Paused {
+    if let Some(metered) = turn.metered {
         bill.awaiting = draft::questions(at, &plan, metered)?;
     }
     let billed = match bill.lines.is_empty() && bill.awaiting.is_empty() {
@@ -148,8 +144,7 @@ async fn ended(
         false => renew::finish(at, &parties, bill).await?,
     };
     let data = json!({"customer": after.customer, "cancellation": after.cancellation});
-    let action = "subscription.ended";
-    Ok(billed.and(super::write(at, Some(before), after, action, data).await?))
+    Ok(billed.and(super::write(at, Some(before), after, turn.action, data).await?))
 }
 
 /// Takes back what the period's invoice charged for the time from `end` on.
@@ -190,7 +185,7 @@ async fn unused(
 
 /// Takes a cancellation back that has not come yet.
 pub async fn keep(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.state == State::Cancelled || before.cancellation.is_none() {
         return Err(wrong_state("only what is cancelled and has not ended yet goes on"));
     }
@@ -203,7 +198,7 @@ pub async fn keep(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 
 /// Lets it rest: nothing is charged and nothing granted until it is resumed.
 pub async fn pause(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if !matches!(before.state, State::Active | State::PastDue | State::Unpaid) {
         return Err(wrong_state("only a subscription that runs can pause"));
     }
@@ -219,35 +214,30 @@ pub async fn pause(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 /// Lets it go on. Within the period that was charged nothing is charged again; after it a new
 /// period begins now.
 pub async fn resume(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.state != State::Paused {
         return Err(wrong_state("it does not rest"));
     }
     let now = at.now();
-    let mut after = Subscription { state: State::Active, paused_at: None, ..before.clone() };
+    let plan = renew::plan(at, &before.plan, before.plan_version).await?;
+    let turn = cycle::resumed(&before, &plan, now);
+    let turn = turn.ok_or_else(|| Problem::unfitting("plan", "too far away"))?;
+    let mut after = turn.after;
     let mut commit = Commit::new();
-    if before.period.to <= now {
-        let plan = renew::plan(at, &before.plan, before.plan_version).await?;
+    if turn.charged.is_some() {
         let parties = close::Parties::of(at, &before.customer).await?;
-        (after.anchor, after.period_number) = (now, 0);
-        let period = plan.interval.period(&after.anchor(), 0);
-        after.period = period.ok_or_else(|| Problem::unfitting("plan", "too far away"))?;
-        // What was used before the pause is invoiced with what waited.
-        let until = before.paused_at.unwrap_or(now).min(before.period.to);
-        let metered = Period { from: before.metered_from, to: until };
-        after.metered_from = now;
         let mut bill = draft::begin(at, &parties.customer, after.currency)?;
         bill.lines = std::mem::take(&mut after.carried);
         create::charge(at, &plan, &mut after, &mut bill).await?;
-        if metered.from < metered.to {
+        // What was used before the pause is invoiced with what waited.
+        if let Some(metered) = turn.metered {
             bill.awaiting = draft::questions(at, &plan, metered)?;
         }
         commit = crate::books::earn(at, &before.id, now).await?;
         commit = commit.and(renew::finish(at, &parties, bill).await?);
     }
     let data = json!({"customer": after.customer, "period": after.period});
-    let action = "subscription.resumed";
-    let written = super::write(at, Some(&before), &mut after, action, data).await?;
+    let written = super::write(at, Some(&before), &mut after, turn.action, data).await?;
     let response = answer(StatusCode::OK, &after);
     at.answer(commit.and(written), response, Problem::changed_meanwhile).await
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Commit, Draft, Id, Timestamp},
+    domain::{Commit, Timestamp},
     http::{Response, StatusCode, json as json_response},
     ports::Tenant,
     problem::Problem,
@@ -11,12 +11,13 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{CARRIED_MAX, Pending, State, Subscription, answer, create, cycle, find, renew};
+use super::{
+    CARRIED_MAX, Pending, State, Subscription, answer, create,
+    effect::{Effect, applied},
+    ours, renew,
+};
 use crate::{
-    bill::{
-        Bill, BillKind, BillState, FailedAttempt, close, credit::wrong_state, draft,
-        line::BillLine, pay,
-    },
+    bill::{Bill, BillKind, close, credit::wrong_state, draft, line::BillLine, pay},
     customer::Collection,
     period::{Anchor, Period},
     plan::Plan,
@@ -60,14 +61,22 @@ pub struct ChangePreview {
 struct Planned {
     plan: Plan,
     pending: Pending,
+    /// What has been paid for a whole period once it has taken effect.
+    paid: i64,
     preview: Preview,
     lines: Vec<BillLine>,
     bill: Option<Bill>,
 }
 
+impl Planned {
+    fn effect(&self, from: Timestamp) -> Effect<'_> {
+        Effect { change: &self.pending, plan: &self.plan, paid: self.paid, from }
+    }
+}
+
 /// Says what a change would come to.
 pub async fn preview(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let it = find(at, call).await?;
+    let it = ours(at, call).await?;
     let parties = close::Parties::of(at, &it.customer).await?;
     let planned = plan(at, &it, &parties, &call.json()?).await?;
     Ok(json_response(StatusCode::OK, &shown(&it, planned)))
@@ -89,7 +98,7 @@ fn signed(bill: &Bill) -> (i64, i64) {
 /// Changes it: at once, with the payment, with the next invoice, or with the next period.
 pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let asked: SubscriptionChange = call.json()?;
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.awaiting_payment.is_some() {
         return Err(wrong_state("a change waits for its payment: read it again in a minute"));
     }
@@ -110,7 +119,7 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
             if after.carried.len() > CARRIED_MAX {
                 return Err(wrong_state("too much waits for the next invoice already"));
             }
-            applied(at, &before, &mut after, &planned.pending, &planned.plan, at.now()).await?
+            applied(at, &before, &mut after, &planned.effect(at.now())).await?
         }
         Timing::Now | Timing::Reset => charged(at, &parties, &before, &mut after, planned).await?,
     };
@@ -119,7 +128,7 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 
 /// Forgets a change that is planned for the next period.
 pub async fn forget(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let before = find(at, call).await?;
+    let before = ours(at, call).await?;
     if before.pending.is_none() {
         return Err(wrong_state("no change is planned"));
     }
@@ -128,7 +137,7 @@ pub async fn forget(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     at.answer(commit, answer(StatusCode::OK, &after), Problem::changed_meanwhile).await
 }
 
-async fn write(
+pub(super) async fn write(
     at: &impl Tenant,
     before: &Subscription,
     after: &mut Subscription,
@@ -180,7 +189,8 @@ async fn plan(
         asked_at: at.now(),
     };
     let lines: Vec<_> = preview.lines.iter().map(line).collect();
-    let mut planned = Planned { plan, pending, preview, lines, bill: None };
+    let paid = change.paid_after(preview.timing).map_err(draft::too_large)?;
+    let mut planned = Planned { plan, pending, paid, preview, lines, bill: None };
     if matches!(planned.preview.timing, Timing::Now | Timing::Reset) && !planned.lines.is_empty() {
         planned.bill = Some(bill(at, it, parties, &planned)?);
     }
@@ -228,7 +238,7 @@ async fn check(
 }
 
 /// What a plan costs in a whole period, coupons taken off.
-async fn side(
+pub(super) async fn side(
     at: &impl Tenant,
     it: &Subscription,
     plan: &Plan,
@@ -277,9 +287,9 @@ async fn charged(
     after: &mut Subscription,
     planned: Planned,
 ) -> Result<Commit, Problem> {
-    let now = at.now();
-    let Some(mut bill) = planned.bill else {
-        return applied(at, before, after, &planned.pending, &planned.plan, now).await;
+    let effect = planned.effect(at.now());
+    let Some(mut bill) = planned.bill.clone() else {
+        return applied(at, before, after, &effect).await;
     };
     let prepaid = close::prepay(at, &mut bill).await?;
     let waits = bill.left_of_due() > 0
@@ -298,89 +308,6 @@ async fn charged(
     bill.applies = None;
     let numbered = close::number(at, parties, &mut bill).await?;
     let collected = pay::collect(at, parties, &bill)?;
-    let change = (&planned.pending, &planned.plan);
-    let effect = applied(at, before, after, change.0, change.1, now).await?;
-    Ok(prepaid.and(numbered).and(collected).and(store::insert_bill(&bill)).and(effect))
-}
-
-/// What is written when a change takes effect at `from`. What the meters of another plan counted
-/// until then is invoiced by the prices of then.
-async fn applied(
-    at: &impl Tenant,
-    before: &Subscription,
-    after: &mut Subscription,
-    change: &Pending,
-    plan: &Plan,
-    from: Timestamp,
-) -> Result<Commit, Problem> {
-    let old = renew::plan(at, &before.plan, before.plan_version).await?;
-    let metered = Period { from: before.metered_from, to: from };
-    let other = (&before.plan, before.plan_version) != (&change.plan, change.plan_version);
-    let mut commit = Commit::new();
-    if other && cycle::is_metered(&old) && metered.from < metered.to {
-        let parties = close::Parties::of(at, &before.customer).await?;
-        let mut bill = draft::begin(at, &parties.customer, before.currency)?;
-        bill.subscription = Some(before.id.clone());
-        bill.period = Some(metered);
-        bill.awaiting = draft::questions(at, &old, metered)?;
-        commit = draft::write(at, &parties.entity, bill);
-        after.metered_from = from;
-    }
-    cycle::apply(after, change, plan);
-    after.pending = None;
-    after.awaiting_payment = None;
-    if change.resets {
-        after.anchor = from;
-        after.period_number = 0;
-        let period = plan.interval.period(&after.anchor(), 0);
-        after.period = period.ok_or_else(|| Problem::unfitting("plan", "too far away"))?;
-    }
-    let side = side(at, after, plan, after.seats).await?;
-    if after.state != State::Trialing {
-        after.charged = side.items.iter().map(|it| it.amount).sum();
-    }
-    Ok(commit.and(write(at, before, after, "subscription.changed").await?))
-}
-
-/// What follows when the invoice of a change is paid.
-///
-/// # Errors
-/// When something cannot be read.
-pub async fn take_effect(
-    at: &impl Tenant,
-    before: &Subscription,
-    change: &Pending,
-    bill: &Bill,
-) -> Result<Commit, Problem> {
-    let mut after = Subscription { awaiting_payment: None, ..before.clone() };
-    if before.state == State::Cancelled {
-        return Ok(Commit::new());
-    }
-    let plan = renew::plan(at, &change.plan, change.plan_version).await?;
-    let from = bill.period.map_or(at.now(), |it| it.from).max(before.metered_from);
-    applied(at, before, &mut after, change, &plan, from).await
-}
-
-/// What follows when the payment of a change failed: everything stays as it was.
-///
-/// # Errors
-/// When something cannot be read.
-pub async fn fell_through(
-    at: &impl Tenant,
-    bill: Bill,
-    attempt: &FailedAttempt,
-) -> Result<Commit, Problem> {
-    let released = crate::wallet::release(at, &bill.customer, bill.currency, &bill.wallet).await?;
-    let mut dropped = Bill { state: BillState::Void, version: bill.version + 1, ..bill };
-    dropped.failures.push(attempt.clone());
-    dropped.wallet.clear();
-    let subject = Id::trusted(dropped.id.clone());
-    let entry = Draft::new("invoice.dropped", &subject).with(json!({"code": attempt.code}));
-    let commit = released.and(store::update_bill(&dropped)).entry(entry);
-    let Some(before) = pay::subscription_of(at, &dropped).await? else { return Ok(commit) };
-    if before.awaiting_payment.as_deref() != Some(dropped.id.as_str()) {
-        return Ok(commit);
-    }
-    let mut after = Subscription { awaiting_payment: None, ..before.clone() };
-    Ok(commit.and(write(at, &before, &mut after, "subscription.change_failed").await?))
+    let applied = applied(at, before, after, &effect).await?;
+    Ok(prepaid.and(numbered).and(collected).and(store::insert_bill(&bill)).and(applied))
 }

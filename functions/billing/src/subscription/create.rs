@@ -116,6 +116,7 @@ async fn begin(
         grace_until: None,
         paused_at: None,
         ended_at: None,
+        mirrored: None,
         created_at: now,
         version: 0,
     };

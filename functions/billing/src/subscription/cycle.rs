@@ -8,6 +8,9 @@ use crate::{
 };
 use shared::domain::Timestamp;
 
+#[cfg(test)]
+mod tests;
+
 /// What happens at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Turn {
@@ -30,21 +33,72 @@ pub fn turn(it: &Subscription, next: &Plan, at: Timestamp) -> Option<Turn> {
     }
 }
 
-fn ended(it: &Subscription, end: Timestamp) -> Turn {
+/// It ends at `end`: with its period, before it, or in the middle of a pause.
+pub fn ended(it: &Subscription, end: Timestamp) -> Turn {
     let mut after = it.clone();
     let metered = metered(it, end);
     after.state = State::Cancelled;
     after.ended_at = Some(end);
     after.pending = None;
-    after.metered_from = end;
+    after.metered_from = end.max(it.metered_from);
     Turn { after, metered, charged: None, action: "subscription.ended" }
 }
 
-/// The stretch whose usage is charged at `end`. A trial's is free.
+/// A change takes effect at `at`, in the middle of a period. The meters of a plan that goes are
+/// read until then, and so they are where a period begins anew. `None` when that has no end.
+pub fn changed_at(it: &Subscription, change: &Pending, plan: &Plan, at: Timestamp) -> Option<Turn> {
+    let mut after = it.clone();
+    apply(&mut after, change, plan);
+    (after.pending, after.awaiting_payment) = (None, None);
+    let other = (&it.plan, it.plan_version) != (&change.plan, change.plan_version);
+    let closes = other || change.resets;
+    if closes {
+        after.metered_from = at.max(it.metered_from);
+    }
+    if change.resets {
+        begin_anew(&mut after, plan, at)?;
+    }
+    Some(Turn {
+        metered: metered(it, at).filter(|_| closes),
+        charged: change.resets.then_some(after.period),
+        action: "subscription.changed",
+        after,
+    })
+}
+
+/// It goes on at `now` after a pause. Within the period that was charged nothing is charged again,
+/// and the meters go on; after it a new period begins. `None` when that has no end.
+pub fn resumed(it: &Subscription, plan: &Plan, now: Timestamp) -> Option<Turn> {
+    let mut after = Subscription { state: State::Active, paused_at: None, ..it.clone() };
+    let is_over = it.period.to <= now;
+    if is_over {
+        begin_anew(&mut after, plan, now)?;
+        after.metered_from = now;
+    }
+    Some(Turn {
+        metered: metered(it, now).filter(|_| is_over),
+        charged: is_over.then_some(after.period),
+        action: "subscription.resumed",
+        after,
+    })
+}
+
+fn begin_anew(it: &mut Subscription, plan: &Plan, at: Timestamp) -> Option<()> {
+    (it.anchor, it.period_number) = (at, 0);
+    it.period = plan.interval.period(&it.anchor(), 0)?;
+    Some(())
+}
+
+/// The stretch whose usage is charged at `end`. What is used in a trial, before the first payment
+/// and in a pause is free.
 fn metered(it: &Subscription, end: Timestamp) -> Option<Period> {
-    let stretch = Period { from: it.metered_from, to: end };
-    let counts = it.state != State::Trialing && stretch.from < stretch.to;
-    counts.then_some(stretch)
+    let to = match it.state {
+        State::Trialing | State::Incomplete => return None,
+        State::Paused => it.paused_at.map_or(end, |paused| paused.min(end)),
+        _ => end,
+    };
+    let stretch = Period { from: it.metered_from, to };
+    (stretch.from < stretch.to).then_some(stretch)
 }
 
 fn renewed(it: &Subscription, next: &Plan) -> Option<Turn> {
@@ -52,12 +106,12 @@ fn renewed(it: &Subscription, next: &Plan) -> Option<Turn> {
     let was_trial = it.state == State::Trialing;
     let mut after = changed(it, next, boundary);
     let restarts = was_trial || it.pending.is_some() && after.anchor == boundary;
-    after.period_number = if restarts { 0 } else { after.period_number + 1 };
     if was_trial {
         after.anchor = boundary;
         after.state = State::Active;
     }
-    after.period = next.interval.period(&after.anchor(), after.period_number)?;
+    let before = if restarts { -1 } else { after.period_number };
+    (after.period_number, after.period) = next.interval.after(&after.anchor(), before)?;
     after.charged = 0;
     let metered = metered(it, boundary);
     after.metered_from = boundary;

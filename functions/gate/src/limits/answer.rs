@@ -11,6 +11,7 @@ use super::{
     check::{Checked, PolicyStanding},
     policy::Refusal,
 };
+use crate::quota::shown::UsedUp;
 
 /// Where the problem types are registered.
 const TYPES: &str = "https://iana.org/assignments/http-problem-types#";
@@ -82,11 +83,16 @@ fn partition(it: &PolicyStanding) -> String {
 /// A hard quota of the customer is used up.
 fn used_up(checked: &Checked) -> Response {
     let names: Vec<_> = checked.used_up.iter().map(|it| it.quota.as_str()).collect();
+    let detail = |it: &UsedUp| match &it.member {
+        Some(member) => format!("{} of the member {member}", it.quota),
+        None => it.quota.clone(),
+    };
+    let details: Vec<_> = checked.used_up.iter().map(detail).collect();
     let body = json!({
         "type": format!("{TYPES}quota-exceeded"),
         "title": QUOTA_EXCEEDED,
         "status": 429,
-        "detail": format!("used up: {}", names.join(", ")),
+        "detail": format!("used up: {}", details.join(", ")),
         "violated-policies": names,
         "used_up": checked.used_up,
     });

@@ -138,7 +138,7 @@ pub fn label(asked: &Asked, now: Timestamp) -> String {
     let at_ms = now.0 - now.0.rem_euclid(SLOT_MS);
     json!({
         "app": asked.app, "key": asked.api_key, "route": asked.route, "subject": asked.subject,
-        "at_ms": at_ms,
+        "member": asked.member, "at_ms": at_ms,
     })
     .to_string()
 }

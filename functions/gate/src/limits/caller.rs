@@ -62,7 +62,10 @@ impl Caller {
                 Some(meters) => meters.contains(&it.meter),
                 None => true,
             };
-            let used_up = shown.used_up.iter().filter(|it| now < it.until).filter(is_of);
+            // The part of another member leaves this one its own.
+            let is_own = |it: &&UsedUp| it.member.is_none() || it.member == asked.member;
+            let used_up = shown.used_up.iter().filter(|it| now < it.until);
+            let used_up = used_up.filter(is_of).filter(is_own);
             caller.used_up = used_up.cloned().collect();
         }
         Ok(Ok(caller))

@@ -1,12 +1,12 @@
 //! An app: an origin, and how its requests are let through to it.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
     directory,
-    domain::{Commit, Draft, Failure, Id, Job, NewJob, Page, WORD, is_word},
+    domain::{Commit, Draft, Failure, Id, Job, NewJob, Page, Principal, Timestamp, WORD, is_word},
     http::{
         HeaderName, HeaderValue, Response, StatusCode, empty, etag, header, json as json_response,
         with_header,
@@ -27,6 +27,10 @@ pub const ADDRESS: &str = "gte";
 pub const SHOW: &str = "gate.apps";
 /// The document in which the edge finds them.
 const DOCUMENT: &str = "apps";
+/// For how long an instance knows an app …
+const KNOWN_FOR: Duration = Duration::from_secs(1);
+/// … and how many of them.
+const KNOWN_MAX: usize = 1_000;
 /// How many apps a tenant has.
 pub const APPS_MAX: usize = 50;
 /// How long an origin may take until the head of its answer is there, in seconds.
@@ -38,6 +42,10 @@ const BODY_BYTES_CEILING: u64 = 1024 * 1024 * 1024;
 const BODY_BYTES_DEFAULT: u64 = 100 * 1024 * 1024;
 /// How many routes, or headers of one kind, an app has.
 const ENTRIES_MAX: usize = 32;
+thread_local! {
+    static KNOWN: RefCell<BTreeMap<String, (Timestamp, Rc<App>)>> = RefCell::default();
+}
+
 /// The longest route, or value of a header, in characters.
 const ENTRY_CHARS_MAX: usize = 256;
 
@@ -248,11 +256,103 @@ pub async fn show(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     Ok(Commit::new())
 }
 
-/// The app of this tenant that has this id, as the edge knows it.
-pub async fn find(edge: &impl Edge, tenant: &str, id: &str) -> Result<Option<App>, PortError> {
-    let Some((_, all)) = directory::document(edge, tenant, DOCUMENT).await? else {
+/// The app of the principal's tenant that has this id, as the edge knows it: of a sandbox as it is,
+/// and otherwise as it was at most a second ago, beside what the directory's cache lags.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub async fn find(
+    edge: &impl Edge,
+    principal: &Principal,
+    id: &str,
+) -> Result<Option<Rc<App>>, PortError> {
+    let (name, now) = (format!("{}:{id}", principal.tenant), edge.now());
+    if !principal.sandbox {
+        let known = KNOWN.with_borrow(|it| it.get(&name).filter(|it| now < it.0).cloned());
+        if let Some((_, app)) = known {
+            return Ok(Some(app));
+        }
+    }
+    let Some((_, all)) = directory::document(edge, &principal.tenant, DOCUMENT).await? else {
         return Ok(None);
     };
     let all: Vec<App> = serde_json::from_value(all).map_err(|err| PortError::new("apps", err))?;
-    Ok(all.into_iter().find(|it| it.id() == id))
+    let Some(app) = all.into_iter().find(|it| it.id() == id).map(Rc::new) else {
+        return Ok(None);
+    };
+    KNOWN.with_borrow_mut(|it| {
+        if it.len() >= KNOWN_MAX {
+            it.clear();
+        }
+        it.insert(name, (now + KNOWN_FOR, Rc::clone(&app)));
+    });
+    Ok(Some(app))
+}
+
+#[cfg(test)]
+mod tests {
+    use pollster::block_on;
+    use serde_json::Value;
+    use shared::{directory::TenantRecord, domain::OPERATOR, memory::Memory, open::Open};
+
+    use super::*;
+    use crate::Gate;
+
+    const TENANT: &str = "ten_00000000000000000000000000";
+
+    fn place(sandbox: bool) -> Memory {
+        let memory = Memory::default();
+        let store = memory.store(OPERATOR);
+        let operator = Open::system(&memory, &store, OPERATOR, false);
+        let record = TenantRecord { name: "T".into(), state: "active".into(), sandbox };
+        let shown = async { operator.await?.projection().show_tenant(TENANT, &record, 1).await };
+        block_on(shown).unwrap();
+        memory
+    }
+
+    fn ask(memory: &Memory, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut request = http::Request::builder().method(method).uri(path);
+        if path.starts_with("/v1/") {
+            let key = format!("Bearer {}", Memory::OPERATOR_KEY);
+            request = request.header("authorization", key).header("backplane-tenant", TENANT);
+            request = request.header("content-type", "application/json");
+        }
+        let response = memory.serve::<Gate>(request.body(body.into()).unwrap());
+        let status = response.status().as_u16();
+        let text = response.body().as_full().cloned().unwrap_or_default();
+        (status, serde_json::from_slice(&text).unwrap_or_default())
+    }
+
+    /// The address of an app that was asked once, and is deleted then.
+    fn deleted(memory: &Memory) -> String {
+        let app = json!({"origin": "https://origin.example"});
+        let (status, app) = ask(memory, "PUT", "/v1/limits/apps/shop", &app);
+        assert_eq!(status, 201, "{app}");
+        let address = format!("{}/x", app["path"].as_str().unwrap());
+        // The app is there: it wants a key.
+        assert_eq!(ask(memory, "GET", &address, &Value::Null).0, 401);
+        assert_eq!(ask(memory, "DELETE", "/v1/limits/apps/shop", &Value::Null).0, 204);
+        address
+    }
+
+    #[test]
+    fn an_app_is_known_for_a_second() {
+        let memory = place(false);
+
+        let address = deleted(&memory);
+
+        assert_eq!(ask(&memory, "GET", &address, &Value::Null).0, 401);
+        memory.advance(KNOWN_FOR);
+        assert_eq!(ask(&memory, "GET", &address, &Value::Null).0, 404);
+    }
+
+    #[test]
+    fn of_a_sandbox_nothing_is_remembered() {
+        let memory = place(true);
+
+        let address = deleted(&memory);
+
+        assert_eq!(ask(&memory, "GET", &address, &Value::Null).0, 404);
+    }
 }

@@ -58,7 +58,7 @@ pub async fn forward(
     body: Option<Chunks>,
 ) -> Result<Response, Problem> {
     let began = edge.now();
-    let found = app::find(edge, &principal.tenant, call.param()).await?;
+    let found = app::find(edge, principal, call.param()).await?;
     let app = found.ok_or_else(Problem::not_found)?;
     let (parts, ()) = call.request.clone().map(drop).into_parts();
     let mut out = http::Request::new(None);

@@ -12,7 +12,10 @@ use shared::{
     problem::Problem,
 };
 
-use crate::usage::{amount::MICROS, counter};
+use crate::usage::{
+    amount::MICROS,
+    counter::{self, Question},
+};
 
 /// For how long the ends of a stretch of time are exact. Raw events are kept for longer than this.
 const EXACT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -29,11 +32,33 @@ pub async fn used(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<i64, PortError> {
-    let micros = total(at, meter, Some(subject), member, from, to).await?;
-    // Rounded up, so that a limit is exceeded as soon as any more is used.
+    total(at, meter, Some(subject), member, from, to).await.map(units)
+}
+
+/// The same of each member who has used any, the largest first: so many at most.
+pub async fn by_member(
+    at: &impl Tenant,
+    meter: &str,
+    subject: &str,
+    (from, to): (Timestamp, Timestamp),
+    most: usize,
+) -> Result<Vec<(String, i64)>, PortError> {
+    let found = counter::find(at, meter).await?;
+    let meter = found.ok_or_else(|| PortError::new("usage", "no such meter"))?;
+    // One more, for what no member has used is a group as well.
+    let top = u32::try_from(most + 1).unwrap_or(u32::MAX);
+    let subject = Some(subject);
+    let question = Question { meter: &meter, subject, member: None, group: "member", top };
+    let groups = counter::groups(at, question, known(at, from), known(at, to)).await?;
+    let members = groups.into_iter().filter(|(name, _)| !name.is_empty());
+    Ok(members.map(|(name, it)| (name, units(it.amount.0))).take(most).collect())
+}
+
+/// Whole units, each that is begun: a limit is exceeded as soon as any more is used.
+fn units(micros: i128) -> i64 {
     let units = micros.div_euclid(MICROS.into()) + i128::from(micros.rem_euclid(MICROS.into()) > 0);
     let most = i128::from(i64::MAX);
-    Ok(i64::try_from(units.clamp(-most, most)).unwrap_or(i64::MAX))
+    i64::try_from(units.clamp(-most, most)).unwrap_or(i64::MAX)
 }
 
 /// In millionths, by the counters.

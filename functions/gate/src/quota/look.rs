@@ -12,6 +12,7 @@ use shared::{
 use super::{
     alert::{self, Change},
     holder::{Carried, Holder, Reading},
+    member::Members,
     plan::{Quota, UsagePlan},
     shown::{self, UsedUp},
     store,
@@ -91,13 +92,19 @@ pub async fn look(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         if let Some(ended) = seen.filter(|it| it.from < reading.terms.span.from) {
             commit = commit.and(look.last_of(at, quota, ended).await?);
         }
+        let members = Members::read(at, &holder, &reading).await?;
+        let facts = reading.facts(look.now);
         commit = commit.and(look.tell(&reading, look.now));
+        commit = commit.and(members.tell(at, &holder, &facts).await?);
         let found =
             Seen { from: reading.terms.span.from, carried: reading.carried, used: reading.used };
         if seen != Some(found) {
             commit = commit.and(store::put_seen(name.as_str(), &quota.key(), &found));
         }
-        used_up.extend(look.used_up(&reading));
+        match look.used_up(&reading) {
+            Some(all) => used_up.push(all),
+            None => used_up.extend(members.used_up(&facts)),
+        }
         moved |= found.used != seen.filter(|it| it.from == found.from).map_or(0, |it| it.used);
         next = [next, look.next(&reading)].into_iter().flatten().min();
     }
@@ -130,7 +137,10 @@ impl Look<'_> {
         if span.from != seen.from || span.to > self.now {
             return Ok(Commit::new());
         }
-        Ok(self.tell(&reading, Timestamp(span.to.0 - 1)))
+        let end = Timestamp(span.to.0 - 1);
+        let members = Members::read(at, self.holder, &reading).await?;
+        let told = members.tell(at, self.holder, &reading.facts(end)).await?;
+        Ok(self.tell(&reading, end).and(told))
     }
 
     fn tell(&self, reading: &Reading<'_>, now: Timestamp) -> Commit {
@@ -141,9 +151,11 @@ impl Look<'_> {
         let changes = alert::news(reading.quota, &standing, &reading.marks);
         changes.into_iter().fold(Commit::new(), |commit, change| match change {
             Change::Tell(mark) => commit
-                .and(store::tell(subject, quota, from, mark, now))
+                .and(store::tell(subject, quota, from, &mark.word(), now))
                 .entry(alert::entry(mark, subject, plan, &standing, upgrade.as_ref())),
-            Change::TakeBack(mark) => commit.and(store::take_back(subject, quota, from, mark)),
+            Change::TakeBack(mark) => {
+                commit.and(store::take_back(subject, quota, from, &mark.word()))
+            }
         })
     }
 
@@ -151,7 +163,7 @@ impl Look<'_> {
     fn used_up(&self, reading: &Reading<'_>) -> Option<UsedUp> {
         let (quota, meter) = (reading.quota.key(), reading.quota.meter.clone());
         let is_used_up = reading.facts(self.now).is_used_up();
-        is_used_up.then_some(UsedUp { quota, meter, until: reading.terms.span.to })
+        is_used_up.then_some(UsedUp { quota, meter, member: None, until: reading.terms.span.to })
     }
 
     /// When time alone brings news, if something is used, or there is nothing to use.

@@ -40,6 +40,9 @@ pub struct UsedUp {
     pub quota: String,
     /// The meter that counts.
     pub meter: String,
+    /// Whose part of it that is, when it is only the part of one member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
     /// When its window ends.
     pub until: Timestamp,
 }

@@ -1,11 +1,11 @@
 //! Subjects: which plan a customer of the tenant has, since when, and what was before.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Draft, Id, Page, Timestamp},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
 };
@@ -22,6 +22,8 @@ use super::{
 pub const CHANGES_MAX: u32 = 100;
 /// The anchors that are taken: the years 1970 to 2199.
 const ANCHOR_MAX: Timestamp = Timestamp(7_258_118_400_000);
+/// The same in words.
+pub const ANCHOR: &str = "a moment of the years 1970 to 2199";
 
 /// A customer of the tenant, and the plan that it has.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -40,6 +42,9 @@ pub struct UsageSubject {
     /// What it had when, oldest first: the last 100 changes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<SubjectChange>,
+    /// Whether it has the plan from an entitlement in the log, and not by hand.
+    #[serde(skip)]
+    pub entitled: bool,
     /// Counts its changes; its ETag.
     #[serde(skip)]
     pub version: i64,
@@ -98,6 +103,42 @@ impl UsageSubject {
     pub fn calendar(&self) -> Calendar {
         Calendar { zone: self.zone, anchor: self.anchor }
     }
+
+    /// What the log says of it.
+    pub fn told(&self) -> Value {
+        json!({
+            "plan": self.plan, "anchor": self.anchor, "zone": self.zone,
+            "on_change": self.on_change,
+        })
+    }
+
+    /// What its history tells apart.
+    pub fn terms(&self) -> (&str, Timestamp, Zone) {
+        (&self.plan, self.anchor, self.zone)
+    }
+}
+
+impl SubjectPlan {
+    /// The subject `name` as this and what it was `before` make it, by hand. `None` when the
+    /// anchor is of no year that is taken.
+    pub fn of(
+        self,
+        name: String,
+        before: Option<&UsageSubject>,
+        now: Timestamp,
+    ) -> Option<UsageSubject> {
+        let anchor = self.anchor.or(before.map(|it| it.anchor)).unwrap_or(now);
+        (Timestamp(0)..ANCHOR_MAX).contains(&anchor).then(|| UsageSubject {
+            subject: name,
+            plan: self.plan,
+            anchor,
+            zone: self.zone.or(before.map(|it| it.zone)).unwrap_or_default(),
+            on_change: self.on_change,
+            history: before.map(|it| it.history.clone()).unwrap_or_default(),
+            entitled: false,
+            version: before.map_or(0, |it| it.version) + 1,
+        })
+    }
 }
 
 /// Lists the subjects, by name, without their histories.
@@ -134,47 +175,35 @@ pub async fn put(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         return Err(Problem::unfitting("subject", WORD));
     }
     let before = store::find_subject(at, &name).await?;
-    if call.if_match()?.is_some_and(|it| Some(it) != before.as_ref().map(|it| it.version)) {
+    let read = before.as_ref().map(|it| it.version);
+    if call.if_match()?.is_some_and(|it| Some(it) != read) {
         return Err(Problem::changed_meanwhile());
     }
-    let (subject, commit) = given(at, name, new, before).await?;
-    let commit = commit.job(shown::job(at, &subject.subject)?.eager());
-    at.answer(commit, answer(&subject), Problem::changed_meanwhile).await
-}
-
-/// The subject with its plan, and what writes it; it is not shown at the edge yet.
-///
-/// # Errors
-/// 422 that says what does not fit.
-pub(super) async fn given(
-    at: &impl Tenant,
-    name: String,
-    new: SubjectPlan,
-    before: Option<UsageSubject>,
-) -> Result<(UsageSubject, Commit), Problem> {
-    let read = before.as_ref().map(|it| it.version);
     if store::find_plan(at, &new.plan).await?.is_none() {
         return Err(Problem::unfitting("plan", "there is no plan of this name"));
     }
-    let anchor = new.anchor.or(before.as_ref().map(|it| it.anchor)).unwrap_or_else(|| at.now());
-    if !(Timestamp(0)..ANCHOR_MAX).contains(&anchor) {
-        return Err(Problem::unfitting("anchor", "a moment of the years 1970 to 2199"));
-    }
-    let mut subject = UsageSubject {
-        subject: name,
-        plan: new.plan,
-        anchor,
-        zone: new.zone.or(before.as_ref().map(|it| it.zone)).unwrap_or_default(),
-        on_change: new.on_change,
-        history: before.as_ref().map(|it| it.history.clone()).unwrap_or_default(),
-        version: read.unwrap_or(0) + 1,
+    let Some(mut subject) = new.of(name, before.as_ref(), at.now()) else {
+        return Err(Problem::unfitting("anchor", ANCHOR));
     };
-    let changes = before.as_ref().is_none_or(|it| {
-        (&it.plan, it.anchor, it.zone) != (&subject.plan, subject.anchor, subject.zone)
-    });
-    let mut commit = store::put_subject(&subject, read);
-    if changes {
-        let held = match &before {
+    let commit = changed(at, before.as_ref(), &mut subject).await?;
+    let entry = Draft::new("subject.put", &Id::trusted(subject.subject.clone()));
+    let commit = commit.entry(entry.with(subject.told()));
+    at.answer(commit, answer(&subject), Problem::changed_meanwhile).await
+}
+
+/// What to commit so that `subject` takes the place of `before`: all but the entry for the log.
+/// Its history has the change then.
+///
+/// # Errors
+/// When the database fails, and when the runtime has no randomness.
+pub async fn changed(
+    at: &impl Tenant,
+    before: Option<&UsageSubject>,
+    subject: &mut UsageSubject,
+) -> Result<Commit, PortError> {
+    let mut commit = store::put_subject(subject, before.map(|it| it.version));
+    if before.is_none_or(|it| it.terms() != subject.terms()) {
+        let held = match before {
             Some(it) => Some(store::find_plan(at, &it.plan).await?.map_or(vec![], |it| it.quotas)),
             None => None,
         };
@@ -188,16 +217,10 @@ pub(super) async fn given(
         commit = commit.and(store::insert_change(&subject.subject, &change));
         subject.history.push(change);
     }
-    let data = json!({
-        "plan": subject.plan, "anchor": subject.anchor, "zone": subject.zone,
-        "on_change": subject.on_change,
-    });
-    let entry = Draft::new("subject.put", &Id::trusted(subject.subject.clone())).with(data);
-    let commit = commit
+    Ok(commit
         .and(store::count_shown_on(&subject.subject))
-        .entry(entry)
-        .job(look::job(&subject.subject, at.now()));
-    Ok((subject, commit))
+        .job(shown::job(at, &subject.subject)?.eager())
+        .job(look::job(&subject.subject, at.now())))
 }
 
 /// Takes its plan from a subject. What it has used is counted still.
@@ -206,12 +229,17 @@ pub async fn delete(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     if call.if_match()?.is_some_and(|it| it != subject.version) {
         return Err(Problem::changed_meanwhile());
     }
-    let commit = taken(&subject).job(shown::job(at, &subject.subject)?.eager());
+    let entry = Draft::new("subject.deleted", &Id::trusted(subject.subject.clone()));
+    let commit = removed(at, &subject)?.entry(entry);
     at.answer(commit, empty(StatusCode::NO_CONTENT), Problem::changed_meanwhile).await
 }
 
-/// What takes its plan from a subject; it is not shown at the edge yet.
-pub(super) fn taken(subject: &UsageSubject) -> Commit {
-    let entry = Draft::new("subject.deleted", &Id::trusted(subject.subject.clone()));
-    store::delete_subject(subject).and(store::put_shown(&subject.subject, &[])).entry(entry)
+/// What to commit so that a subject has no plan: all but the entry for the log.
+///
+/// # Errors
+/// When the runtime has no randomness.
+pub fn removed(at: &impl Tenant, subject: &UsageSubject) -> Result<Commit, PortError> {
+    Ok(store::delete_subject(subject)
+        .and(store::put_shown(&subject.subject, &[]))
+        .job(shown::job(at, &subject.subject)?.eager()))
 }

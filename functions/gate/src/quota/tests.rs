@@ -1,5 +1,8 @@
 //! What takes months: windows that follow each other, what is told, plans that change, reports.
 
+mod followed;
+mod members;
+
 use std::{cell::Cell, time::Duration};
 
 use bytes::Bytes;

@@ -136,12 +136,24 @@ pub async fn one(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Tally, PortError> {
-    if from >= to {
-        return Ok(Tally::default());
-    }
-    let all = [Piece { label: String::new(), from, to }];
     let question = Question { group: "", top: 1, ..question };
-    Ok(tallies(at, question, &all).await?.pop().map(|it| it.1).unwrap_or_default())
+    Ok(groups(at, question, from, to).await?.pop().map(|it| it.1).unwrap_or_default())
+}
+
+/// What the events of a stretch of time come to, by group, the largest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn groups(
+    at: &impl Tenant,
+    question: Question<'_>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<(String, Tally)>, PortError> {
+    if from >= to {
+        return Ok(Vec::new());
+    }
+    tallies(at, question, &[Piece { label: String::new(), from, to }]).await
 }
 
 /// What the events of some stretches of time come to, by group, the largest first.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::quota;
 
-/// What the gate saw of one key on one route since it told of it last.
+/// What the gate saw of one key and member on one route since it told of it last.
 #[derive(Debug, Deserialize)]
 struct Counted {
     app: String,
@@ -29,6 +29,8 @@ struct Counted {
     route: Option<String>,
     #[serde(default)]
     subject: Option<String>,
+    #[serde(default)]
+    member: Option<String>,
     at_ms: i64,
     passed: i64,
     blocked: i64,
@@ -54,7 +56,7 @@ impl Counted {
     fn place(&self) -> Place {
         let text = |it: &Option<String>| it.clone().unwrap_or_default();
         let (key, route) = (text(&self.key), text(&self.route));
-        Place { subject: text(&self.subject), member: String::new(), key, route }
+        Place { subject: text(&self.subject), member: text(&self.member), key, route }
     }
 
     /// A raw event for each meter that it says something of, and always the first: its id is what
@@ -89,12 +91,14 @@ fn part(id: &str, meter: &str) -> String {
 impl Fared {
     fn add(&mut self, it: &Counted) {
         let start = period::floor(Timestamp(it.at_ms));
+        // Neither is kept by member.
+        let place = Place { member: String::new(), ..it.place() };
         for (class, count) in &it.statuses {
-            let key = (start, it.place(), class.clone());
+            let key = (start, place.clone(), class.clone());
             *self.statuses.entry(key).or_default() += i64::from(*count);
         }
         // The sketch is not kept by subject.
-        let place = Place { subject: String::new(), ..it.place() };
+        let place = Place { subject: String::new(), ..place };
         for (bucket, count) in &it.latency {
             let key = (start, place.clone(), *bucket);
             *self.latencies.entry(key).or_default() += i64::from(*count);

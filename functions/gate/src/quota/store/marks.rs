@@ -1,5 +1,7 @@
 //! What was told of a window, and what the last look found, in SQL.
 
+use std::collections::BTreeSet;
+
 use shared::{
     domain::{Commit, Timestamp},
     ports::{PortError, Tenant, Value},
@@ -8,6 +10,7 @@ use shared::{
 use crate::quota::{
     alert::{Mark, Marks},
     look::Seen,
+    member::MemberMark,
 };
 
 const MARKS: &str = "
@@ -51,14 +54,26 @@ pub async fn marks(
     Ok(marks)
 }
 
-pub fn tell(subject: &str, quota: &str, from: Timestamp, mark: Mark, now: Timestamp) -> Commit {
-    let params: [Value; 5] =
-        [subject.into(), quota.into(), from.into(), mark.word().into(), now.into()];
+/// What was told of members in a window.
+pub async fn member_marks(
+    at: &impl Tenant,
+    subject: &str,
+    quota: &str,
+    from: Timestamp,
+) -> Result<BTreeSet<MemberMark>, PortError> {
+    let rows = at.query(MARKS, [subject.into(), quota.into(), from.into()]).await?;
+    let words = rows.into_iter().map(|row| row.columns().and_then(|[mark, _]| mark.text()));
+    let marks = words.map(|it| it.map(|it| MemberMark::parse(&it)));
+    marks.filter_map(Result::transpose).collect()
+}
+
+pub fn tell(subject: &str, quota: &str, from: Timestamp, mark: &str, now: Timestamp) -> Commit {
+    let params: [Value; 5] = [subject.into(), quota.into(), from.into(), mark.into(), now.into()];
     Commit::new().write_one(TELL, params)
 }
 
-pub fn take_back(subject: &str, quota: &str, from: Timestamp, mark: Mark) -> Commit {
-    let params: [Value; 4] = [subject.into(), quota.into(), from.into(), mark.word().into()];
+pub fn take_back(subject: &str, quota: &str, from: Timestamp, mark: &str) -> Commit {
+    let params: [Value; 4] = [subject.into(), quota.into(), from.into(), mark.into()];
     Commit::new().write(TAKE_BACK, params)
 }
 

@@ -14,19 +14,22 @@ use crate::quota::{
 };
 
 const FIND: &str = "
-    select name, plan, anchor_ms, zone, on_change, version from gate_subjects
+    select name, plan, anchor_ms, zone, on_change, entitled, version
+    from gate_subjects
     where tenant = ?1 and name = ?2";
 const LIST: &str = "
-    select name, plan, anchor_ms, zone, on_change, version from gate_subjects
+    select name, plan, anchor_ms, zone, on_change, entitled, version
+    from gate_subjects
     where tenant = ?1 and name > ?2 order by name limit ?3";
 // Only with a plan that there is.
 const INSERT: &str = "
-    insert into gate_subjects (tenant, name, plan, anchor_ms, zone, on_change, version)
-    select ?1, ?2, p.name, ?4, ?5, ?6, ?7 from gate_plans p where p.tenant = ?1 and p.name = ?3
+    insert into gate_subjects (tenant, name, plan, anchor_ms, zone, on_change, entitled, version)
+    select ?1, ?2, p.name, ?4, ?5, ?6, ?7, ?8 from gate_plans p where p.tenant = ?1 and p.name = ?3
     on conflict (tenant, name) do nothing";
 const UPDATE: &str = "
-    update gate_subjects set plan = ?3, anchor_ms = ?4, zone = ?5, on_change = ?6, version = ?7
-    where tenant = ?1 and name = ?2 and version = ?8 and exists (
+    update gate_subjects set plan = ?3, anchor_ms = ?4, zone = ?5, on_change = ?6, entitled = ?7,
+      version = ?8
+    where tenant = ?1 and name = ?2 and version = ?9 and exists (
       select 1 from gate_plans p where p.tenant = ?1 and p.name = ?3)";
 const OF_PLAN: &str = "
     select name from gate_subjects
@@ -100,6 +103,7 @@ pub fn put_subject(it: &UsageSubject, read: Option<i64>) -> Commit {
         it.anchor.into(),
         it.zone.0.name().into(),
         word(it.on_change).into(),
+        i64::from(it.entitled).into(),
         it.version.into(),
     ];
     match read {
@@ -154,7 +158,7 @@ fn on_change(text: &str) -> OnChange {
 }
 
 fn read(row: Row) -> Result<UsageSubject, PortError> {
-    let [name, plan, anchor, zone, change, version] = row.columns()?;
+    let [name, plan, anchor, zone, change, entitled, version] = row.columns()?;
     Ok(UsageSubject {
         subject: name.text()?,
         plan: plan.text()?,
@@ -162,6 +166,7 @@ fn read(row: Row) -> Result<UsageSubject, PortError> {
         zone: zone.text()?.parse::<Zone>().map_err(|why| PortError::new("sql", why))?,
         on_change: on_change(&change.text()?),
         history: Vec::new(),
+        entitled: entitled.integer()? != 0,
         version: version.integer()?,
     })
 }

@@ -1,0 +1,224 @@
+//! Collecting: what billing asks for is charged or paid back at the provider, once.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::{
+    domain::{Commit, Entry, Failure, Job, NewJob},
+    http::{Response, StatusCode, json as json_response},
+    ports::{PortError, Tenant},
+    problem::Problem,
+    route::Call,
+};
+use utoipa::ToSchema;
+
+use crate::{
+    account::{self, Account},
+    mirror::Fact,
+    provider::{self, CallError, Charge, PaymentProvider, Refund},
+    refetch, store,
+};
+
+/// Charges.
+pub const CHARGE: &str = "stripe.charge";
+/// Pays back.
+pub const REFUND: &str = "stripe.refund";
+/// Where a job has the provider's id of the customer.
+const REFERENCE: &str = "provider_customer";
+/// What is followed.
+pub const FOLLOWS: &[&str] = &["payment.requested", "refund.requested"];
+
+/// The jobs that entries are. Their ids are the payments' own: a payment is charged once.
+///
+/// Who the customer is at the provider is settled here, so that each try of a job is the same call:
+/// a provider refuses another one under the same key, which is no word on the payment.
+///
+/// # Errors
+/// When the customer cannot be read.
+pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+    let mut commit = Commit::new();
+    for it in entries {
+        let kind = if it.action == "refund.requested" { REFUND } else { CHARGE };
+        let mut body = it.data.clone();
+        if let Some(body) = body.as_object_mut() {
+            let word = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+            let known = store::find_customer(at, word("account"), word("customer")).await?;
+            body.insert(REFERENCE.to_owned(), json!(known));
+        }
+        commit = commit.job(NewJob::new(kind, format!("{kind}:{}", it.subject), body));
+    }
+    Ok(commit)
+}
+
+fn word(job: &Job, name: &str) -> String {
+    job.body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+async fn account_of(at: &impl Tenant, job: &Job) -> Result<Option<Account>, Failure> {
+    Ok(store::find_account(at, &word(job, "account")).await?)
+}
+
+/// Works a charge. A crash after the call and before the commit repeats the call with the same
+/// key, which has its effect once.
+///
+/// # Errors
+/// The failure, and whether to try again.
+pub async fn charge(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+    let Some(account) = account_of(at, job).await? else {
+        return Ok(Commit::new().entry(lost(job, "refused", "there is no such account")));
+    };
+    let optional = |name: &str| job.body.get(name).and_then(Value::as_str).map(str::to_owned);
+    let charge = Charge {
+        payment: word(job, "payment"),
+        amount: job.body.get("amount").and_then(Value::as_i64).unwrap_or(0),
+        currency: word(job, "currency"),
+        reference: optional(REFERENCE),
+        customer: word(job, "customer"),
+        method: optional("method"),
+        description: word(job, "description"),
+    };
+    let provider = provider::of(at, &account).await?;
+    match once(at, &provider, &charge, job).await {
+        Ok(object) => refetch::take(at, &account, &provider, &object).await,
+        // The object tells the refusal itself, unless its webhook was faster.
+        Err(CallError::Declined { object: Some(it), .. }) => {
+            refetch::take(at, &account, &provider, &it).await
+        }
+        Err(CallError::Declined { code, detail, object: None }) => {
+            Ok(Commit::new().entry(refused(&account, &charge, &code, &detail)))
+        }
+        Err(CallError::Refused(why)) => {
+            Ok(Commit::new().entry(refused(&account, &charge, "refused", &why)))
+        }
+        Err(err @ CallError::Later { .. }) if job.is_last() => {
+            let entry = refused(&account, &charge, "unreachable", &err.to_string());
+            Ok(Commit::new().entry(entry))
+        }
+        Err(err) => Err(refetch::failure(err)),
+    }
+}
+
+/// Charges, unless a try before this one has: then it is how that payment stands.
+async fn once(
+    at: &impl Tenant,
+    provider: &impl PaymentProvider,
+    charge: &Charge,
+    job: &Job,
+) -> Result<Value, CallError> {
+    if job.attempts > 1 {
+        match provider.charged(at, &charge.payment).await {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {}
+            // Whoever may not look cannot know, and what is not known is no refusal.
+            Err(CallError::Refused(why)) => return Err(CallError::Later { why, after: None }),
+            Err(err) => return Err(err),
+        }
+    }
+    provider.charge(at, charge).await
+}
+
+/// Tells that a payment failed whose charge ended with its worker each time.
+pub fn give_up(job: &Job) -> Commit {
+    match job.kind.as_str() {
+        CHARGE => Commit::new().entry(lost(job, "unreachable", "no try came to an end")),
+        _ => Commit::new(),
+    }
+}
+
+fn refused(account: &Account, it: &Charge, code: &str, detail: &str) -> shared::domain::Draft {
+    let data = json!({
+        "payment": it.payment, "reference": Value::Null, "code": code, "detail": detail,
+        "amount": it.amount, "currency": it.currency,
+    });
+    let subject = it.payment.clone();
+    refetch::entry(account, Fact { action: "payment.failed", subject, data })
+}
+
+fn lost(job: &Job, code: &str, why: &str) -> shared::domain::Draft {
+    let payment = word(job, "payment");
+    let data = json!({
+        "payment": payment, "account": word(job, "account"), "reference": Value::Null,
+        "code": code, "detail": why, "provider": "stripe",
+    });
+    shared::domain::Draft { action: "payment.failed", subject: payment, data }
+}
+
+/// Works a refund.
+///
+/// # Errors
+/// The failure, and whether to try again.
+pub async fn refund(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+    let Some(account) = account_of(at, job).await? else {
+        return Err(Failure::dead("there is no such account"));
+    };
+    let refund = Refund {
+        refund: word(job, "refund"),
+        reference: word(job, "reference"),
+        amount: job.body.get("amount").and_then(Value::as_i64).unwrap_or(0),
+        currency: word(job, "currency"),
+    };
+    let provider = provider::of(at, &account).await?;
+    let before = match job.attempts {
+        0 | 1 => None,
+        _ => provider.refunded(at, &refund).await.map_err(refetch::failure)?,
+    };
+    let paid = match before {
+        Some(it) => it,
+        None => provider.refund(at, &refund).await.map_err(refetch::failure)?,
+    };
+    refetch::take(at, &account, &provider, &paid).await
+}
+
+/// Whose page is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewPaymentSetup)]
+pub struct NewSetup {
+    /// The tenant's own name for the customer.
+    pub customer: String,
+    /// Where the customer comes back to.
+    pub return_url: String,
+}
+
+/// A page on which a customer tells how it pays.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PaymentSetup)]
+pub struct MadeSetup {
+    /// The page, at the provider.
+    pub url: String,
+}
+
+/// Makes a page on which a customer tells how it pays. What it tells comes by a webhook.
+pub async fn set_up(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let new: NewSetup = call.json()?;
+    let account = account::find(at, call).await?;
+    if !shared::domain::is_word(&new.customer) {
+        return Err(Problem::unfitting("customer", shared::domain::WORD));
+    }
+    let is_web = new.return_url.starts_with("https://") || new.return_url.starts_with("http://");
+    if !is_web || new.return_url.len() > 2_048 {
+        return Err(Problem::unfitting("return_url", "an address of the web"));
+    }
+    let known = store::find_customer(at, &account.id, &new.customer).await?;
+    let provider = provider::of(at, &account).await?;
+    let made = provider.set_up(at, &new.customer, known.as_deref(), &new.return_url).await;
+    let made = made.map_err(problem)?;
+    let commit = store::put_customer(&account.id, &new.customer, &made.reference);
+    let response = json_response(StatusCode::CREATED, &MadeSetup { url: made.url });
+    at.answer(commit, response, Problem::changed_meanwhile).await
+}
+
+/// Reads what the account has at the provider, as the provider says it.
+pub async fn balance(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let account = account::find(at, call).await?;
+    let provider = provider::of(at, &account).await?;
+    Ok(json_response(StatusCode::OK, &provider.balance(at).await.map_err(problem)?))
+}
+
+fn problem(err: CallError) -> Problem {
+    let kind = "/problems/payments/provider";
+    let (status, title) = match &err {
+        CallError::Later { .. } => (StatusCode::BAD_GATEWAY, "The provider cannot be reached"),
+        _ => (StatusCode::CONFLICT, "The provider does not take the call"),
+    };
+    Problem::new(status, kind, title).detail(err)
+}

@@ -1,0 +1,155 @@
+//! Payment providers: what each of them can do for us.
+
+use serde_json::Value;
+use shared::ports::Tenant;
+
+use crate::{account::Account, mirror::Object};
+
+/// What is to be charged.
+#[derive(Clone, Debug)]
+pub struct Charge {
+    /// Our id of the payment, by which the provider knows it again.
+    pub payment: String,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// The tenant's own name for the customer.
+    pub customer: String,
+    /// The provider's id of the customer, as it was when the charge was asked for.
+    pub reference: Option<String>,
+    /// The provider's id of the method.
+    pub method: Option<String>,
+    /// What stands on the customer's statement or receipt.
+    pub description: String,
+}
+
+/// What is to be paid back.
+#[derive(Clone, Debug)]
+pub struct Refund {
+    /// Our id of the refund.
+    pub refund: String,
+    /// The provider's id of the payment.
+    pub reference: String,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217, of the payment.
+    pub currency: String,
+}
+
+/// Where a customer tells how it pays.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The provider's id of the customer.
+    pub reference: String,
+    /// The page.
+    pub url: String,
+}
+
+/// A page of a list at the provider.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// What is on it.
+    pub items: Vec<Value>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// What can be listed at a provider.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum List {
+    /// What happened, newest first.
+    Events,
+    /// Payments.
+    Payments,
+    /// Disputes.
+    Disputes,
+    /// Subscriptions in all states.
+    Subscriptions,
+    /// Customers.
+    Customers,
+}
+
+/// Why a call has no result.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CallError {
+    /// We hold back ourselves, for so long: nothing was sent.
+    #[error("too many calls at once")]
+    Held(std::time::Duration),
+    /// Not now: it may be tried again, after so many seconds if the provider says so.
+    #[error("the provider cannot be reached now: {why}")]
+    Later {
+        /// What it said.
+        why: String,
+        /// After how many seconds.
+        after: Option<u64>,
+    },
+    /// It refuses the payment: the customer's bank, or the card.
+    #[error("the provider refuses: {code}")]
+    Declined {
+        /// The provider's word for it.
+        code: String,
+        /// In a sentence.
+        detail: String,
+        /// The payment there, as far as there is one.
+        object: Option<Value>,
+    },
+    /// It does not take the call at all: a key, or an id that it does not know.
+    #[error("the provider does not take the call: {0}")]
+    Refused(String),
+}
+
+/// A payment provider. A call that is repeated with the same id of ours has its effect once.
+pub trait PaymentProvider {
+    /// Charges, and says how the payment stands.
+    async fn charge(&self, at: &impl Tenant, it: &Charge) -> Result<Value, CallError>;
+
+    /// The payment that an earlier try of a charge has left there, by our id, if there is one. A
+    /// provider forgets the key of a call after a day, and a charge is tried for three.
+    async fn charged(&self, at: &impl Tenant, payment: &str) -> Result<Option<Value>, CallError>;
+
+    /// Pays back, and says how the payment stands.
+    async fn refund(&self, at: &impl Tenant, it: &Refund) -> Result<Value, CallError>;
+
+    /// How the payment stands if an earlier try has paid this back already.
+    async fn refunded(&self, at: &impl Tenant, it: &Refund) -> Result<Option<Value>, CallError>;
+
+    /// Fetches an object by the kind and id that an event named.
+    async fn fetch(&self, at: &impl Tenant, kind: &str, id: &str) -> Result<Value, CallError>;
+
+    /// A page of a list: what is newer than `since` (seconds), from `after` on.
+    async fn list(
+        &self,
+        at: &impl Tenant,
+        what: List,
+        since: Option<i64>,
+        after: Option<&str>,
+    ) -> Result<Listed, CallError>;
+
+    /// Makes the customer there if it is not known, and a page on which it tells how it pays.
+    async fn set_up(
+        &self,
+        at: &impl Tenant,
+        customer: &str,
+        reference: Option<&str>,
+        return_url: &str,
+    ) -> Result<Setup, CallError>;
+
+    /// What the account has, by currency, in minor units.
+    async fn balance(&self, at: &impl Tenant) -> Result<Value, CallError>;
+
+    /// What an object says to us, and its id.
+    fn read(&self, object: &Value) -> Option<(String, Object)>;
+}
+
+/// The provider of an account.
+///
+/// # Errors
+/// When its key cannot be opened.
+pub async fn of(
+    at: &impl Tenant,
+    account: &Account,
+) -> Result<crate::stripe::Stripe, shared::ports::PortError> {
+    let secrets = account.secrets(at).await?;
+    Ok(crate::stripe::Stripe::new(account, secrets.api_key))
+}
