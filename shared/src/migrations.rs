@@ -54,6 +54,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0021_billing.sql",
     "tenant/0022_payments.sql",
     "tenant/0023_entitled.sql",
+    "tenant/0026_notify.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -148,6 +149,13 @@ pub const ERASE: &[&str] = erasing![
     "payment_refusals",
     "payment_reconciles",
     "payment_drift",
+    "notify_settings",
+    "notify_workflows",
+    "notify_preferences",
+    "notify_notices",
+    "notify_deliveries",
+    "notify_inbox",
+    "notify_mailbox",
 ];
 
 /// Removes a tenant from a database that it shares with others.

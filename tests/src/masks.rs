@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 27] = [
+const PREFIXES: [&str; 30] = [
     "ten",
     "key",
     "src",
@@ -32,6 +32,9 @@ const PREFIXES: [&str; 27] = [
     "usk",
     "rfd",
     "acc",
+    "ntc",
+    "dlv",
+    "itm",
 ];
 /// Fields that depend on chance or jitter.
 const HIDDEN: [&str; 11] = [
@@ -71,7 +74,7 @@ impl Masks {
             let number = self.0.iter().filter(|(it, _)| it.starts_with("{{next_")).count() + 1;
             self.name(&format!("next_{number}"), cursor);
         }
-        for token in text.split("?link=").skip(1).filter_map(|it| it.split('"').next()) {
+        for token in text.split("?link=").skip(1).filter_map(|it| it.split(['"', '>']).next()) {
             if token.len() >= CHARS_MIN && !self.0.iter().any(|(_, real)| real == token) {
                 let number = self.0.iter().filter(|(it, _)| it.starts_with("{{link_")).count() + 1;
                 self.name(&format!("link_{number}"), token);

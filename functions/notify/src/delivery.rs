@@ -1,0 +1,263 @@
+//! Deliveries: one notice to one recipient by one channel.
+//!
+//! Whether it is still wanted, and whether now, is decided when it is due and not before: by the
+//! workflow, the preferences and the quiet hours of that moment. What comes of it is one commit
+//! with the end of its job, so nothing in the tenant is delivered twice.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::{
+    domain::{Commit, Draft, Failure, Id, Job, NewJob, Timestamp},
+    ports::{PortError, Tenant},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    channel::Channel,
+    inbox, mailbox,
+    notice::Notice,
+    preference::{Because, Wishes as Said},
+    quiet::Outcome,
+    recipient::{self, Contact, Recipient},
+    store,
+    template::Rendered,
+    wishes::{TENANT, Wishes},
+    workflow::Workflow,
+};
+
+/// Brings it to its recipient.
+pub const SEND: &str = "notify.send";
+
+/// A notice on its way to one recipient by one channel.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = NoticeDelivery)]
+pub struct Delivery {
+    /// `dlv_…`
+    pub id: Id,
+    /// The notice.
+    #[serde(skip)]
+    pub notice: Id,
+    /// Its type.
+    #[serde(skip)]
+    pub kind: String,
+    /// A member's id, or an address in lower case.
+    pub recipient: String,
+    /// What is kept of a contact.
+    #[serde(skip)]
+    pub contact: Option<Contact>,
+    /// By which channel.
+    pub channel: Channel,
+    /// How far it is.
+    pub state: State,
+    /// What the preferences said when it was due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<Because>,
+    /// Why it was not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// When it is sent, or looked at again.
+    pub send_at: Timestamp,
+    /// When it was sent, or given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done_at: Option<Timestamp>,
+}
+
+/// How far a delivery is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = NoticeDeliveryState)]
+pub enum State {
+    /// It is not due yet, or waits for the end of quiet hours.
+    Waiting,
+    /// It is there.
+    Sent,
+    /// It is not wanted, or too much.
+    Withheld,
+    /// It could not be made.
+    Failed,
+    /// It was called off.
+    Cancelled,
+}
+
+impl State {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::Withheld => "withheld",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads [`State::word`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Waiting, Self::Sent, Self::Withheld, Self::Failed, Self::Cancelled];
+        all.into_iter().find(|it| it.word() == text)
+    }
+}
+
+impl Delivery {
+    /// A delivery that is due when the workflow says.
+    pub fn new(
+        id: Id,
+        notice: &Notice,
+        workflow: &Workflow,
+        recipient: &Recipient,
+        channel: Channel,
+    ) -> Self {
+        let now = notice.created_at;
+        let delay = workflow.text.delay.filter(|_| !workflow.text.critical);
+        Self {
+            id,
+            notice: notice.id.clone(),
+            kind: notice.kind.clone(),
+            recipient: recipient.key.clone(),
+            contact: recipient.contact.clone(),
+            channel,
+            state: State::Waiting,
+            because: None,
+            why: None,
+            send_at: delay.map_or(now, |it| it.until(now, recipient.zone)),
+            done_at: None,
+        }
+    }
+
+    /// Calls it off, unless it is over.
+    pub fn cancel(&mut self, now: Timestamp) {
+        if self.state == State::Waiting {
+            (self.state, self.done_at) = (State::Cancelled, Some(now));
+        }
+    }
+}
+
+/// The delivery with its job.
+pub fn queued(it: &Delivery) -> Commit {
+    let job = NewJob::new(SEND, format!("{SEND}:{}", it.id), json!({"id": it.id}));
+    store::insert_delivery(it).job(job.at(it.send_at))
+}
+
+/// Sends what is due, if it is wanted.
+///
+/// # Errors
+/// No failure when it waits for the end of quiet hours; else the database's.
+pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+    let found = store::find_delivery(at, &job.subject()?).await?;
+    let Some(delivery) = found.filter(|it| it.state == State::Waiting) else {
+        return Ok(Commit::new());
+    };
+    let Some(notice) = store::find_notice(at, &delivery.notice).await? else {
+        return Ok(Commit::new());
+    };
+    let Some(workflow) = store::find_workflow(at, &delivery.kind).await? else {
+        return Ok(ended(at, delivery, State::Withheld, "its type has no workflow any more"));
+    };
+    let who = recipient::of(at, &delivery.recipient, delivery.contact.clone()).await?;
+    let Some(recipient) = who else {
+        return Ok(ended(at, delivery, State::Withheld, "the member is gone"));
+    };
+    let tenant = store::find_wishes(at, TENANT).await?;
+    let own = store::find_wishes(at, &recipient.key).await?;
+    let said = Said { tenant: &tenant.preferences, member: &own.preferences, muted: &own.muted };
+    let matter = workflow.matter(notice.about.as_deref());
+    let verdict = said.decide(&matter, delivery.channel, at.now());
+    let delivery = Delivery { because: Some(verdict.because), ..delivery };
+    if !verdict.wanted {
+        return Ok(ended(at, delivery, State::Withheld, "it is not wanted"));
+    }
+    let urgent = notice.urgent || workflow.text.critical;
+    match opens(at, &delivery, &recipient, own, tenant, urgent) {
+        Outcome::Dropped => {
+            return Ok(ended(at, delivery, State::Withheld, "it came in quiet hours"));
+        }
+        Outcome::At(it) if it > at.now() => return Err(later(at, delivery, it)),
+        Outcome::At(_) => {}
+    }
+    if !urgent && is_too_much(at, &workflow, &delivery).await? {
+        return Ok(ended(at, delivery, State::Withheld, "its type is throttled"));
+    }
+    match workflow.text.template.render(&notice.data_for(&recipient)) {
+        Ok(words) => sent(at, delivery, &notice, &workflow, &recipient, words).await,
+        Err(why) => Ok(ended(at, delivery, State::Failed, &why.to_string())),
+    }
+}
+
+/// When the recipient may be disturbed. What is in the product disturbs nobody.
+fn opens(
+    at: &impl Tenant,
+    delivery: &Delivery,
+    recipient: &Recipient,
+    own: Wishes,
+    tenant: Wishes,
+    urgent: bool,
+) -> Outcome {
+    let hours = own.quiet_hours.or(tenant.quiet_hours);
+    match hours.filter(|_| delivery.channel != Channel::InApp) {
+        Some(it) => it.outcome(at.now(), recipient.zone, urgent),
+        None => Outcome::At(at.now()),
+    }
+}
+
+/// The delivery at the end of the quiet hours, when all is asked anew.
+fn later(at: &impl Tenant, delivery: Delivery, send_at: Timestamp) -> Failure {
+    let wait = send_at.since(at.now());
+    let delivery = Delivery { send_at, ..delivery };
+    Failure::postponed(wait, store::update_delivery(&delivery))
+}
+
+async fn is_too_much(
+    at: &impl Tenant,
+    workflow: &Workflow,
+    delivery: &Delivery,
+) -> Result<bool, PortError> {
+    let Some(throttle) = workflow.text.throttle else { return Ok(false) };
+    let sent = store::sent_since(at, delivery, throttle.since(at.now()), throttle.count).await?;
+    Ok(!throttle.admits(&sent, at.now()))
+}
+
+/// What its channel makes of the words, in one commit with the end of the delivery.
+async fn sent(
+    at: &impl Tenant,
+    delivery: Delivery,
+    notice: &Notice,
+    workflow: &Workflow,
+    recipient: &Recipient,
+    words: Rendered,
+) -> Result<Commit, Failure> {
+    let written = match delivery.channel {
+        Channel::InApp => inbox::written(at, &delivery, notice, workflow, words)?,
+        Channel::Email => {
+            match mailbox::written(at, &delivery, workflow, recipient, &words).await? {
+                Some(it) => it,
+                None => {
+                    let why = "there is no sender, or the member's address is none";
+                    return Ok(ended(at, delivery, State::Failed, why));
+                }
+            }
+        }
+        Channel::Push => {
+            return Ok(ended(at, delivery, State::Failed, "push has no subscriptions"));
+        }
+    };
+    let delivery = Delivery { state: State::Sent, done_at: Some(at.now()), ..delivery };
+    Ok(written.and(over(&delivery)))
+}
+
+fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {
+    let (why, done_at) = (Some(why.to_owned()), Some(at.now()));
+    over(&Delivery { state, why, done_at, ..delivery })
+}
+
+/// The end of a delivery, and the entry that says which.
+fn over(it: &Delivery) -> Commit {
+    let action = match it.state {
+        State::Sent => "notice.sent",
+        State::Failed => "notice.failed",
+        _ => "notice.withheld",
+    };
+    let entry = Draft::new(action, &it.notice).with(json!({
+        "delivery": it.id, "recipient": it.recipient, "channel": it.channel, "why": it.why,
+    }));
+    store::update_delivery(it).entry(entry)
+}

@@ -1,0 +1,111 @@
+//! Notifications: who hears of what, by which channel, when, and in which words.
+//!
+//! The decisions are pure: `preference`, `quiet`, `digest`, `throttle`, `delay`, `template`,
+//! `mail`, `push`. What is served carries them out: `workflow` says how the notices of a type are
+//! sent, `notice` takes one in, `delivery` brings it to one recipient by one channel.
+
+pub mod address;
+pub mod channel;
+pub mod delay;
+pub mod delivery;
+pub mod digest;
+pub mod inbox;
+pub mod mail;
+pub mod mailbox;
+pub mod notice;
+pub mod preference;
+pub mod push;
+pub mod quiet;
+pub mod recipient;
+pub mod schema;
+pub mod settings;
+mod store;
+pub mod template;
+pub mod throttle;
+#[cfg(test)]
+mod transitions;
+pub mod unsubscribe;
+pub mod wishes;
+pub mod workflow;
+
+use shared::{
+    domain::{Commit, Failure, Job},
+    function::Function,
+    http::Response,
+    ports::Tenant,
+    problem::Problem,
+    route::{Access, Call, Route},
+};
+
+shared::serve!(Notify);
+
+/// The capability.
+pub struct Notify;
+
+const SEND: Access = Access::Scope("notifications:send");
+const READ: Access = Access::Scope("notifications:read");
+const WRITE: Access = Access::Scope("notifications:write");
+const UNSUBSCRIBE: Access = Access::Scope(unsubscribe::SCOPE);
+
+const ROUTES: &[Route] = &[
+    Route::new("POST", "/v1/notifications", "sendNotice", SEND),
+    Route::new("GET", "/v1/notifications/{id}", "getNotice", READ),
+    Route::new("DELETE", "/v1/notifications/{id}", "cancelNotice", SEND),
+    Route::new("GET", "/v1/notifications/workflows", "listWorkflows", READ),
+    Route::new("GET", "/v1/notifications/workflows/{type}", "getWorkflow", READ),
+    Route::new("PUT", "/v1/notifications/workflows/{type}", "putWorkflow", WRITE)
+        .body(workflow::BODY_BYTES_MAX),
+    Route::new("DELETE", "/v1/notifications/workflows/{type}", "deleteWorkflow", WRITE),
+    Route::new("GET", "/v1/notifications/settings", "getNoticeSettings", READ),
+    Route::new("PUT", "/v1/notifications/settings", "putNoticeSettings", WRITE),
+    Route::new("GET", "/v1/notifications/preferences", "getDefaultPreferences", READ),
+    Route::new("PUT", "/v1/notifications/preferences", "putDefaultPreferences", WRITE),
+    Route::new("GET", "/v1/notifications/preferences/{recipient}", "getPreferences", READ),
+    Route::new("PUT", "/v1/notifications/preferences/{recipient}", "putPreferences", WRITE),
+    Route::new("GET", "/v1/notifications/inbox/{member}", "listInbox", READ),
+    Route::new("POST", "/v1/notifications/inbox/{member}/marks", "markInbox", WRITE),
+    Route::new("GET", "/v1/notifications/mailbox", "listMailbox", READ),
+    Route::new("GET", "/v1/notifications/mailbox/{id}", "getMail", READ),
+    Route::new("GET", "/v1/notifications/unsubscribe/{id}", "askUnsubscribe", UNSUBSCRIBE),
+    Route::new("POST", "/v1/notifications/unsubscribe/{id}", "unsubscribe", UNSUBSCRIBE),
+];
+
+impl Function for Notify {
+    const NAME: &'static str = "notify";
+
+    fn routes() -> impl Iterator<Item = &'static Route> {
+        ROUTES.iter()
+    }
+
+    async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+        match call.operation() {
+            "sendNotice" => notice::send(at, call.json()?).await,
+            "getNotice" => notice::get(at, call).await,
+            "cancelNotice" => notice::cancel(at, call).await,
+            "listWorkflows" => workflow::list(at, call).await,
+            "getWorkflow" => workflow::get(at, call).await,
+            "putWorkflow" => workflow::put(at, call).await,
+            "deleteWorkflow" => workflow::delete(at, call).await,
+            "getNoticeSettings" => settings::get(at).await,
+            "putNoticeSettings" => settings::put(at, call).await,
+            "getDefaultPreferences" => wishes::get(at, wishes::TENANT).await,
+            "putDefaultPreferences" => wishes::put(at, call, wishes::TENANT).await,
+            "getPreferences" => wishes::get(at, &recipient::key(at, call).await?).await,
+            "putPreferences" => wishes::put(at, call, &recipient::key(at, call).await?).await,
+            "listInbox" => inbox::list(at, call).await,
+            "markInbox" => inbox::mark(at, call).await,
+            "listMailbox" => mailbox::list(at, call).await,
+            "getMail" => mailbox::get(at, call).await,
+            "askUnsubscribe" => unsubscribe::ask(at, call).await,
+            "unsubscribe" => unsubscribe::unsubscribe(at, call).await,
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+        match job.kind.as_str() {
+            delivery::SEND => delivery::work(at, job).await,
+            other => Err(Failure::dead(format!("notify works no {other}"))),
+        }
+    }
+}

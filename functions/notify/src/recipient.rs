@@ -1,0 +1,118 @@
+//! Recipients: members of the tenant, and contacts outside.
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    domain::{Id, Zone},
+    ports::{PortError, Tenant},
+    problem::Problem,
+    route::Call,
+};
+use utoipa::ToSchema;
+
+use crate::{address::Address, mail::Mailbox, store};
+
+/// Who is to hear of something.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = NoticeRecipient)]
+pub enum NewRecipient {
+    /// A member, by id.
+    Member(String),
+    /// Somebody outside.
+    Contact(Contact),
+}
+
+/// Somebody outside of the tenant, who is known by the address.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NoticeContact)]
+pub struct Contact {
+    /// Where mail reaches them.
+    #[schema(value_type = String)]
+    pub email: Address,
+    /// What they are called.
+    #[serde(default)]
+    pub name: String,
+    /// Their IANA time zone; UTC when left out.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub zone: Zone,
+}
+
+/// Somebody who can be told something.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    /// What preferences and the inbox know them by: the id of a member, or the address in lower
+    /// case.
+    pub key: String,
+    /// What is kept of a contact; `None` of a member, who is read again when it is sent.
+    pub contact: Option<Contact>,
+    /// Where mail reaches them, if the address is one.
+    pub mailbox: Option<Mailbox>,
+    /// What they are called.
+    pub name: String,
+    /// Where their clock hangs.
+    pub zone: Zone,
+}
+
+impl From<Contact> for Recipient {
+    fn from(it: Contact) -> Self {
+        let name = it.name.clone();
+        let mailbox = Mailbox {
+            name: Some(name.clone()).filter(|it| !it.is_empty()),
+            address: it.email.clone(),
+        };
+        let (key, zone) = (it.email.key(), it.zone);
+        Self { key, contact: Some(it), mailbox: Some(mailbox), name, zone }
+    }
+}
+
+/// Finds who is meant. `None` when no member has the id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(at: &impl Tenant, new: NewRecipient) -> Result<Option<Recipient>, PortError> {
+    match new {
+        NewRecipient::Contact(it) => Ok(Some(it.into())),
+        NewRecipient::Member(id) => member(at, &id).await,
+    }
+}
+
+/// Finds whom a delivery is for, as they are now. `None` when the member is gone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of(
+    at: &impl Tenant,
+    key: &str,
+    contact: Option<Contact>,
+) -> Result<Option<Recipient>, PortError> {
+    match contact {
+        Some(it) => Ok(Some(it.into())),
+        None => member(at, key).await,
+    }
+}
+
+async fn member(at: &impl Tenant, id: &str) -> Result<Option<Recipient>, PortError> {
+    let Some((email, name, zone)) = store::find_member(at, id).await? else { return Ok(None) };
+    let mailbox = Address::parse(&email).ok().map(|address| {
+        let name = Some(name.clone()).filter(|it| !it.is_empty());
+        Mailbox { name, address }
+    });
+    // A member's zone was checked when it was written; an unknown one is UTC.
+    let zone = zone.parse().unwrap_or_default();
+    Ok(Some(Recipient { key: id.to_owned(), contact: None, mailbox, name, zone }))
+}
+
+/// Whom the path means: a member's id, or an address.
+///
+/// # Errors
+/// The 404 of what nobody can be known by, and of a member who is not there.
+pub async fn key(at: &impl Tenant, call: &Call) -> Result<String, Problem> {
+    let Some(id) = Id::parse("mem", call.param()) else {
+        let address = Address::parse(call.param());
+        return address.map(|it| it.key()).map_err(|_| Problem::not_found());
+    };
+    let found = store::find_member(at, id.as_str()).await?;
+    found.map(|_| id.to_string()).ok_or_else(Problem::not_found)
+}

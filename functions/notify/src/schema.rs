@@ -1,0 +1,81 @@
+//! What the API document says of these routes.
+
+use shared::openapi::{Operation, operation};
+
+use crate::{
+    inbox::{Inbox, InboxMark},
+    mailbox::CaughtMail,
+    notice::{NewNotice, NoticeReport},
+    settings::Settings,
+    wishes::Wishes,
+    workflow::{Workflow, WorkflowText},
+};
+
+/// All operations of this function.
+pub fn operations() -> Vec<Operation> {
+    let mut all = sending();
+    all.extend(wanting());
+    all.extend(reading());
+    all
+}
+
+fn sending() -> Vec<Operation> {
+    vec![
+        operation("sendNotice", "Tell up to 100 of something, each by the channels of its type.")
+            .takes::<NewNotice>()
+            .gives::<NoticeReport>(202),
+        operation("getNotice", "Read a notice: what became of it, and why.")
+            .gives::<NoticeReport>(200),
+        operation("cancelNotice", "Call off what of a notice is not sent yet.")
+            .gives::<NoticeReport>(200),
+        operation("listWorkflows", "List how notices are sent, by type.").gives_page::<Workflow>(),
+        operation("getWorkflow", "Read how the notices of a type are sent.").gives::<Workflow>(200),
+        operation("putWorkflow", "Say how the notices of a type are sent.")
+            .takes::<WorkflowText>()
+            .conditional()
+            .gives::<Workflow>(200),
+        operation("deleteWorkflow", "Send no more notices of a type.")
+            .conditional()
+            .gives_nothing(),
+        operation("getNoticeSettings", "Read who sends the mail.").gives::<Settings>(200),
+        operation("putNoticeSettings", "Say who sends the mail.")
+            .takes::<Settings>()
+            .conditional()
+            .gives::<Settings>(200),
+    ]
+}
+
+fn wanting() -> Vec<Operation> {
+    vec![
+        operation("getDefaultPreferences", "Read what is presumed of everybody.")
+            .gives::<Wishes>(200),
+        operation("putDefaultPreferences", "Say what is presumed of everybody.")
+            .takes::<Wishes>()
+            .conditional()
+            .gives::<Wishes>(200),
+        operation("getPreferences", "Read what a member or an address wants to hear of.")
+            .gives::<Wishes>(200),
+        operation("putPreferences", "Say what a member or an address wants to hear of.")
+            .takes::<Wishes>()
+            .conditional()
+            .gives::<Wishes>(200),
+        operation("askUnsubscribe", "Where the link in a mail leads: asks, and changes nothing.")
+            .gives_other("text/html"),
+        operation("unsubscribe", "End mail of a type by one click (RFC 8058).")
+            .gives_other("text/html"),
+    ]
+}
+
+fn reading() -> Vec<Operation> {
+    vec![
+        operation("listInbox", "List what somebody has in the product, the latest first.")
+            .query("state", "active, which is the default, unread, archived, snoozed or all.")
+            .gives::<Inbox>(200),
+        operation("markInbox", "Mark items as seen, read, unread, archived, snoozed or active.")
+            .takes::<InboxMark>()
+            .gives_nothing(),
+        operation("listMailbox", "List mail that was caught and not sent, the latest first.")
+            .gives_page::<CaughtMail>(),
+        operation("getMail", "Read a mail that was caught, as MIME.").gives_other("message/rfc822"),
+    ]
+}

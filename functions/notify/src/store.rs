@@ -1,0 +1,19 @@
+//! Notifications in SQL.
+
+mod deliveries;
+mod inbox;
+mod mails;
+mod members;
+mod notices;
+mod settings;
+mod wishes;
+mod workflows;
+
+pub use deliveries::*;
+pub use inbox::*;
+pub use mails::*;
+pub use members::*;
+pub use notices::*;
+pub use settings::*;
+pub use wishes::*;
+pub use workflows::*;

@@ -1,0 +1,121 @@
+//! The inbox in SQL.
+
+use serde_json::json;
+use shared::{
+    domain::{Commit, Id, Timestamp},
+    ports::{PortError, Row, Tenant, Value},
+};
+
+use crate::inbox::{InboxCounts, InboxItem, MarkedAs, Shown};
+
+const INSERT: &str = "
+    insert into notify_inbox (tenant, recipient, id, notice, words, at_ms)
+    values (?1, ?2, ?3, ?4, ?5, ?6)";
+const LIST: &str = "
+    select id, notice, words, at_ms, seen_at_ms, read_at_ms, archived_at_ms, snoozed_until_ms
+    from notify_inbox
+    where tenant = ?1 and recipient = ?2 and (?3 is null or id < ?3) and case ?4
+      when 'all' then 1
+      when 'archived' then archived_at_ms is not null
+      when 'snoozed' then archived_at_ms is null and snoozed_until_ms > ?5
+      else archived_at_ms is null and coalesce(snoozed_until_ms, 0) <= ?5
+        and (?4 = 'active' or read_at_ms is null) end
+    order by id desc limit ?6";
+const COUNT: &str = "
+    select count(case when seen_at_ms is null then 1 end), count(case when read_at_ms is null then 1 end)
+    from notify_inbox
+    where tenant = ?1 and recipient = ?2 and archived_at_ms is null
+      and coalesce(snoozed_until_ms, 0) <= ?3";
+const SEEN: &str = "
+    update notify_inbox set seen_at_ms = coalesce(seen_at_ms, ?5)
+    where tenant = ?1 and recipient = ?2 and id >= ?3 and id <= ?4";
+const READ: &str = "
+    update notify_inbox
+    set seen_at_ms = coalesce(seen_at_ms, ?5), read_at_ms = coalesce(read_at_ms, ?5)
+    where tenant = ?1 and recipient = ?2 and id >= ?3 and id <= ?4";
+const UNREAD: &str = "
+    update notify_inbox set read_at_ms = null
+    where tenant = ?1 and recipient = ?2 and id >= ?3 and id <= ?4";
+const ARCHIVED: &str = "
+    update notify_inbox set archived_at_ms = coalesce(archived_at_ms, ?5)
+    where tenant = ?1 and recipient = ?2 and id >= ?3 and id <= ?4";
+const SNOOZED: &str = "
+    update notify_inbox set snoozed_until_ms = ?5
+    where tenant = ?1 and recipient = ?2 and id >= ?3 and id <= ?4";
+const ACTIVE: &str = "
+    update notify_inbox set archived_at_ms = null, snoozed_until_ms = null
+    where tenant = ?1 and recipient = ?2 and id >= ?3 and id <= ?4";
+
+pub fn insert_item(recipient: &str, it: &InboxItem) -> Commit {
+    let params: [Value; 5] = [
+        recipient.into(),
+        (&it.id).into(),
+        (&it.notice).into(),
+        (&json!(it.words)).into(),
+        it.at.into(),
+    ];
+    Commit::new().write_one(INSERT, params)
+}
+
+/// The items before the one with the id `before`, the latest first.
+pub async fn list_items(
+    at: &impl Tenant,
+    recipient: &str,
+    shown: Shown,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Vec<InboxItem>, PortError> {
+    let params: [Value; 5] = [
+        recipient.into(),
+        before.map(str::to_owned).into(),
+        shown.word().into(),
+        at.now().into(),
+        limit.into(),
+    ];
+    at.query(LIST, params).await?.into_iter().map(read).collect()
+}
+
+pub async fn count_items(at: &impl Tenant, recipient: &str) -> Result<InboxCounts, PortError> {
+    let rows = at.query(COUNT, [recipient.into(), at.now().into()]).await?;
+    let Some(row) = rows.into_iter().next() else {
+        return Ok(InboxCounts { unseen: 0, unread: 0 });
+    };
+    let [unseen, unread] = row.columns()?;
+    Ok(InboxCounts { unseen: unseen.integer()?, unread: unread.integer()? })
+}
+
+/// Marks what is from one id to another, both included.
+pub fn mark_items(
+    recipient: &str,
+    to: MarkedAs,
+    first: &str,
+    last: &str,
+    now: Timestamp,
+    until: Option<Timestamp>,
+) -> Commit {
+    let range: [Value; 3] = [recipient.into(), first.into(), last.into()];
+    let (text, moment) = match to {
+        MarkedAs::Seen => (SEEN, Some(now)),
+        MarkedAs::Read => (READ, Some(now)),
+        MarkedAs::Archived => (ARCHIVED, Some(now)),
+        MarkedAs::Snoozed => (SNOOZED, until),
+        MarkedAs::Unread => (UNREAD, None),
+        MarkedAs::Active => (ACTIVE, None),
+    };
+    let params: Vec<Value> = range.into_iter().chain(moment.map(Value::from)).collect();
+    Commit::new().write(text, params)
+}
+
+fn read(row: Row) -> Result<InboxItem, PortError> {
+    let [id, notice, words, at, seen_at, read_at, archived_at, snoozed_until] = row.columns()?;
+    Ok(InboxItem {
+        id: Id::trusted(id.text()?),
+        notice: Id::trusted(notice.text()?),
+        words: words.json()?,
+        at: at.timestamp()?,
+        seen_at: seen_at.optional_timestamp()?,
+        read_at: read_at.optional_timestamp()?,
+        archived_at: archived_at.optional_timestamp()?,
+        snoozed_until: snoozed_until.optional_timestamp()?,
+    })
+}

@@ -1,0 +1,162 @@
+//! Workflows: how the notices of a type are sent.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::{
+    domain::{Commit, Draft, Id, Page, Timestamp, WORD, is_word},
+    http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
+    ports::Tenant,
+    problem::Problem,
+    route::Call,
+};
+use utoipa::ToSchema;
+
+use crate::{
+    channel::Channel, delay::Delay, preference::Matter, store, template::Template,
+    throttle::Throttle,
+};
+
+/// How many types a tenant has at most.
+pub const WORKFLOWS_MAX: u32 = 500;
+/// The largest workflow, in bytes: its template, and room for its escapes.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// How the notices of a type are sent.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NoticeWorkflowText)]
+pub struct WorkflowText {
+    /// What preferences call it, when it is another's workflow as well; the type when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// What kind of thing it is to its readers, as `comments`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// By which channels: `in_app`, `email`.
+    pub channels: BTreeSet<Channel>,
+    /// Whether it is sent whatever anybody says, and at once.
+    #[serde(default)]
+    pub critical: bool,
+    /// Whether it is sent only to who asked for it.
+    #[serde(default)]
+    pub opt_in: bool,
+    /// How long it is held; whether it is still wanted is asked after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Delay>,
+    /// How many of the type one recipient gets by one channel; more are withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<Throttle>,
+    /// Its words.
+    pub template: Template,
+}
+
+/// A workflow of a type.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = NoticeWorkflow)]
+pub struct Workflow {
+    /// The type, as `comment.created`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How its notices are sent.
+    #[serde(flatten)]
+    pub text: WorkflowText,
+    /// When it was last put.
+    pub updated_at: Timestamp,
+    /// Counts its changes; its ETag.
+    #[serde(skip)]
+    pub version: i64,
+}
+
+impl WorkflowText {
+    fn checked(self) -> Result<Self, Problem> {
+        for (path, name) in [("workflow", &self.workflow), ("category", &self.category)] {
+            if name.as_ref().is_some_and(|it| !is_word(it)) {
+                return Err(Problem::unfitting(path, WORD));
+            }
+        }
+        if self.channels.is_empty() || self.channels.contains(&Channel::Push) {
+            return Err(Problem::unfitting("channels", "name in_app, email or both"));
+        }
+        if self.critical && self.opt_in {
+            let why = "what is critical is sent to everybody: leave out one of the two";
+            return Err(Problem::unfitting("opt_in", why));
+        }
+        let unfit = |path, why: String| Problem::unfitting(path, why);
+        self.delay.map(Delay::checked).transpose().map_err(|it| unfit("delay", it.to_string()))?;
+        let throttle = self.throttle.map(Throttle::checked).transpose();
+        throttle.map_err(|it| unfit("throttle", it.to_string()))?;
+        let template = self.template.checked();
+        let template = template.map_err(|it| unfit("template", it.to_string()))?;
+        Ok(Self { template, ..self })
+    }
+}
+
+impl Workflow {
+    /// What a notice of the type is to whoever decides whether it is wanted.
+    pub fn matter<'a>(&'a self, about: Option<&'a str>) -> Matter<'a> {
+        Matter {
+            kind: &self.kind,
+            workflow: self.text.workflow.as_ref().unwrap_or(&self.kind),
+            category: self.text.category.as_deref(),
+            about,
+            critical: self.text.critical,
+            opt_in: self.text.opt_in,
+        }
+    }
+}
+
+/// Lists the workflows, by type.
+pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let (limit, cursor) = call.page()?;
+    let after = cursor.as_ref().map_or("", |it| it.key());
+    let found = store::list_workflows(at, after, limit + 1).await?;
+    Ok(json_response(StatusCode::OK, &Page::of(found, limit, |it| it.kind.clone())))
+}
+
+/// Reads one.
+pub async fn get(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    Ok(answer(&find(at, call).await?))
+}
+
+async fn find(at: &impl Tenant, call: &Call) -> Result<Workflow, Problem> {
+    store::find_workflow(at, call.param()).await?.ok_or_else(Problem::not_found)
+}
+
+fn answer(it: &Workflow) -> Response {
+    with_header(json_response(StatusCode::OK, it), header::ETAG, &etag(it.version))
+}
+
+/// Puts one, or replaces it: what is not sent yet is sent by the new one.
+pub async fn put(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let kind = call.param().to_owned();
+    if !is_word(&kind) {
+        return Err(Problem::unfitting("type", WORD));
+    }
+    let text = call.json::<WorkflowText>()?.checked()?;
+    let before = store::find_workflow(at, &kind).await?.map(|it| it.version);
+    if call.if_match()?.is_some_and(|it| Some(it) != before) {
+        return Err(Problem::changed_meanwhile());
+    }
+    if before.is_none() && store::count_workflows(at).await? >= i64::from(WORKFLOWS_MAX) {
+        return Err(Problem::full_list(WORKFLOWS_MAX, "types", "delete one that is not sent"));
+    }
+    let version = before.map_or(1, |it| it + 1);
+    let workflow = Workflow { kind, text, updated_at: at.now(), version };
+    let entry = Draft::new("workflow.put", &Id::trusted(workflow.kind.clone()))
+        .with(json!({"version": version}));
+    let commit = store::put_workflow(&workflow, before).entry(entry);
+    at.answer(commit, answer(&workflow), Problem::changed_meanwhile).await
+}
+
+/// Deletes one: what of it is not sent yet is withheld.
+pub async fn delete(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let found = find(at, call).await?;
+    if call.if_match()?.is_some_and(|it| it != found.version) {
+        return Err(Problem::changed_meanwhile());
+    }
+    let entry = Draft::new("workflow.deleted", &Id::trusted(found.kind.clone()));
+    let commit: Commit = store::delete_workflow(&found).entry(entry);
+    at.answer(commit, empty(StatusCode::NO_CONTENT), Problem::changed_meanwhile).await
+}
