@@ -54,7 +54,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0021_billing.sql",
     "tenant/0022_payments.sql",
     "tenant/0023_entitled.sql",
-    "tenant/0026_notify.sql",
+    "tenant/0024_notify.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
