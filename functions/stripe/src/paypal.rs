@@ -235,11 +235,12 @@ impl PayPal {
     /// A customer with its methods. PayPal has nothing else of a customer.
     async fn customer(&self, at: &impl Tenant, id: &str) -> Result<Value, Failure> {
         let path = format!("/v3/vault/payment-tokens?customer_id={id}");
-        let methods = match self.get(at, &path).await {
-            Err(err) if err.is_missing() => json!([]),
-            other => other?.get("payment_tokens").cloned().unwrap_or_else(|| json!([])),
+        let found = match self.get(at, &path).await {
+            Err(err) if err.is_missing() => Value::Null,
+            other => other?,
         };
-        Ok(json!({"object": "customer", "id": id, "payment_tokens": methods}))
+        let (methods, whose) = (found.get("payment_tokens"), found.get("customer"));
+        Ok(json!({"object": "customer", "id": id, "customer": whose, "payment_tokens": methods}))
     }
 
     /// What a customer has agreed to on PayPal's page becomes a method, once.

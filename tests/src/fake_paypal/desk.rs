@@ -183,7 +183,7 @@ impl State {
         (200, json!({"items": all}))
     }
 
-    /// Captures and refunds as the movements that they are, two on a page.
+    /// Captures, refunds and sales as the movements that they are, two on a page.
     pub(super) fn transactions(&self, query: &BTreeMap<String, String>) -> (u16, Value) {
         let row = |code: &str, it: &Value| {
             json!({"transaction_info": {
@@ -201,7 +201,13 @@ impl State {
             query.get("start_date") <= Some(&then) && query.get("end_date") >= Some(&then);
         let captures = self.all("capture").into_iter().map(|it| row("T0006", it));
         let refunds = self.all("refund").into_iter().map(|it| row("T1107", it));
-        let all: Vec<_> = captures.chain(refunds).filter(|_| is_here).collect();
+        let sales = self.all("subscription").into_iter().map(|it| {
+            let mut row = row("T0002", &json!({"id": "SALE1", "amount": null}));
+            row["transaction_info"]["paypal_reference_id_type"] = json!("SUB");
+            row["transaction_info"]["paypal_reference_id"] = it["id"].clone();
+            row
+        });
+        let all: Vec<_> = captures.chain(refunds).chain(sales).filter(|_| is_here).collect();
         let number: usize = query.get("page").and_then(|it| it.parse().ok()).unwrap_or(1);
         let pages = all.len().div_ceil(2);
         let page: Vec<_> = all.into_iter().skip((number - 1) * 2).take(2).collect();

@@ -54,7 +54,8 @@ impl State {
                 let whose = query.get("customer_id").cloned().unwrap_or_default();
                 let is_theirs = |it: &&Value| text(it, "/customer/id") == whose;
                 let all: Vec<_> = self.all("method").into_iter().filter(is_theirs).collect();
-                (200, json!({"payment_tokens": all}))
+                let customer = all.first().map(|it| &it["customer"]);
+                (200, json!({"customer": customer, "payment_tokens": all}))
             }
             ("POST", ["setup-tokens"]) => {
                 let id = self.id("SETUP");
@@ -104,7 +105,6 @@ impl State {
             ("POST", ["plans"]) => self.make("plan", "P-", body),
             ("GET", ["plans", id]) => self.object("plan", id),
             ("POST", ["subscriptions"]) => self.subscribe(body),
-            ("GET", ["subscriptions"]) => (200, json!({"subscriptions": self.all("subscription")})),
             ("GET", ["subscriptions", id]) => {
                 let (status, mut it) = self.object("subscription", id);
                 if query.get("fields").is_some_and(|it| it == "plan") {

@@ -6,9 +6,9 @@ use shared::domain::Timestamp;
 use stripe::{
     mirror::{DisputeState, Object},
     paypal::{
-        plan_change::{Change, Plan, Step, Tenures, steps},
+        plan_change::{Change, Tenures},
         read,
-        subscription::{NewPlan, NewSubscription, Unit},
+        subscription::{NewPlan, NewSubscription, Subject, Unit},
     },
     provider::{CallError, List, PaymentProvider, Refund},
 };
@@ -97,13 +97,19 @@ fn a_subscription_is_begun_changed_and_ended() {
         carried: -2300,
         restarts: None,
     };
-    let steps = steps(&change).unwrap();
-    let [Step::Revise(Plan::Made(tenures))] = steps.as_slice() else { panic!("{steps:?}") };
-    let made = plan("change_1", tenures.clone());
-    let revised = block_on(paypal.revise(at, id, &made, 1, "change_1")).unwrap();
+    let subject = Subject {
+        subscription: id.to_owned(),
+        product: product.clone(),
+        name: "Basic".to_owned(),
+        unit: Unit::Month,
+        count: 1,
+        customer: "acme".to_owned(),
+    };
+    let revised = block_on(paypal.change_plan(at, "change_1", &subject, &change)).unwrap();
     assert!(revised.url.is_some(), "the customer agrees");
-    assert_eq!(told(&desk.fetch("subscription", id))[0].data["items"][0]["price"], made.as_str());
-    let cycles = desk.fake.object("plan", &made).unwrap()["billing_cycles"].clone();
+    let item = told(&desk.fetch("subscription", id))[0].data["items"][0].clone();
+    let made = item["price"].as_str().unwrap();
+    let cycles = desk.fake.object("plan", made).unwrap()["billing_cycles"].clone();
     let prices: Vec<_> = cycles
         .as_array()
         .unwrap()
@@ -111,6 +117,14 @@ fn a_subscription_is_begun_changed_and_ended() {
         .map(|it| &it["pricing_scheme"]["fixed_price"]["value"])
         .collect();
     assert_eq!(prices, ["0.00", "7.00", "10.00"]);
+
+    // Another interval begins anew: a new subscription, and the old one is left until it is active.
+    let restarts = Some(Timestamp(1_900_000_000_000));
+    let yearly = Change { price: 10_000, now: 9_000, carried: 0, restarts, ..change };
+    let begun = block_on(paypal.change_plan(at, "change_2", &subject, &yearly)).unwrap();
+    assert_ne!(begun.subscription, id);
+    assert_eq!(status(), "active");
+    block_on(paypal.cancel(at, &begun.subscription, "changed my mind")).unwrap_err();
 
     block_on(paypal.suspend(at, id, "unpaid")).unwrap();
     assert_eq!(status(), "paused");
@@ -125,7 +139,7 @@ fn a_subscription_is_begun_changed_and_ended() {
     assert_eq!(status(), "cancelled");
     let late = block_on(paypal.activate(at, id, "comes back"));
     assert!(matches!(late, Err(CallError::Refused(_))), "{late:?}");
-    assert_eq!(block_on(paypal.list(at, List::Subscriptions, None, None)).unwrap().items.len(), 1);
+    assert_eq!(block_on(paypal.list(at, List::Subscriptions, None, None)).unwrap().items.len(), 2);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Some of its lists leave out what matters: of those each object is fetched, so that the pages are
 //! small.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use shared::{domain::Timestamp, ports::Tenant};
 
@@ -22,12 +24,15 @@ const PAGE_FETCHED: u32 = 10;
 const WINDOW_SECONDS: i64 = 31 * 86_400;
 /// How many such questions are asked: for as long as a payment can be refunded, 180 days.
 const WINDOWS: u32 = 6;
+/// How many for subscriptions: a year and a month, for those that are paid once a year.
+const WINDOWS_SUBSCRIBED: u32 = 13;
 /// Most characters of where a page begins.
 const CURSOR_CHARS_MAX: usize = 1_000;
 /// How far back an earlier try of a charge can be: they go on for three days.
 const TRIES_SECONDS: i64 = 4 * 86_400;
-/// How many pages of transactions are looked through for it.
+/// How many pages of transactions are looked through for it, and how many are on one.
 const SEARCHED_MAX: u32 = 20;
+const PAGE_SEARCHED: u32 = 500;
 
 impl PayPal {
     pub(super) async fn listed(
@@ -40,18 +45,8 @@ impl PayPal {
         match what {
             List::Events => self.events(at, since, after).await,
             List::Payments => self.payments(at, after).await,
-            List::Disputes => {
-                let path = "/v1/customer/disputes";
-                let first = format!("page_size={PAGE_FETCHED}");
-                let page = self.get(at, &paged(path, after, &first)?).await?;
-                self.each(at, "dispute", "dispute_id", &page, "/items").await
-            }
-            List::Subscriptions => {
-                let path = "/v1/billing/subscriptions";
-                let first = format!("page_size={PAGE_FETCHED}&page=1");
-                let page = self.get(at, &paged(path, after, &first)?).await?;
-                self.each(at, "subscription", "id", &page, "/subscriptions").await
-            }
+            List::Disputes => self.disputes(at, after).await,
+            List::Subscriptions => self.subscriptions(at, after).await,
             // PayPal has no list of them: they are told by events only.
             List::Customers => Ok(Listed::default()),
         }
@@ -71,19 +66,10 @@ impl PayPal {
         Ok(Listed { items: items(&page, "/events"), next: next(&page) })
     }
 
-    /// Transactions, newest window first: each capture as one, each refund with its capture. Where
-    /// a page begins is the number of its window and its own.
+    /// Transactions, newest first: each capture as one, each refund with its capture.
     async fn payments(&self, at: &impl Tenant, after: Option<&str>) -> Result<Listed, CallError> {
-        let strange = || CallError::Refused("this is no page of the list".to_owned());
-        let place = match after {
-            Some(it) => it.split_once(':').ok_or_else(strange)?,
-            None => ("0", "1"),
-        };
-        let (Ok(window), Ok(number)) = (place.0.parse::<u32>(), place.1.parse::<u32>()) else {
-            return Err(strange());
-        };
-        let end = at.real_now().seconds() - WINDOW_SECONDS * i64::from(window.min(WINDOWS));
-        let page = self.transactions_page(at, end - WINDOW_SECONDS, end, number).await?;
+        let place = Place::read(after)?;
+        let page = self.transactions_page(at, &place, PAGE).await?;
         let mut items = Vec::new();
         for it in rows(&page) {
             match text(it, "/transaction_event_code").unwrap_or_default() {
@@ -93,24 +79,61 @@ impl PayPal {
                 _ => {}
             }
         }
-        let pages = page.get("total_pages").and_then(Value::as_u64).unwrap_or(1);
-        let next = match u64::from(number) < pages {
-            true => Some(format!("{window}:{}", number + 1)),
-            false if window + 1 < WINDOWS => Some(format!("{}:1", window + 1)),
-            false => None,
-        };
-        Ok(Listed { items, next })
+        Ok(Listed { items, next: place.next(&page, WINDOWS) })
+    }
+
+    /// PayPal has no list of subscriptions: they are those that were paid for in the last year. One
+    /// that was never paid for is told by its events only.
+    async fn subscriptions(
+        &self,
+        at: &impl Tenant,
+        after: Option<&str>,
+    ) -> Result<Listed, CallError> {
+        let place = Place::read(after)?;
+        let page = self.transactions_page(at, &place, PAGE_FETCHED).await?;
+        let is_paid = |it: &&Value| text(it, "/paypal_reference_id_type") == Some("SUB");
+        let paid = rows(&page).filter(is_paid).filter_map(|it| text(it, "/paypal_reference_id"));
+        // One that was paid for twice is fetched once.
+        let ids: BTreeSet<&str> = paid.filter(|it| is_plain(it)).collect();
+        let mut items = Vec::new();
+        for id in ids {
+            items.push(self.fetch(at, "subscription", id).await?);
+        }
+        Ok(Listed { items, next: place.next(&page, WINDOWS_SUBSCRIBED) })
+    }
+
+    async fn disputes(&self, at: &impl Tenant, after: Option<&str>) -> Result<Listed, CallError> {
+        let first = format!("page_size={PAGE_FETCHED}");
+        let page = self.get(at, &paged("/v1/customer/disputes", after, &first)?).await?;
+        let mut all = Vec::new();
+        for it in items(&page, "/items") {
+            if let Some(id) = text(&it, "/dispute_id") {
+                all.push(self.fetch(at, "dispute", id).await?);
+            }
+        }
+        Ok(Listed { items: all, next: next(&page) })
     }
 
     async fn transactions_page(
         &self,
         at: &impl Tenant,
+        place: &Place,
+        size: u32,
+    ) -> Result<Value, Failure> {
+        let to = at.real_now().seconds() - WINDOW_SECONDS * i64::from(place.window);
+        self.transactions_between(at, to - WINDOW_SECONDS, to, place.page, size).await
+    }
+
+    async fn transactions_between(
+        &self,
+        at: &impl Tenant,
         from: i64,
         to: i64,
         number: u32,
+        size: u32,
     ) -> Result<Value, Failure> {
         let (from, to) = (Timestamp(from * 1000), Timestamp(to * 1000));
-        let query = format!("start_date={from}&end_date={to}&page_size={PAGE}&page={number}");
+        let query = format!("start_date={from}&end_date={to}&page_size={size}&page={number}");
         let path = format!("/v1/reporting/transactions?fields=transaction_info&{query}");
         self.get(at, &path).await
     }
@@ -136,7 +159,8 @@ impl PayPal {
     ) -> Result<Option<Value>, Failure> {
         let now = at.real_now().seconds();
         for number in 1..=SEARCHED_MAX {
-            let page = self.transactions_page(at, now - TRIES_SECONDS, now, number).await?;
+            let from = now - TRIES_SECONDS;
+            let page = self.transactions_between(at, from, now, number, PAGE_SEARCHED).await?;
             let is_it = |it: &Value| text(it, "/custom_field") == Some(payment);
             if let Some(row) = rows(&page).find(|it| is_it(it)) {
                 let id = text(row, "/transaction_id").filter(|it| is_plain(it));
@@ -144,29 +168,11 @@ impl PayPal {
                 let path = format!("/v2/payments/captures/{id}");
                 return self.get(at, &path).await.map(|it| Some(named(it, "capture", "id")));
             }
-            let pages = page.get("total_pages").and_then(Value::as_u64).unwrap_or(1);
-            if u64::from(number) >= pages {
+            if number >= pages(&page) {
                 return Ok(None);
             }
         }
         Err(Failure::later("an earlier try was not found among too many transactions"))
-    }
-
-    async fn each(
-        &self,
-        at: &impl Tenant,
-        kind: &str,
-        name: &str,
-        page: &Value,
-        path: &str,
-    ) -> Result<Listed, CallError> {
-        let mut all = Vec::new();
-        for it in items(page, path) {
-            if let Some(id) = it.get(name).and_then(Value::as_str) {
-                all.push(self.fetch(at, kind, id).await?);
-            }
-        }
-        Ok(Listed { items: all, next: next(page) })
     }
 }
 
@@ -178,6 +184,37 @@ pub(super) fn named(mut it: Value, kind: &str, id: &str) -> Value {
         fields.extend(id.map(|id| ("id".to_owned(), id)));
     }
     it
+}
+
+/// Where in the transactions a page is: in which window of time, counted back from now, and there
+/// on which page.
+struct Place {
+    window: u32,
+    page: u32,
+}
+
+impl Place {
+    fn read(after: Option<&str>) -> Result<Self, CallError> {
+        let (window, page) = after.unwrap_or("0:1").split_once(':').unwrap_or_default();
+        match (window.parse(), page.parse()) {
+            (Ok(window), Ok(page)) if window < WINDOWS_SUBSCRIBED => Ok(Self { window, page }),
+            _ => Err(CallError::Refused("this is no page of the list".to_owned())),
+        }
+    }
+
+    /// The page after this one, in this window or the one before it.
+    fn next(&self, page: &Value, windows: u32) -> Option<String> {
+        match self.page < pages(page) {
+            true => Some(format!("{}:{}", self.window, self.page.saturating_add(1))),
+            false => (self.window + 1 < windows).then(|| format!("{}:1", self.window + 1)),
+        }
+    }
+}
+
+/// How many pages a list of transactions has.
+fn pages(page: &Value) -> u32 {
+    let pages = page.get("total_pages").and_then(Value::as_u64);
+    pages.and_then(|it| it.try_into().ok()).unwrap_or(1)
 }
 
 fn items(page: &Value, path: &str) -> Vec<Value> {

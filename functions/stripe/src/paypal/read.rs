@@ -170,7 +170,8 @@ fn customer(it: &Value) -> Customer {
     };
     let method = methods().next();
     let of_method = |path: &str| method.and_then(|it| text(it, path)).map(str::to_owned);
-    let named = methods().find_map(|it| text(it, "/customer/merchant_customer_id"));
+    let name = "/customer/merchant_customer_id";
+    let named = text(it, name).or_else(|| methods().find_map(|it| text(it, name)));
     Customer {
         customer: named.filter(|it| is_word(it)).map(str::to_owned),
         method: of_method("/id"),

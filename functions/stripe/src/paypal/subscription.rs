@@ -9,7 +9,7 @@ use super::{
     error::Failure,
     event::{is_plain, link},
     money,
-    plan_change::Tenures,
+    plan_change::{Change, Plan, Step, Tenures, steps},
 };
 use crate::provider::CallError;
 
@@ -58,6 +58,23 @@ pub struct NewSubscription {
     pub customer: String,
     /// When the first period begins; now when left out.
     pub starts_at: Option<Timestamp>,
+}
+
+/// A subscription whose plan is changed.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// PayPal's id of it.
+    pub subscription: String,
+    /// PayPal's id of the product that its plans are of.
+    pub product: String,
+    /// What a plan that is made for the change is called.
+    pub name: String,
+    /// How long a period of the new plan is.
+    pub unit: Unit,
+    /// In units.
+    pub count: u32,
+    /// The tenant's own name for the customer.
+    pub customer: String,
 }
 
 /// A subscription that was asked for or changed: where the customer agrees, if it has to.
@@ -164,6 +181,68 @@ impl PayPal {
         let revised = self.post(at, &path, &body, Some(key)).await?;
         let url = link(&revised, &["approve"]).map(str::to_owned);
         Ok(Agreed { subscription: subscription.to_owned(), url })
+    }
+
+    /// Changes the plan of a subscription, as [`steps`] has it, once what is charged now is paid:
+    /// that is asked for as any payment is. `key` is our id of the change. Where a new subscription
+    /// takes the place of the old one, the old one is [cancelled](Self::cancel) when the new one is
+    /// active, and not here: the customer has to agree first.
+    ///
+    /// # Errors
+    /// Why the plan stays as it is.
+    pub async fn change_plan(
+        &self,
+        at: &impl Tenant,
+        key: &str,
+        it: &Subject,
+        change: &Change,
+    ) -> Result<Agreed, CallError> {
+        let steps = steps(change).map_err(|err| CallError::Refused(err.to_string()))?;
+        for step in steps {
+            match step {
+                Step::Charge(_) | Step::CancelOld => {}
+                Step::Revise(plan) => {
+                    let (plan, quantity) =
+                        self.planned(at, key, it, &change.currency, plan).await?;
+                    return self.revise(at, &it.subscription, &plan, quantity, key).await;
+                }
+                Step::Subscribe { plan, starts_at } => {
+                    let (plan, quantity) =
+                        self.planned(at, key, it, &change.currency, plan).await?;
+                    let (key, customer) = (key.to_owned(), it.customer.clone());
+                    let starts_at = Some(starts_at);
+                    let new = NewSubscription { key, plan, quantity, customer, starts_at };
+                    return self.subscribe(at, &new).await;
+                }
+            }
+        }
+        Err(CallError::Refused("the change has no step for its plan".to_owned()))
+    }
+
+    /// The plan of a step, made if it is this change's own, and how many of it.
+    async fn planned(
+        &self,
+        at: &impl Tenant,
+        key: &str,
+        it: &Subject,
+        currency: &str,
+        plan: Plan,
+    ) -> Result<(String, u32), CallError> {
+        match plan {
+            Plan::Usual { plan, quantity } => Ok((plan, quantity)),
+            Plan::Made(tenures) => {
+                let new = NewPlan {
+                    key: key.to_owned(),
+                    product: it.product.clone(),
+                    name: it.name.clone(),
+                    currency: currency.to_owned(),
+                    tenures,
+                    unit: it.unit,
+                    count: it.count,
+                };
+                Ok((self.make_plan(at, &new).await?, 1))
+            }
+        }
     }
 
     /// Ends a subscription at once. One that has ended is left alone.
