@@ -83,7 +83,7 @@ pub fn html(invoice: &Invoice) -> Result<String, Error> {
     html::write(&content::Content::of(invoice)?)
 }
 
-/// The PDF: [`print`] without what is to be known of it.
+/// The PDF: [`print()`] without what is to be known of it.
 pub fn pdf(invoice: &Invoice) -> Result<Vec<u8>, Error> {
     Ok(print(invoice)?.bytes)
 }

@@ -104,10 +104,14 @@ async fn once(
     charge: &Charge,
     job: &Job,
 ) -> Result<Value, CallError> {
-    if job.attempts > 1
-        && let Some(found) = provider.charged(at, &charge.payment).await?
-    {
-        return Ok(found);
+    if job.attempts > 1 {
+        match provider.charged(at, &charge.payment).await {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {}
+            // Whoever may not look cannot know, and what is not known is no refusal.
+            Err(CallError::Refused(why)) => return Err(CallError::Later { why, after: None }),
+            Err(err) => return Err(err),
+        }
     }
     provider.charge(at, charge).await
 }
