@@ -21,6 +21,7 @@ pub mod problem;
 pub mod route;
 // The spine, once, over the ports.
 pub mod blob_rows;
+pub mod certificates;
 pub mod directory;
 pub mod drain;
 pub mod idempotency;
@@ -35,6 +36,7 @@ pub mod outbound;
 pub mod seal;
 pub mod serve;
 pub mod work;
+pub mod x509;
 // Beside: one adapter per runtime.
 #[cfg(not(target_arch = "wasm32"))]
 pub mod memory;

@@ -251,16 +251,25 @@ for (const recipe of ["standard-webhooks", "gitlab"]) {
 {
   const pair = crypto.generateKeyPairSync("rsa", { modulusLength: 2048 });
   const pem = (key, type) => key.export({ type, format: "pem" });
-  const certificate = forge.pki.createCertificate();
-  certificate.publicKey = forge.pki.publicKeyFromPem(pem(pair.publicKey, "spki"));
-  certificate.serialNumber = "01";
-  certificate.validity.notBefore = new Date(now.getTime() - 86_400_000);
-  certificate.validity.notAfter = new Date(now.getTime() + 86_400_000);
-  const names = [{ name: "commonName", value: "messageverificationcerts.paypal.com" }];
-  certificate.setSubject(names);
-  certificate.setIssuer(names);
-  const key = forge.pki.privateKeyFromPem(pem(pair.privateKey, "pkcs1"));
-  certificate.sign(key, forge.md.sha256.create());
+  const issued = (subject, key, issuer, issuerKey, extensions) => {
+    const certificate = forge.pki.createCertificate();
+    certificate.publicKey = forge.pki.publicKeyFromPem(pem(key.publicKey, "spki"));
+    certificate.serialNumber = "01";
+    certificate.validity.notBefore = new Date(now.getTime() - 86_400_000);
+    certificate.validity.notAfter = new Date(now.getTime() + 86_400_000);
+    certificate.setSubject([{ name: "commonName", value: subject }]);
+    certificate.setIssuer([{ name: "commonName", value: issuer }]);
+    certificate.setExtensions(extensions);
+    const by = forge.pki.privateKeyFromPem(pem(issuerKey.privateKey, "pkcs1"));
+    certificate.sign(by, forge.md.sha256.create());
+    return forge.pki.certificateToPem(certificate);
+  };
+  const authority = crypto.generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const usage = [{ name: "basicConstraints", cA: true, critical: true }];
+  const roots = issued("root", authority, "root", authority, usage);
+  const name = "messageverificationcerts.sandbox.paypal.com";
+  const names = [{ name: "subjectAltName", altNames: [{ type: 2, value: name }] }];
+  const certificate = issued(name, pair, "root", authority, names);
 
   const webhook = "8PT597110X687430LKGECATA";
   const body = JSON.stringify({ id: "WH-1", event_type: "PAYMENT.SALE.COMPLETED" });
@@ -273,6 +282,6 @@ for (const recipe of ["standard-webhooks", "gitlab"]) {
     "paypal-transmission-sig": crypto.sign("sha256", Buffer.from(text), pair.privateKey).toString("base64"),
     "paypal-cert-url": "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-1",
   };
-  const more = { certificate: forge.pki.certificateToPem(certificate) };
-  print("paypal", `${node}, a certificate by node-forge`, webhook, body, signed, more);
+  const by = `${node}, certificates by node-forge`;
+  print("paypal", by, webhook, body, signed, { certificate, roots });
 }

@@ -35,6 +35,7 @@ struct Line {
     /// Of the body, when only a part of it is signed.
     part: Option<String>,
     certificate: Option<String>,
+    roots: Option<String>,
 }
 
 impl Line {
@@ -62,11 +63,16 @@ impl Line {
             body: BASE64.decode(some("body").as_bytes()).expect("bodies are base64"),
             part: text("part"),
             certificate: text("certificate"),
+            roots: text("roots"),
         }
     }
 
     fn recipe(&self) -> Recipe {
-        Recipe::named(&self.recipe).expect("the script names our recipes")
+        let mut recipe = Recipe::named(&self.recipe).expect("the script names our recipes");
+        if let Some(url) = &mut recipe.signature.key_url {
+            url.roots.clone_from(&self.roots);
+        }
+        recipe
     }
 
     fn headers(&self) -> Option<HeaderMap> {
@@ -216,7 +222,11 @@ fn source(host: &Host, line: &Line) -> (String, String) {
     let now = shared::domain::Timestamp(line.at * 1000).to_string();
     let moved = host.ask("POST", "/v1/test-clock/advance", &sandbox.key, &json!({"to": now}));
     assert_eq!(moved.status, 200, "{moved:?}");
-    let new = json!({"name": line.by, "recipe": line.recipe, "secret": line.secret});
+    let recipe = match line.roots {
+        Some(_) => json!(line.recipe()),
+        None => json!(line.recipe),
+    };
+    let new = json!({"name": line.by, "recipe": recipe, "secret": line.secret});
     let made = host.ask("POST", "/v1/webhooks/sources", &sandbox.key, &new);
     assert_eq!(made.status, 201, "{made:?}");
     (made.text("/path"), sandbox.key)

@@ -8,6 +8,7 @@ pub mod account;
 pub mod collect;
 pub mod incoming;
 pub mod mirror;
+pub mod paypal;
 pub mod provider;
 pub mod reconcile;
 pub mod refetch;

@@ -21,6 +21,7 @@ use data_encoding::HEXLOWER;
 use http::HeaderMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use shared::certificates::may_fetch;
 use subtle::Choice;
 
 pub use self::{
@@ -100,19 +101,15 @@ pub fn verify(
 pub fn key_url(recipe: &Recipe, headers: &HeaderMap) -> Result<Option<url::Url>, Refusal> {
     let Some(at) = &recipe.signature.key_url else { return Ok(None) };
     let text = header::only(headers, &at.header)?;
-    let fits = |url: &url::Url| {
-        let is_listed = url.host_str().is_some_and(|host| at.hosts.iter().any(|it| it == host));
-        let is_bare = url.username().is_empty() && url.password().is_none();
-        // `port` is `None` for the usual one.
-        url.scheme() == "https" && is_listed && is_bare && url.port().is_none()
-    };
-    let url = url::Url::parse(text).ok().filter(fits);
+    let url = url::Url::parse(text).ok().filter(|it| may_fetch(it, &at.hosts));
     url.map(Some).ok_or_else(|| Refusal::KeyAddress { name: at.header.clone() })
 }
 
 /// Whether a certificate can be used at this moment.
 pub fn is_certificate(recipe: &Recipe, certificate: &[u8], now_seconds: i64) -> bool {
-    certificate::key(recipe.signature.algorithm, certificate, now_seconds).is_ok()
+    recipe.signature.key_url.as_ref().is_some_and(|url| {
+        certificate::key(recipe.signature.algorithm, url, certificate, now_seconds).is_ok()
+    })
 }
 
 fn check_content_type(recipe: &Recipe, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -180,7 +177,7 @@ fn check_signature(
     let fetched = match (&signature.key_url, sent.incoming.certificate) {
         (None, _) => None,
         (Some(_), None) => return Err(Refusal::KeyUnavailable),
-        (Some(_), Some(it)) => Some(certificate::key(signature.algorithm, it, now_seconds)?),
+        (Some(url), Some(it)) => Some(certificate::key(signature.algorithm, url, it, now_seconds)?),
     };
     let usable = |it: &String| recipe.key(it).ok().map(|key| (it.clone(), key));
     let keys: Vec<(String, Key)> = secrets.iter().filter_map(usable).collect();

@@ -66,9 +66,13 @@ pub enum Error {
     /// A certificate that may come from anywhere.
     #[error(
         "key_url names the hosts that certificates may come from, 1 to 4 in lower case such as \
-         api.example.com, and is for rsa-sha256 and ecdsa-p256-sha256"
+         api.example.com, up to 4 names of the same kind, and is for rsa-sha256 and \
+         ecdsa-p256-sha256"
     )]
     BadKeyUrl,
+    /// Roots that are none.
+    #[error("key_url's roots are one to eight certificates of authorities, in PEM")]
+    BadRoots,
     /// A secret in the string that is the key already.
     #[error("{{secret}} is signed only where the key is in a certificate: with key_url")]
     SecretSigned,

@@ -1,5 +1,7 @@
 //! The rules of a recipe that its types cannot hold.
 
+use shared::x509::are_roots;
+
 use super::{
     Algorithm, CONTENT_TYPES_MAX, DEDUPE_SECONDS_MAX, DEDUPE_SECONDS_MIN, Error, Form, PLACES_MAX,
     Part, Place, Recipe, Secret, SecretEncoding, Signature, SignedAt, TOLERANCE_SECONDS_MAX,
@@ -175,8 +177,10 @@ impl Signature {
         check_header(&url.header)?;
         let fits = matches!(self.algorithm, Algorithm::RsaSha256 | Algorithm::EcdsaP256Sha256);
         let some = (1..=HOSTS_MAX).contains(&url.hosts.len());
-        match fits && some && url.hosts.iter().all(|it| check_host(it)) {
-            true => Ok(()),
+        let named = url.names.len() <= HOSTS_MAX && url.names.iter().all(|it| check_host(it));
+        match fits && some && named && url.hosts.iter().all(|it| check_host(it)) {
+            true if url.roots.as_deref().is_none_or(are_roots) => Ok(()),
+            true => Err(Error::BadRoots),
             false => Err(Error::BadKeyUrl),
         }
     }

@@ -99,8 +99,8 @@ pub enum Algorithm {
 
 /// Where the certificate with the provider's key is. It is fetched, and kept until it expires.
 ///
-/// There are no trusted roots to check it against, so that TLS and the list of hosts are all
-/// that vouches for it. The secret of the source is the text of `{secret}` then.
+/// Its chain must lead to a root that browsers trust, or to one of `roots`. The secret of the
+/// source is the text of `{secret}` then.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyUrl {
@@ -108,6 +108,19 @@ pub struct KeyUrl {
     pub header: String,
     /// The hosts from which it may come, by https on the usual port; 1 to 4.
     pub hosts: Vec<String>,
+    /// The names of which the certificate has one, up to 4; those of the hosts if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Roots that are trusted beside the usual ones: up to eight certificates in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<String>,
+}
+
+impl KeyUrl {
+    /// The names of which the certificate has one.
+    pub fn names(&self) -> &[String] {
+        if self.names.is_empty() { &self.hosts } else { &self.names }
+    }
 }
 
 impl Signature {

@@ -90,6 +90,17 @@ fn a_certificate_is_of_named_hosts() {
     ] {
         assert_eq!(hosts(bad.clone()), Err(Error::BadKeyUrl), "{bad}");
     }
+    let more = |name: &str, value: Value| {
+        let mut url = json!({"header": "x-key", "hosts": ["api.example.com"]});
+        url[name] = value;
+        with("paypal", "key_url", url)
+    };
+    assert!(more("names", json!(["certificates.example.com"])).is_ok());
+    assert_eq!(more("names", json!(["*"])), Err(Error::BadKeyUrl));
+    assert_eq!(more("names", json!(["a.b", "a.c", "a.d", "a.e", "a.f"])), Err(Error::BadKeyUrl));
+    let root = include_str!("../../../../fixtures/paypal/certificates/root.pem");
+    assert!(more("roots", json!(root)).is_ok());
+    assert_eq!(more("roots", json!("-----BEGIN CERTIFICATE-----")), Err(Error::BadRoots));
     assert_eq!(with("paypal", "key_url", Value::Null), Err(Error::SecretSigned));
     let hmac = with("paypal", "algorithm", json!("hmac-sha256"));
     assert_eq!(hmac, Err(Error::BadKeyUrl));

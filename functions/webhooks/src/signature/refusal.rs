@@ -1,5 +1,7 @@
 //! Why a request is not believed, in sentences for the operator of the source.
 
+use shared::x509::Distrust;
+
 use crate::recipe::TimeFormat;
 
 /// Why a request is not believed; one variant for each thing an operator can act on.
@@ -70,8 +72,11 @@ pub enum Refusal {
     #[error("the provider's certificate could not be fetched: have the provider send it again")]
     KeyUnavailable,
     /// What was fetched cannot be used.
-    #[error("the provider's certificate cannot be used: it is none, or not valid at this time")]
-    BadCertificate,
+    #[error("the provider's certificate {why}: check the names and roots of key_url in the recipe")]
+    BadCertificate {
+        /// What is wrong with it.
+        why: Distrust,
+    },
     /// A handshake that says something else than the recipe does.
     #[error("the handshake is not as the recipe says: check the secret that the provider has")]
     BadHandshake,
@@ -114,7 +119,7 @@ impl Refusal {
             Self::BodyHashMissing { .. } => "body-hash-missing",
             Self::KeyAddress { .. } => "key-address",
             Self::KeyUnavailable => "key-unavailable",
-            Self::BadCertificate => "bad-certificate",
+            Self::BadCertificate { .. } => "bad-certificate",
             Self::BadHandshake => "bad-handshake",
             Self::TooOld { .. } => "too-old",
             Self::TooNew { .. } => "too-new",

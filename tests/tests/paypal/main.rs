@@ -1,0 +1,6 @@
+//! Our client beside a fake PayPal on loopback.
+
+mod charges;
+mod desk;
+mod subscriptions;
+mod webhooks;
