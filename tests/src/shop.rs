@@ -7,6 +7,7 @@ use shared::domain::Timestamp;
 
 use crate::{
     client::Answer,
+    fake_paypal::{self, FakePayPal},
     fake_stripe::FakeStripe,
     host::{Host, request},
 };
@@ -17,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const SECRET: &str = "whsec_test_0000";
 
 /// A tenant that bills by way of the fake.
-pub struct Shop<'a> {
+pub struct Shop<'a, F = FakeStripe> {
     /// Where it runs.
     pub host: &'a Host,
     /// The tenant's key.
@@ -27,7 +28,19 @@ pub struct Shop<'a> {
     /// Where its provider posts to.
     pub path: String,
     /// The provider.
-    pub fake: FakeStripe,
+    pub fake: F,
+}
+
+/// A new tenant's key that may do everything, and its time in seconds since 1970.
+fn tenant(host: &Host) -> (String, i64) {
+    let operator = host.operator_key();
+    let tenant = host.ask("POST", "/v1/tenants", operator, &json!({"name": "T"})).text("/id");
+    let bearer = format!("Bearer {operator}");
+    let headers = [("authorization", &*bearer), ("backplane-tenant", &*tenant)];
+    let body = json!({"name": "all", "scopes": ["*"]});
+    let key = host.call(request("POST", "/v1/keys", &headers, &body)).text("/secret");
+    let now = Timestamp::parse(&host.ask("GET", "/v1/whoami", &key, &Value::Null).text("/now"));
+    (key, now.unwrap_or_default().seconds())
 }
 
 impl<'a> Shop<'a> {
@@ -41,20 +54,71 @@ impl<'a> Shop<'a> {
     /// # Panics
     /// When it cannot be made.
     pub fn open_as(host: &'a Host, mode: &str) -> Self {
-        let operator = host.operator_key();
-        let tenant = host.ask("POST", "/v1/tenants", operator, &json!({"name": "T"})).text("/id");
-        let bearer = format!("Bearer {operator}");
-        let headers = [("authorization", &*bearer), ("backplane-tenant", &*tenant)];
-        let body = json!({"name": "all", "scopes": ["*"]});
-        let key = host.call(request("POST", "/v1/keys", &headers, &body)).text("/secret");
-        let now = Timestamp::parse(&host.ask("GET", "/v1/whoami", &key, &Value::Null).text("/now"));
-        let fake = FakeStripe::start(now.unwrap().seconds());
+        let (key, now) = tenant(host);
+        let fake = FakeStripe::start(now);
         let account = json!({"name": "Stripe", "provider": "stripe", "api_key": "sk_test_12345678",
             "webhook_secret": SECRET, "base_url": fake.url(), "mode": mode});
-        let made = host.ask("POST", "/v1/payments/accounts", &key, &account);
+        Self::with_account(host, key, fake, &account)
+    }
+
+    /// Sends a webhook as the provider does.
+    pub fn webhook(&self, body: &str) -> Answer {
+        let signed = stripe::signature::sign(SECRET, self.now(), body.as_bytes());
+        self.webhook_with(body, &signed)
+    }
+
+    /// Sends a webhook with this signature.
+    pub fn webhook_with(&self, body: &str, signature: &str) -> Answer {
+        self.post_event(body, &[("stripe-signature", signature)])
+    }
+}
+
+impl<'a> Shop<'a, FakePayPal> {
+    /// A tenant that collects by PayPal.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn open_paypal(host: &'a Host) -> Self {
+        let (key, now) = tenant(host);
+        let fake = FakePayPal::start(now);
+        let (client_id, secret) = fake_paypal::CLIENT;
+        let account = json!({"name": "PayPal", "provider": "paypal", "api_key": secret,
+            "client_id": client_id, "base_url": fake.url(), "roots": fake_paypal::ROOT});
+        let shop = Self::with_account(host, key, fake, &account);
+        // PayPal tells the id of the webhook when the path is entered there.
+        let path = format!("/v1/payments/accounts/{}", shop.account);
+        shop.send("PATCH", &path, json!({"webhook_id": fake_paypal::WEBHOOK_ID}));
+        shop
+    }
+
+    /// Sends a webhook as PayPal does to the webhook with this id.
+    pub fn webhook_of(&self, body: &str, webhook: &str) -> Answer {
+        let headers = self.fake.signed(body.as_bytes(), webhook, Timestamp(self.now() * 1000));
+        let headers: Vec<_> = headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+            .collect();
+        self.post_event(body, &headers)
+    }
+
+    /// Sends a webhook to ours.
+    pub fn webhook(&self, body: &str) -> Answer {
+        self.webhook_of(body, fake_paypal::WEBHOOK_ID)
+    }
+}
+
+impl<'a, F> Shop<'a, F> {
+    fn with_account(host: &'a Host, key: String, fake: F, account: &Value) -> Self {
+        let made = host.ask("POST", "/v1/payments/accounts", &key, account);
         assert_eq!(made.status, 201, "{}", made.json());
         let (account, path) = (made.text("/id"), made.text("/path"));
         Self { host, key, account, path, fake }
+    }
+
+    fn post_event(&self, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut it = request("POST", &self.path, headers, &Value::Null);
+        *it.body_mut() = body.to_owned().into();
+        self.host.call(it)
     }
 
     /// Reads.
@@ -96,19 +160,6 @@ impl<'a> Shop<'a> {
         let customer = json!({"party": {"name": "Acme", "country": "DE"},
             "email": "a@example.com", "method": {"reference": method, "kind": "card"}});
         self.send("PUT", "/v1/billing/customers/acme", customer);
-    }
-
-    /// Sends a webhook as the provider does.
-    pub fn webhook(&self, body: &str) -> Answer {
-        let signed = stripe::signature::sign(SECRET, self.now(), body.as_bytes());
-        self.webhook_with(body, &signed)
-    }
-
-    /// Sends a webhook with this signature.
-    pub fn webhook_with(&self, body: &str, signature: &str) -> Answer {
-        let mut it = request("POST", &self.path, &[("stripe-signature", signature)], &Value::Null);
-        *it.body_mut() = body.to_owned().into();
-        self.host.call(it)
     }
 
     /// Waits until `claim` holds of what is at `path`.

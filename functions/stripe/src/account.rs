@@ -1,5 +1,7 @@
 //! Accounts at payment providers: which keys, which secrets, which mode.
 
+mod new;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,10 +13,13 @@ use shared::{
     problem::Problem,
     route::Call,
 };
-use url::Url;
 use utoipa::ToSchema;
 
-use crate::{reconcile, signature::TOLERANCE_SECONDS, store};
+use crate::store;
+
+use new::{check_name, check_secret, check_word, tolerance};
+
+pub use new::{NewAccount, create};
 
 /// The kind of an account's address in the directory, and the prefix of its id.
 pub const ADDRESS: &str = "acc";
@@ -24,8 +29,6 @@ pub const SHOW: &str = "stripe.account";
 pub const ACCOUNTS_MAX: u32 = 20;
 /// How many webhook secrets an account has at most.
 pub const SECRETS_MAX: usize = 5;
-/// The longest tolerance: an hour.
-const TOLERANCE_MAX: u32 = 3_600;
 /// How long an old webhook secret works beside a new one when nothing is said.
 const OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 
@@ -53,9 +56,18 @@ pub struct Account {
     /// The connected account that is acted for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<String>,
+    /// PayPal's: the id of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// PayPal's: the id of the webhook. Without it no event is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_id: Option<String>,
     /// Where the provider answers, if not at its own address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// Roots of certificates that are trusted beside those of browsers, in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Counts its changes; its ETag.
@@ -73,6 +85,19 @@ pub struct Account {
 pub enum Provider {
     /// Stripe.
     Stripe,
+    /// PayPal.
+    #[serde(rename = "paypal")]
+    PayPal,
+}
+
+impl Provider {
+    /// The word for it in addresses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stripe => "stripe",
+            Self::PayPal => "paypal",
+        }
+    }
 }
 
 /// What is done at an account.
@@ -90,44 +115,10 @@ pub enum Mode {
 /// What is sealed of an account.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Secrets {
-    /// The key of the API.
+    /// The key of the API; the secret of PayPal's app.
     pub api_key: String,
     /// The secrets of its webhooks, and until when each works.
     pub webhook: Vec<(String, Option<Timestamp>)>,
-}
-
-/// What a new account is made from.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewPaymentAccount)]
-pub struct NewAccount {
-    /// Up to 120 characters.
-    pub name: String,
-    /// Which provider.
-    pub provider: Provider,
-    /// The key of the API, as `sk_test_…`. It is shown never again.
-    pub api_key: String,
-    /// The secret of the webhook endpoint, as `whsec_…`.
-    #[serde(default)]
-    pub webhook_secret: Option<String>,
-    /// Told by the key when left out.
-    #[serde(default)]
-    pub livemode: Option<bool>,
-    /// What is done there.
-    #[serde(default)]
-    pub mode: Mode,
-    /// Up to 3600; 300 when left out.
-    #[serde(default)]
-    pub tolerance_seconds: Option<u32>,
-    /// As `2025-03-31.basil`.
-    #[serde(default)]
-    pub api_version: Option<String>,
-    /// As `acct_…`.
-    #[serde(default)]
-    pub connect: Option<String>,
-    /// Where the provider answers, if not at its own address: for tests.
-    #[serde(default)]
-    pub base_url: Option<String>,
 }
 
 /// What of an account is changed; what is left out stays.
@@ -141,13 +132,16 @@ pub struct AccountChange {
     /// A new key of the API.
     #[serde(default)]
     pub api_key: Option<String>,
-    /// A new secret of the webhook endpoint; the old ones work for a day more.
+    /// A new secret of the webhook endpoint, of Stripe; the old ones work for a day more.
     #[serde(default)]
     pub webhook_secret: Option<String>,
+    /// The id of the webhook, of PayPal.
+    #[serde(default)]
+    pub webhook_id: Option<String>,
     /// What is done there. Subscriptions that are there already are told when you reconcile.
     #[serde(default)]
     pub mode: Option<Mode>,
-    /// Up to 3600.
+    /// Up to 3600 for Stripe, and up to three days for PayPal.
     #[serde(default)]
     pub tolerance_seconds: Option<u32>,
     /// As `2025-03-31.basil`.
@@ -173,7 +167,7 @@ impl Secrets {
         self.webhook.iter().filter(counts).map(|it| it.0.clone()).collect()
     }
 
-    async fn seal(&self, at: &impl Tenant) -> Result<String, Problem> {
+    pub(super) async fn seal(&self, at: &impl Tenant) -> Result<String, Problem> {
         let bytes = serde_json::to_vec(self).map_err(|err| Problem::internal().caused_by(err))?;
         Ok(at.seal(&bytes).await?)
     }
@@ -209,50 +203,6 @@ fn answer(status: StatusCode, it: &Account) -> Response {
     with_header(json_response(status, it), header::ETAG, &etag(it.version))
 }
 
-/// Makes one.
-pub async fn create(at: &impl Tenant, new: NewAccount) -> Result<Response, Problem> {
-    check_name(&new.name)?;
-    check_secret("api_key", &new.api_key)?;
-    if let Some(it) = &new.webhook_secret {
-        check_secret("webhook_secret", it)?;
-    }
-    check_base(new.base_url.as_deref())?;
-    let tolerance_seconds = tolerance(new.tolerance_seconds.unwrap_or(TOLERANCE_SECONDS))?;
-    check_word("api_version", new.api_version.as_ref())?;
-    check_word("connect", new.connect.as_ref())?;
-    let id = at.new_id(ADDRESS)?.to_string();
-    let livemode = new.livemode.unwrap_or_else(|| new.api_key.contains("_live_"));
-    let webhook = new.webhook_secret.map(|it| (it, None)).into_iter().collect();
-    let secrets = Secrets { api_key: new.api_key, webhook };
-    let it = Account {
-        path: format!("/webhooks/stripe/{id}"),
-        id,
-        name: new.name,
-        provider: new.provider,
-        livemode,
-        mode: new.mode,
-        tolerance_seconds,
-        api_version: new.api_version,
-        connect: new.connect,
-        base_url: new.base_url,
-        created_at: at.now(),
-        version: 1,
-        sealed: secrets.seal(at).await?,
-    };
-    let data = json!({"provider": it.provider, "livemode": it.livemode, "mode": it.mode});
-    let entry = Draft::new("payment_account.created", &Id::trusted(it.id.clone())).with(data);
-    let commit = store::insert_account(&it)
-        .entry(entry)
-        .job(shown(&it.id, "made").eager())
-        .job(reconcile::hourly(&it.id, at.now()));
-    let made = answer(StatusCode::CREATED, &it);
-    let answer = at.answer(commit, made, Problem::changed_meanwhile).await;
-    if answer.is_err() && store::count_accounts(at).await? >= ACCOUNTS_MAX.into() {
-        return Err(Problem::full_list(ACCOUNTS_MAX, "accounts", "delete one that is not used"));
-    }
-    answer
-}
-
 /// Changes one.
 pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let change: AccountChange = call.json()?;
@@ -266,6 +216,14 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         check_secret("api_key", &key)?;
         secrets.api_key = key;
     }
+    new::check_fit(
+        it.provider,
+        &[
+            ("webhook_secret", change.webhook_secret.is_some(), Provider::Stripe),
+            ("api_version", change.api_version.is_some(), Provider::Stripe),
+            ("webhook_id", change.webhook_id.is_some(), Provider::PayPal),
+        ],
+    )?;
     if let Some(secret) = change.webhook_secret {
         check_secret("webhook_secret", &secret)?;
         let end = at.now() + OVERLAP;
@@ -276,9 +234,12 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         secrets.webhook.insert(0, (secret, None));
         secrets.webhook.truncate(SECRETS_MAX);
     }
-    it.tolerance_seconds = tolerance(change.tolerance_seconds.unwrap_or(it.tolerance_seconds))?;
+    it.tolerance_seconds =
+        tolerance(it.provider, change.tolerance_seconds)?.unwrap_or(it.tolerance_seconds);
     check_word("api_version", change.api_version.as_ref())?;
     it.api_version = change.api_version.or(it.api_version);
+    check_word("webhook_id", change.webhook_id.as_ref())?;
+    it.webhook_id = change.webhook_id.or(it.webhook_id);
     it.mode = change.mode.unwrap_or(it.mode);
     it.version += 1;
     it.sealed = secrets.seal(at).await?;
@@ -312,54 +273,4 @@ pub async fn show(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         return Err(Failure::dead("another tenant has an account with this id"));
     }
     Ok(Commit::new())
-}
-
-fn check_name(name: &str) -> Result<(), Problem> {
-    match (1..=120).contains(&name.chars().count()) {
-        true => Ok(()),
-        false => Err(Problem::unfitting("name", "1 to 120 characters")),
-    }
-}
-
-fn check_secret(path: &str, text: &str) -> Result<(), Problem> {
-    let plain = text.bytes().all(|it| it.is_ascii_graphic());
-    match plain && (8..=255).contains(&text.len()) {
-        true => Ok(()),
-        false => Err(Problem::unfitting(path, "8 to 255 characters without blanks")),
-    }
-}
-
-fn check_word(path: &str, text: Option<&String>) -> Result<(), Problem> {
-    let plain =
-        |it: &String| it.bytes().all(|it| it.is_ascii_alphanumeric() || b"._-".contains(&it));
-    match text.is_none_or(|it| plain(it) && (1..=64).contains(&it.len())) {
-        true => Ok(()),
-        false => Err(Problem::unfitting(path, "1 to 64 of A-Z a-z 0-9 . _ -")),
-    }
-}
-
-fn tolerance(seconds: u32) -> Result<u32, Problem> {
-    match (1..=TOLERANCE_MAX).contains(&seconds) {
-        true => Ok(seconds),
-        false => Err(Problem::unfitting("tolerance_seconds", format!("1 to {TOLERANCE_MAX}"))),
-    }
-}
-
-fn check_base(text: Option<&str>) -> Result<(), Problem> {
-    let is_origin = |it: &str| {
-        it.parse::<Url>().is_ok_and(|url| {
-            let plain = url.username().is_empty() && url.password().is_none();
-            // By that name Spin's components call each other, past the door.
-            let ours = url.host_str().is_some_and(|it| it.ends_with(".internal"));
-            let bare = url.path() == "/" && url.query().is_none() && !it.ends_with('/');
-            !ours && matches!(url.scheme(), "http" | "https") && plain && bare
-        })
-    };
-    match text.is_none_or(is_origin) {
-        true => Ok(()),
-        false => Err(Problem::unfitting(
-            "base_url",
-            "an http or https address of the provider's, without a path or a password",
-        )),
-    }
 }

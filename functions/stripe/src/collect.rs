@@ -1,6 +1,5 @@
 //! Collecting: what billing asks for is charged or paid back at the provider, once.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Entry, Failure, Job, NewJob},
@@ -9,7 +8,6 @@ use shared::{
     problem::Problem,
     route::Call,
 };
-use utoipa::ToSchema;
 
 use crate::{
     account::{self, Account},
@@ -64,18 +62,9 @@ async fn account_of(at: &impl Tenant, job: &Job) -> Result<Option<Account>, Fail
 /// The failure, and whether to try again.
 pub async fn charge(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let Some(account) = account_of(at, job).await? else {
-        return Ok(Commit::new().entry(lost(job, "refused", "there is no such account")));
+        return Ok(Commit::new().entry(lost(job)));
     };
-    let optional = |name: &str| job.body.get(name).and_then(Value::as_str).map(str::to_owned);
-    let charge = Charge {
-        payment: word(job, "payment"),
-        amount: job.body.get("amount").and_then(Value::as_i64).unwrap_or(0),
-        currency: word(job, "currency"),
-        reference: optional(REFERENCE),
-        customer: word(job, "customer"),
-        method: optional("method"),
-        description: word(job, "description"),
-    };
+    let charge = charge_of(job);
     let provider = provider::of(at, &account).await?;
     match once(at, &provider, &charge, job).await {
         Ok(object) => refetch::take(at, &account, &provider, &object).await,
@@ -94,6 +83,19 @@ pub async fn charge(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
             Ok(Commit::new().entry(entry))
         }
         Err(err) => Err(refetch::failure(err)),
+    }
+}
+
+fn charge_of(job: &Job) -> Charge {
+    let optional = |name: &str| job.body.get(name).and_then(Value::as_str).map(str::to_owned);
+    Charge {
+        payment: word(job, "payment"),
+        amount: job.body.get("amount").and_then(Value::as_i64).unwrap_or(0),
+        currency: word(job, "currency"),
+        reference: optional(REFERENCE),
+        customer: word(job, "customer"),
+        method: optional("method"),
+        description: word(job, "description"),
     }
 }
 
@@ -117,11 +119,19 @@ async fn once(
 }
 
 /// Tells that a payment failed whose charge ended with its worker each time.
-pub fn give_up(job: &Job) -> Commit {
-    match job.kind.as_str() {
-        CHARGE => Commit::new().entry(lost(job, "unreachable", "no try came to an end")),
-        _ => Commit::new(),
+///
+/// # Errors
+/// When the account cannot be read.
+pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+    if job.kind != CHARGE {
+        return Ok(Commit::new());
     }
+    let account = store::find_account(at, &word(job, "account")).await?;
+    let (charge, why) = (charge_of(job), "no try came to an end");
+    Ok(Commit::new().entry(match account {
+        Some(account) => refused(&account, &charge, "unreachable", why),
+        None => lost(job),
+    }))
 }
 
 fn refused(account: &Account, it: &Charge, code: &str, detail: &str) -> shared::domain::Draft {
@@ -133,11 +143,12 @@ fn refused(account: &Account, it: &Charge, code: &str, detail: &str) -> shared::
     refetch::entry(account, Fact { action: "payment.failed", subject, data })
 }
 
-fn lost(job: &Job, code: &str, why: &str) -> shared::domain::Draft {
+/// Of an account that is not there any more, nobody knows whose it was.
+fn lost(job: &Job) -> shared::domain::Draft {
     let payment = word(job, "payment");
     let data = json!({
         "payment": payment, "account": word(job, "account"), "reference": Value::Null,
-        "code": code, "detail": why, "provider": "stripe",
+        "code": "refused", "detail": "there is no such account",
     });
     shared::domain::Draft { action: "payment.failed", subject: payment, data }
 }
@@ -168,45 +179,6 @@ pub async fn refund(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     refetch::take(at, &account, &provider, &paid).await
 }
 
-/// Whose page is wanted.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewPaymentSetup)]
-pub struct NewSetup {
-    /// The tenant's own name for the customer.
-    pub customer: String,
-    /// Where the customer comes back to.
-    pub return_url: String,
-}
-
-/// A page on which a customer tells how it pays.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PaymentSetup)]
-pub struct MadeSetup {
-    /// The page, at the provider.
-    pub url: String,
-}
-
-/// Makes a page on which a customer tells how it pays. What it tells comes by a webhook.
-pub async fn set_up(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let new: NewSetup = call.json()?;
-    let account = account::find(at, call).await?;
-    if !shared::domain::is_word(&new.customer) {
-        return Err(Problem::unfitting("customer", shared::domain::WORD));
-    }
-    let is_web = new.return_url.starts_with("https://") || new.return_url.starts_with("http://");
-    if !is_web || new.return_url.len() > 2_048 {
-        return Err(Problem::unfitting("return_url", "an address of the web"));
-    }
-    let known = store::find_customer(at, &account.id, &new.customer).await?;
-    let provider = provider::of(at, &account).await?;
-    let made = provider.set_up(at, &new.customer, known.as_deref(), &new.return_url).await;
-    let made = made.map_err(problem)?;
-    let commit = store::put_customer(&account.id, &new.customer, &made.reference);
-    let response = json_response(StatusCode::CREATED, &MadeSetup { url: made.url });
-    at.answer(commit, response, Problem::changed_meanwhile).await
-}
-
 /// Reads what the account has at the provider, as the provider says it.
 pub async fn balance(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let account = account::find(at, call).await?;
@@ -214,7 +186,8 @@ pub async fn balance(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
     Ok(json_response(StatusCode::OK, &provider.balance(at).await.map_err(problem)?))
 }
 
-fn problem(err: CallError) -> Problem {
+/// What a caller hears whose call to the provider had no result.
+pub fn problem(err: CallError) -> Problem {
     let kind = "/problems/payments/provider";
     let (status, title) = match &err {
         CallError::Later { .. } => (StatusCode::BAD_GATEWAY, "The provider cannot be reached"),

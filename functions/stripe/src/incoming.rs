@@ -14,11 +14,9 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    account::{self, Account},
-    refetch,
-    signature::{self, Refusal},
-    store,
-    stripe::event::{Hint, hint},
+    account::{self, Account, Provider},
+    provider::{self, CallError, Hint, PaymentProvider, Unbelieved},
+    refetch, store,
 };
 
 /// The largest event, in bytes.
@@ -92,48 +90,62 @@ pub struct Taken {
     pub duplicate: bool,
 }
 
-/// Takes one event.
-pub async fn receive(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+/// Takes one event, at the address of this provider.
+pub async fn receive(at: &impl Tenant, call: &Call, of: Provider) -> Result<Response, Problem> {
     let account = account::find(at, call).await?;
-    let secrets = account.secrets(at).await?.webhook_at(at.now());
-    let header = call.request.headers().get("stripe-signature").and_then(|it| it.to_str().ok());
+    if account.provider != of {
+        return Err(Problem::not_found());
+    }
+    let provider = provider::of(at, &account).await?;
     let body = call.request.body();
-    let now = at.real_now().seconds();
-    match signature::verify(header, body, &secrets, account.tolerance_seconds, now) {
-        Ok(()) => keep(at, &account, body).await,
-        Err(refusal) => Err(refused(at, &account, refusal).await),
+    match provider.believe(at, call.request.headers(), body).await {
+        Ok(()) => keep(at, &account, &provider, body).await,
+        Err(Unbelieved::Refused { word, why }) => Err(refused(at, &account, word, &why).await),
+        Err(Unbelieved::Unknown(err)) => Err(unknown(&err)),
     }
 }
 
+/// The provider sends it again.
+fn unknown(err: &CallError) -> Problem {
+    let kind = "/problems/payments/unchecked";
+    let title = "Whether the provider sent this cannot be found out now";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, title)
+        .detail(format!("send it again: {err}"))
+}
+
 /// Counts a refusal. The first of an hour is told in the log; nothing of its body is kept.
-async fn refused(at: &impl Tenant, account: &Account, refusal: Refusal) -> Problem {
+async fn refused(at: &impl Tenant, account: &Account, word: &'static str, why: &str) -> Problem {
     let kind = "/problems/payments/bad-signature";
     let title = "The event is not signed by the account's provider";
-    let problem = Problem::new(StatusCode::BAD_REQUEST, kind, title).detail(refusal);
+    let problem = Problem::new(StatusCode::BAD_REQUEST, kind, title).detail(why);
     let admission = at.admit(&format!("refusals:{}", account.id), COUNTED).await;
     if !matches!(admission, Ok(Admission::Admitted)) {
         return problem;
     }
     let hour = Timestamp(at.now().0 - at.now().0.rem_euclid(3_600_000));
-    let commit = store::count_refusal(&account.id, refusal.word(), hour);
+    let commit = store::count_refusal(&account.id, word, hour);
     let first = Draft::new("payment_account.refused", &Id::trusted(account.id.clone()))
-        .with(json!({"reason": refusal.word(), "hour": hour}));
+        .with(json!({"reason": word, "hour": hour}));
     // The row is there already for all but the first: then it is only counted.
-    let outcome =
-        match at.commit(store::first_refusal(&account.id, refusal.word(), hour).entry(first)).await
-        {
-            Err(CommitError::Conflict) => at.commit(commit).await,
-            other => other,
-        };
+    let outcome = match at.commit(store::first_refusal(&account.id, word, hour).entry(first)).await
+    {
+        Err(CommitError::Conflict) => at.commit(commit).await,
+        other => other,
+    };
     match outcome {
         Ok(()) => problem,
         Err(err) => problem.caused_by(err),
     }
 }
 
-async fn keep(at: &impl Tenant, account: &Account, body: &[u8]) -> Result<Response, Problem> {
+async fn keep(
+    at: &impl Tenant,
+    account: &Account,
+    provider: &impl PaymentProvider,
+    body: &[u8],
+) -> Result<Response, Problem> {
     let parsed: Option<Value> = serde_json::from_slice(body).ok();
-    let read = parsed.as_ref().and_then(hint);
+    let read = parsed.as_ref().and_then(|it| provider.hint(it));
     let event = event(at, account, read.as_ref(), body)?;
     let (id, kind) = (event.id.clone(), event.kind.clone());
     let commit = match read.filter(|_| event.state == EventState::Stored) {
@@ -184,7 +196,7 @@ pub fn event(
     };
     let state = match read {
         None => EventState::Quarantined,
-        Some(it) if it.livemode != account.livemode => EventState::OtherMode,
+        Some(it) if it.livemode.is_some_and(|it| it != account.livemode) => EventState::OtherMode,
         Some(_) => EventState::Stored,
     };
     let it = read.cloned().unwrap_or_else(unread);

@@ -14,10 +14,12 @@ pub mod reconcile;
 pub mod refetch;
 pub mod replay;
 pub mod schema;
+pub mod setup;
 pub mod signature;
 mod store;
 pub mod stripe;
 
+use account::Provider;
 use shared::{
     domain::{Commit, Entry, Failure, Job},
     function::Function,
@@ -42,6 +44,12 @@ const ROUTES: &[Route] = &[
     Route::new("PATCH", "/v1/payments/accounts/{id}", "changePaymentAccount", WRITE),
     Route::new("DELETE", "/v1/payments/accounts/{id}", "deletePaymentAccount", WRITE),
     Route::new("POST", "/v1/payments/accounts/{id}/setups", "createPaymentSetup", WRITE),
+    Route::new(
+        "POST",
+        "/v1/payments/accounts/{id}/setups/{setup}/complete",
+        "completePaymentSetup",
+        WRITE,
+    ),
     Route::new("GET", "/v1/payments/accounts/{id}/balance", "getPaymentBalance", READ),
     Route::new("GET", "/v1/payments/accounts/{id}/events", "listPaymentEvents", READ),
     Route::new("GET", "/v1/payments/accounts/{id}/events/{event}", "getPaymentEvent", READ),
@@ -53,6 +61,13 @@ const ROUTES: &[Route] = &[
         "POST",
         "/webhooks/stripe/{id}",
         "receiveStripeEvent",
+        Access::Address(account::ADDRESS),
+    )
+    .body(incoming::EVENT_BYTES_MAX),
+    Route::new(
+        "POST",
+        "/webhooks/paypal/{id}",
+        "receivePayPalEvent",
         Access::Address(account::ADDRESS),
     )
     .body(incoming::EVENT_BYTES_MAX),
@@ -72,7 +87,8 @@ impl Function for Payments {
             "getPaymentAccount" => account::get(tenant, call).await,
             "changePaymentAccount" => account::change(tenant, call).await,
             "deletePaymentAccount" => account::delete(tenant, call).await,
-            "createPaymentSetup" => collect::set_up(tenant, call).await,
+            "createPaymentSetup" => setup::begin(tenant, call).await,
+            "completePaymentSetup" => setup::complete(tenant, call).await,
             "getPaymentBalance" => collect::balance(tenant, call).await,
             "listPaymentEvents" => incoming::list(tenant, call).await,
             "getPaymentEvent" => incoming::get(tenant, call).await,
@@ -80,7 +96,8 @@ impl Function for Payments {
             "reconcilePayments" => reconcile::start(tenant, call).await,
             "getReconciliation" => reconcile::get(tenant, call).await,
             "listPaymentDrift" => reconcile::drift(tenant, call).await,
-            "receiveStripeEvent" => incoming::receive(tenant, call).await,
+            "receiveStripeEvent" => incoming::receive(tenant, call, Provider::Stripe).await,
+            "receivePayPalEvent" => incoming::receive(tenant, call, Provider::PayPal).await,
             _ => Err(Problem::not_found()),
         }
     }
@@ -98,8 +115,8 @@ impl Function for Payments {
         }
     }
 
-    async fn give_up(_: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
-        Ok(collect::give_up(job))
+    async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        collect::give_up(at, job).await
     }
 
     fn follows(_: &str) -> &'static [&'static str] {

@@ -6,9 +6,7 @@ mod error;
 pub mod event;
 mod list;
 pub mod money;
-pub mod plan_change;
 mod read;
-pub mod subscription;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -17,11 +15,12 @@ pub mod verify;
 use std::cell::RefCell;
 
 use serde_json::{Value, json};
-use shared::ports::Tenant;
+use shared::{http::HeaderMap, ports::Tenant};
 
 use crate::{
+    account::{Account, Secrets},
     mirror::Object,
-    provider::{CallError, Charge, List, Listed, PaymentProvider, Refund, Setup},
+    provider::{CallError, Charge, Hint, List, Listed, PaymentProvider, Refund, Setup, Unbelieved},
 };
 
 use error::Failure;
@@ -36,31 +35,35 @@ const DESCRIPTION_CHARS_MAX: usize = 127;
 /// Ways to pay that are kept in PayPal's vault, and can be charged while nobody is there.
 const SOURCES: [&str; 4] = ["paypal", "card", "venmo", "apple_pay"];
 
-/// What is needed of an account to act for it.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Our id of the account.
-    pub account: String,
-    /// Where PayPal answers: [`client::LIVE`] or [`client::SANDBOX`].
-    pub base_url: String,
-    /// The app's client id.
-    pub client_id: String,
-    /// The app's secret.
-    pub secret: String,
-    /// Which webhooks are believed.
-    pub trust: verify::Trust,
-}
-
 /// PayPal for one account.
 pub struct PayPal {
-    settings: Settings,
+    /// Our id of the account.
+    account: String,
+    base: String,
+    client_id: String,
+    secret: String,
+    /// Which webhooks are believed. None, before PayPal has told the id of ours.
+    trust: Option<verify::Trust>,
     token: RefCell<Option<String>>,
 }
 
 impl PayPal {
-    /// PayPal with these settings.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, token: RefCell::default() }
+    /// PayPal with the settings of `account` and its secrets.
+    pub fn new(account: &Account, secrets: Secrets) -> Self {
+        let home = if account.livemode { client::LIVE } else { client::SANDBOX };
+        let trust = |webhook_id: &String| verify::Trust {
+            webhook_id: webhook_id.clone(),
+            roots: account.roots.clone(),
+            tolerance_seconds: account.tolerance_seconds,
+        };
+        Self {
+            account: account.id.clone(),
+            base: account.base_url.clone().unwrap_or_else(|| home.to_owned()),
+            client_id: account.client_id.clone().unwrap_or_default(),
+            secret: secrets.api_key,
+            trust: account.webhook_id.as_ref().map(trust),
+            token: RefCell::default(),
+        }
     }
 
     /// How a charge is paid: by the method in PayPal's vault; without one by whoever approves it
@@ -245,7 +248,11 @@ impl PayPal {
 
     /// What a customer has agreed to on PayPal's page becomes a method, once.
     async fn set_up_now(&self, at: &impl Tenant, id: &str) -> Result<Value, Failure> {
-        let found = self.get(at, &format!("/v3/vault/setup-tokens/{id}")).await?;
+        let found = match self.get(at, &format!("/v3/vault/setup-tokens/{id}")).await {
+            // It was never agreed to, or became a method long ago.
+            Err(err) if err.is_missing() => return Ok(Value::Null),
+            other => other?,
+        };
         let customer = text(&found, "/customer/id").filter(|it| is_plain(it));
         let customer = customer.ok_or_else(|| Failure::later("a setup of nobody"))?;
         if text(&found, "/status") == Some("APPROVED") {
@@ -257,6 +264,23 @@ impl PayPal {
 }
 
 impl PaymentProvider for PayPal {
+    async fn believe(
+        &self,
+        at: &impl Tenant,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<(), Unbelieved> {
+        self.believed(at, headers, body).await
+    }
+
+    fn hint(&self, event: &Value) -> Option<Hint> {
+        event::hint(event)
+    }
+
+    fn can_fetch(&self, kind: &str, id: &str) -> bool {
+        path(kind, id).is_some()
+    }
+
     async fn charge(&self, at: &impl Tenant, it: &Charge) -> Result<Value, CallError> {
         self.charged_now(at, it).await
     }
@@ -333,8 +357,10 @@ impl PaymentProvider for PayPal {
         let key = format!("setup:{customer}:{}", at.real_now().0);
         let made = self.post(at, "/v3/vault/setup-tokens", &body, Some(&key)).await?;
         let url = link(&made, &["approve", "payer-action"]).map(str::to_owned);
-        match (text(&made, "/customer/id"), url) {
-            (Some(id), Some(url)) => Ok(Setup { reference: id.to_owned(), url }),
+        match (text(&made, "/id"), text(&made, "/customer/id"), url) {
+            (Some(id), Some(reference), Some(url)) if is_plain(id) => {
+                Ok(Setup { id: id.to_owned(), reference: reference.to_owned(), url })
+            }
             _ => Err(CallError::Refused("a setup without a customer or a page".to_owned())),
         }
     }

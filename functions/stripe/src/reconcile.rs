@@ -22,7 +22,6 @@ use crate::{
     incoming, mirror,
     provider::{self, List, PaymentProvider},
     refetch, store,
-    stripe::event::hint,
 };
 
 /// Looks at the next page.
@@ -231,7 +230,7 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     for item in &page.items {
         after.seen += 1;
         let (drifted, mended) = match step {
-            Step::Events => missed(at, &account, item).await?,
+            Step::Events => missed(at, &account, &provider, item).await?,
             _ => compared(at, &account, &provider, item).await?,
         };
         after.drifted += u64::from(drifted);
@@ -261,9 +260,10 @@ fn done(at: &impl Tenant, account: &Account, mut commit: Commit, look: Look) -> 
 async fn missed(
     at: &impl Tenant,
     account: &Account,
+    provider: &impl PaymentProvider,
     item: &Value,
 ) -> Result<(bool, Commit), Failure> {
-    let Some(read) = hint(item) else { return Ok((false, Commit::new())) };
+    let Some(read) = provider.hint(item) else { return Ok((false, Commit::new())) };
     if store::find_event(at, &account.id, &read.id).await?.is_some() {
         return Ok((false, Commit::new()));
     }

@@ -16,7 +16,6 @@ use crate::{
     mirror::{self, Dispute, Fact, Object, Payment},
     provider::{self, CallError, PaymentProvider},
     store,
-    stripe::event::path,
 };
 
 /// Fetches an object.
@@ -39,10 +38,10 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let Some(account) = store::find_account(at, word("account")).await? else {
         return Ok(Commit::new());
     };
-    if path(kind, id).is_none() {
+    let provider = provider::of(at, &account).await?;
+    if !provider.can_fetch(kind, id) {
         return Err(Failure::dead(format!("nobody fetches a {kind}")));
     }
-    let provider = provider::of(at, &account).await?;
     // The mirror is read before the provider is asked: so its guard lets no answer through that is
     // older than the one that was written last.
     let known = store::find_object(at, &account.id, id).await?;

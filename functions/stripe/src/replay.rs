@@ -11,7 +11,11 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{account, incoming, store, stripe::event::hint};
+use crate::{
+    account, incoming,
+    provider::{self, PaymentProvider},
+    store,
+};
 
 /// Puts stored events to work again.
 pub const REPLAY: &str = "stripe.replay";
@@ -73,11 +77,12 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let (from, to) = (moment("from"), moment("to"));
     let after = job.body.get("after").and_then(Value::as_str).unwrap_or_default();
     let page = store::events_between(at, &account.id, from, to, after, REPLAY_PAGE).await?;
+    let provider = provider::of(at, &account).await?;
     let mut commit = Commit::new();
     for event in &page {
         let body = event.body.as_deref().unwrap_or_default();
         let parsed: Option<Value> = serde_json::from_str(body).ok();
-        if let Some(read) = parsed.as_ref().and_then(hint) {
+        if let Some(read) = parsed.as_ref().and_then(|it| provider.hint(it)) {
             commit = commit.and(incoming::effect(at, &account, &read));
         }
     }

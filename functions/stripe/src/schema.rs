@@ -4,10 +4,10 @@ use shared::openapi::{Operation, operation};
 
 use crate::{
     account::{Account, AccountChange, NewAccount},
-    collect::{MadeSetup, NewSetup},
     incoming::{StoredEvent, Taken},
     reconcile::{Drift, Look},
     replay::Replay,
+    setup::{MadeSetup, NewSetup},
 };
 
 /// All operations of this function.
@@ -28,9 +28,13 @@ pub fn operations() -> Vec<Operation> {
         operation("createPaymentSetup", "Make a page on which a customer tells how it pays.")
             .takes::<NewSetup>()
             .gives::<MadeSetup>(201),
+        operation("completePaymentSetup", "Fetch at once what a customer told on its page.")
+            .gives_other("application/json"),
         operation("getPaymentBalance", "Read what the account has, as the provider says it.")
             .gives_other("application/json"),
         operation("receiveStripeEvent", "Take an event that Stripe has signed.")
+            .gives::<Taken>(200),
+        operation("receivePayPalEvent", "Take an event that PayPal has signed.")
             .gives::<Taken>(200),
         operation("listPaymentEvents", "List events in the order in which they came.")
             .query("state", "Only `stored`, `quarantined` or `other_mode`.")

@@ -9,12 +9,13 @@ mod read;
 mod tests;
 
 use serde_json::{Value, json};
-use shared::ports::Tenant;
+use shared::{http::HeaderMap, ports::Tenant};
 
 use crate::{
-    account::Account,
+    account::{Account, Secrets},
     mirror::Object,
-    provider::{CallError, Charge, List, Listed, PaymentProvider, Refund, Setup},
+    provider::{CallError, Charge, Hint, List, Listed, PaymentProvider, Refund, Setup, Unbelieved},
+    signature,
 };
 
 pub use client::HOME;
@@ -28,18 +29,20 @@ const PAGE: &str = "100";
 /// Stripe for one account.
 pub struct Stripe {
     base: String,
-    key: String,
+    secrets: Secrets,
+    tolerance_seconds: u32,
     version: String,
     connect: Option<String>,
     account: String,
 }
 
 impl Stripe {
-    /// Stripe with the settings of `account` and its key.
-    pub fn new(account: &Account, key: String) -> Self {
+    /// Stripe with the settings of `account` and its secrets.
+    pub fn new(account: &Account, secrets: Secrets) -> Self {
         Self {
             base: account.base_url.clone().unwrap_or_else(|| HOME.to_owned()),
-            key,
+            secrets,
+            tolerance_seconds: account.tolerance_seconds,
             version: account.api_version.clone().unwrap_or_else(|| VERSION.to_owned()),
             connect: account.connect.clone(),
             account: account.id.clone(),
@@ -53,9 +56,46 @@ impl Stripe {
         ];
         self.get(at, &format!("/v1/payment_intents/{id}"), &expand).await
     }
+
+    async fn customer(&self, at: &impl Tenant, id: &str) -> Result<Value, CallError> {
+        let expand = [("expand[]", "invoice_settings.default_payment_method")];
+        self.get(at, &format!("/v1/customers/{id}"), &expand).await
+    }
+
+    /// The customer of a page. Its method is told there as soon as it is.
+    async fn set_up_now(&self, at: &impl Tenant, id: &str) -> Result<Value, CallError> {
+        let session = self.get(at, &format!("/v1/checkout/sessions/{id}"), &[]).await?;
+        let customer = session.get("customer").and_then(event::id_of);
+        let customer = customer.filter(|it| event::is_plain(it));
+        match customer {
+            Some(it) => self.customer(at, &it).await,
+            None => Err(CallError::Refused("a page of nobody".to_owned())),
+        }
+    }
 }
 
 impl PaymentProvider for Stripe {
+    async fn believe(
+        &self,
+        at: &impl Tenant,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<(), Unbelieved> {
+        let secrets = self.secrets.webhook_at(at.now());
+        let header = headers.get("stripe-signature").and_then(|it| it.to_str().ok());
+        let now = at.real_now().seconds();
+        signature::verify(header, body, &secrets, self.tolerance_seconds, now)
+            .map_err(|it| Unbelieved::Refused { word: it.word(), why: it.to_string() })
+    }
+
+    fn hint(&self, event: &Value) -> Option<Hint> {
+        event::hint(event)
+    }
+
+    fn can_fetch(&self, kind: &str, id: &str) -> bool {
+        event::is_plain(id) && event::path(kind, id).is_some()
+    }
+
     async fn charge(&self, at: &impl Tenant, it: &Charge) -> Result<Value, CallError> {
         let amount = amount::to_stripe(it.amount, &it.currency)?.to_string();
         let currency = it.currency.to_ascii_lowercase();
@@ -119,10 +159,8 @@ impl PaymentProvider for Stripe {
     async fn fetch(&self, at: &impl Tenant, kind: &str, id: &str) -> Result<Value, CallError> {
         match kind {
             "payment_intent" => self.payment(at, id).await,
-            "customer" => {
-                let expand = [("expand[]", "invoice_settings.default_payment_method")];
-                self.get(at, &format!("/v1/customers/{id}"), &expand).await
-            }
+            "customer" => self.customer(at, id).await,
+            "setup" => self.set_up_now(at, id).await,
             event::ENTITLEMENTS => {
                 let query = [("customer", id), ("limit", PAGE)];
                 let found = self.get(at, "/v1/entitlements/active_entitlements", &query).await?;
@@ -201,9 +239,11 @@ impl PaymentProvider for Stripe {
         ];
         let key = format!("setup:{reference}:{}", at.real_now().0);
         let made = self.post(at, "/v1/checkout/sessions", &form, &key).await?;
-        let url = made.get("url").and_then(Value::as_str).map(str::to_owned);
-        let url = url.ok_or_else(|| CallError::Refused("a session without a page".to_owned()))?;
-        Ok(Setup { reference, url })
+        let text = |name: &str| made.get(name).and_then(Value::as_str).map(str::to_owned);
+        match (text("id"), text("url")) {
+            (Some(id), Some(url)) => Ok(Setup { id, reference, url }),
+            _ => Err(CallError::Refused("a session without a page".to_owned())),
+        }
     }
 
     async fn balance(&self, at: &impl Tenant) -> Result<Value, CallError> {

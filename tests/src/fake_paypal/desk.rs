@@ -47,6 +47,12 @@ impl FakePayPal {
         id
     }
 
+    /// All captures, in the order of their ids, as [`Self::paid`] has them.
+    pub fn captures(&self) -> Vec<String> {
+        let state = self.state();
+        state.all("capture").into_iter().map(|it| text(it, "/id").to_owned()).collect()
+    }
+
     /// The only capture there is.
     ///
     /// # Panics

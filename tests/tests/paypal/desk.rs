@@ -8,9 +8,10 @@ use shared::{
     ports::Tenant,
 };
 use stripe::{
+    account::{Account, Mode, Provider, Secrets},
     mirror::{Fact, Object, Payment, news},
-    paypal::{PayPal, Settings, client::Unbelieved, read, verify::Trust},
-    provider::{CallError, Charge, PaymentProvider},
+    paypal::{PayPal, read},
+    provider::{CallError, Charge, PaymentProvider, Unbelieved},
 };
 use tests::fake_paypal::{CLIENT, FakePayPal, ROOT, WEBHOOK_ID};
 
@@ -37,18 +38,26 @@ impl Desk {
     }
 
     pub fn paypal_of(&self, secret: &str) -> PayPal {
-        let trust = Trust {
-            webhook_id: WEBHOOK_ID.to_owned(),
-            roots: Some(ROOT.to_owned()),
+        let account = Account {
+            id: "acc_1".to_owned(),
+            name: "PayPal".to_owned(),
+            provider: Provider::PayPal,
+            path: "/webhooks/paypal/acc_1".to_owned(),
+            livemode: false,
+            mode: Mode::Engine,
             tolerance_seconds: 300,
+            api_version: None,
+            connect: None,
+            client_id: Some(CLIENT.0.to_owned()),
+            webhook_id: Some(WEBHOOK_ID.to_owned()),
+            base_url: Some(self.fake.url().to_owned()),
+            roots: Some(ROOT.to_owned()),
+            created_at: self.at.now(),
+            version: 1,
+            sealed: String::new(),
         };
-        PayPal::new(Settings {
-            account: "acc_1".to_owned(),
-            base_url: self.fake.url().to_owned(),
-            client_id: CLIENT.0.to_owned(),
-            secret: secret.to_owned(),
-            trust,
-        })
+        let secrets = Secrets { api_key: secret.to_owned(), webhook: Vec::new() };
+        PayPal::new(&account, secrets)
     }
 
     pub fn charge(&self, payment: &str, method: Option<&str>) -> Result<Value, CallError> {

@@ -2,5 +2,5 @@
 
 mod charges;
 mod desk;
-mod subscriptions;
+mod served;
 mod webhooks;

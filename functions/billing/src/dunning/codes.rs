@@ -1,7 +1,8 @@
 //! What a payment provider's decline code means for the next try.
 //!
-//! Sources: docs.stripe.com/declines/codes (Stripe's `decline_code`) and the list of
-//! `processor_response.response_code` in PayPal's Orders and Payments API.
+//! Sources: docs.stripe.com/declines/codes (Stripe's `decline_code`), and of PayPal's Orders and
+//! Payments API the list of `processor_response.response_code` and the issues of a call that is
+//! not taken. `METHOD_GONE` is our word for a method that PayPal's vault has no more.
 
 use super::Decline::{self, Hard, NeedsCustomer, Soft};
 
@@ -10,7 +11,7 @@ use super::Decline::{self, Hard, NeedsCustomer, Soft};
 pub enum Provider {
     /// `decline_code`, or `code` where there is none.
     Stripe,
-    /// `processor_response.response_code`.
+    /// `processor_response.response_code`, or the issue where there is none.
     PayPal,
 }
 
@@ -114,6 +115,9 @@ const PAYPAL: &[(Decline, &[&str])] = &[
             "9520", // lost or stolen; do not retry
             "9530", // hold, call the centre
             "9540", // refused card
+            "PAYER_ACCOUNT_LOCKED_OR_CLOSED",
+            "PAYER_ACCOUNT_RESTRICTED",
+            "PAYER_CANNOT_PAY",
         ],
     ),
     (
@@ -135,8 +139,16 @@ const PAYPAL: &[(Decline, &[&str])] = &[
             "7700", // 3-D Secure error
             "7710", // authentication failed
             "7900", // PIN error
+            "AGREEMENT_ALREADY_CANCELLED",
+            "CARD_CLOSED",
+            "CARD_EXPIRED",
+            "METHOD_GONE",
+            "PAYER_ACTION_REQUIRED",
+            "PAYMENT_SOURCE_CANNOT_BE_USED",
             "PPCT", // card type unsupported
             "PPCU", // currency unsupported
+            "REDIRECT_PAYER_FOR_ALTERNATE_FUNDING",
+            "VAULT_INSTRUCTION_REQUIRED",
         ],
     ),
     (
@@ -158,7 +170,13 @@ const PAYPAL: &[(Decline, &[&str])] = &[
             "8220", // system unavailable
             "9100", // declined, please retry
             "9600", // unrecognised response code
+            "CREDIT_CARD_REFUSED",
+            "INSTRUMENT_DECLINED",
+            "MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED",
+            "PAYMENT_DENIED",
+            "PAYMENT_SOURCE_DECLINED_BY_PROCESSOR",
             "PPNT", // network error
+            "TRANSACTION_REFUSED",
         ],
     ),
 ];
@@ -185,6 +203,9 @@ mod tests {
             ("do_not_honor", "0500", Soft),
             ("stolen_card", "9520", Hard),
             ("expired_card", "5400", NeedsCustomer),
+            ("expired_card", "CARD_EXPIRED", NeedsCustomer),
+            ("authentication_required", "PAYER_ACTION_REQUIRED", NeedsCustomer),
+            ("generic_decline", "INSTRUMENT_DECLINED", Soft),
             ("authentication_required", "5650", NeedsCustomer),
             ("a_code_of_tomorrow", "9999", Soft),
         ] {

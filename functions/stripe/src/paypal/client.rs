@@ -18,7 +18,7 @@ use super::{
     error::{Failure, understood},
     verify::{self, Refusal, Transmission},
 };
-use crate::provider::CallError;
+use crate::provider::Unbelieved;
 
 /// Where PayPal answers.
 pub const LIVE: &str = "https://api-m.paypal.com";
@@ -32,17 +32,6 @@ const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const CALLS: Rate = Rate { limit: 30, period: Duration::from_secs(1) };
 /// How long a call that is held back waits at least.
 const HELD_MIN: Duration = Duration::from_secs(1);
-
-/// Why a webhook has no effect.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Unbelieved {
-    /// It is not PayPal's, or not for this account.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Neither could it be checked nor PayPal be asked: PayPal is to send it again.
-    #[error("{0}")]
-    Unknown(CallError),
-}
 
 /// What PayPal is asked about a webhook. The event is the body as it came, byte for byte.
 #[derive(Serialize)]
@@ -62,27 +51,28 @@ impl PayPal {
     ///
     /// # Errors
     /// Why it is not believed, or that this cannot be found out now.
-    pub async fn believe(
+    pub(super) async fn believed(
         &self,
         at: &impl Tenant,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<(), Unbelieved> {
-        let trust = &self.settings.trust;
+        let trust = self.trust.as_ref().ok_or(Refusal::NoWebhook)?;
         let now = at.real_now();
         let it = Transmission::read(headers)?;
         it.is_timely(trust.tolerance_seconds, now)?;
         let good = |chain: &[u8]| verify::is_good(chain, trust, now);
-        let (url, account) = (it.certificate.clone(), &self.settings.account);
+        let (url, account) = (it.certificate.clone(), &self.account);
         match certificates::find(at, url, "payments/certificates", account, good).await {
             Ok(chain) => Ok(verify::verify(headers, body, trust, &chain, now)?),
-            Err(_) => self.ask(at, &it, body).await,
+            Err(_) => self.ask(at, &trust.webhook_id, &it, body).await,
         }
     }
 
     async fn ask(
         &self,
         at: &impl Tenant,
+        webhook_id: &str,
         it: &Transmission<'_>,
         body: &[u8],
     ) -> Result<(), Unbelieved> {
@@ -93,7 +83,7 @@ impl PayPal {
             transmission_id: it.id,
             transmission_sig: it.signature,
             transmission_time: it.time,
-            webhook_id: &self.settings.trust.webhook_id,
+            webhook_id,
             webhook_event: event,
         };
         let path = "/v1/notifications/verify-webhook-signature";
@@ -106,7 +96,7 @@ impl PayPal {
     }
 
     pub(super) fn address(&self, path: &str) -> Result<Url, Failure> {
-        format!("{}{path}", self.settings.base_url).parse().map_err(Failure::later)
+        format!("{}{path}", self.base).parse().map_err(Failure::later)
     }
 
     pub(super) async fn get(&self, at: &impl Tenant, path: &str) -> Result<Value, Failure> {
@@ -134,7 +124,7 @@ impl PayPal {
         body: Bytes,
         key: Option<&str>,
     ) -> Result<Value, Failure> {
-        match at.admit(&format!("payments:{}", self.settings.account), CALLS).await {
+        match at.admit(&format!("payments:{}", self.account), CALLS).await {
             Ok(Admission::Admitted) => {}
             Ok(Admission::Refused(wait)) => return Err(Failure::Held(wait.max(HELD_MIN))),
             Err(err) => return Err(Failure::later(err)),
@@ -179,4 +169,10 @@ fn headers(token: &str, path: &str, key: Option<&str>) -> HeaderMap {
         set(HeaderName::from_static("paypal-request-id"), &format!("backplane-{hash}"));
     }
     headers
+}
+
+impl From<Refusal> for Unbelieved {
+    fn from(it: Refusal) -> Self {
+        Self::Refused { word: it.word(), why: it.to_string() }
+    }
 }

@@ -4,18 +4,7 @@
 use serde_json::Value;
 use shared::domain::Timestamp;
 
-/// What an event says of itself, before it is believed.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Hint {
-    /// The event's id.
-    pub id: String,
-    /// As `PAYMENT.CAPTURE.COMPLETED`.
-    pub kind: String,
-    /// Seconds since 1970.
-    pub created: i64,
-    /// Kind and id of the object that may have changed, if it is one that is fetched.
-    pub object: Option<(String, String)>,
-}
+use crate::provider::Hint;
 
 /// Most characters of an id or a name.
 const CHARS_MAX: usize = 100;
@@ -29,6 +18,7 @@ pub fn hint(event: &Value) -> Option<Hint> {
         created: Timestamp::parse(&text("create_time")?)?.seconds(),
         object: object(&kind, event.get("resource")?),
         kind,
+        ..Hint::default()
     })
 }
 

@@ -69,11 +69,11 @@ impl PayPal {
     }
 
     fn token_name(&self) -> String {
-        format!("payments/paypal/{}/token", self.settings.account)
+        format!("payments/paypal/{}/token", self.account)
     }
 
     fn token_owner(&self) -> String {
-        sha256_hex(format!("{}\n{}", self.settings.client_id, self.settings.secret).as_bytes())
+        sha256_hex(format!("{}\n{}", self.client_id, self.secret).as_bytes())
     }
 
     /// By the real clock: that of PayPal.
@@ -112,7 +112,7 @@ impl PayPal {
     }
 
     fn token_request(&self) -> Result<HttpRequest, Failure> {
-        let client = format!("{}:{}", self.settings.client_id, self.settings.secret);
+        let client = format!("{}:{}", self.client_id, self.secret);
         let basic = format!("Basic {}", BASE64.encode(client.as_bytes()));
         let mut basic = HeaderValue::from_str(&basic).map_err(Failure::later)?;
         basic.set_sensitive(true);

@@ -47,6 +47,9 @@ pub struct Trust {
 /// Why a webhook is not believed, in words for whoever set it up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
+    /// Nobody has told the account the id of its webhook.
+    #[error("the account has no webhook_id: enter the one that PayPal shows beside the webhook")]
+    NoWebhook,
     /// A header is missing, doubled, or cannot be read.
     #[error(
         "the {0} header is missing, doubled or malformed: check that PayPal sends it, and what a proxy does to it"
@@ -88,6 +91,7 @@ impl Refusal {
     /// A stable word for logs and counts.
     pub fn word(self) -> &'static str {
         match self {
+            Self::NoWebhook => "no-webhook",
             Self::Header(_) => "header",
             Self::Algorithm => "algorithm",
             Self::CertificateAddress => "certificate-address",

@@ -89,7 +89,7 @@ impl Stripe {
                 headers.insert(name, value);
             }
         };
-        set(header::AUTHORIZATION, &format!("Bearer {}", self.key));
+        set(header::AUTHORIZATION, &format!("Bearer {}", self.secrets.api_key));
         set(HeaderName::from_static("stripe-version"), &self.version);
         if let Some(connect) = &self.connect {
             set(HeaderName::from_static("stripe-account"), connect);

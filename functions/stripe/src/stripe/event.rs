@@ -2,24 +2,7 @@
 
 use serde_json::Value;
 
-/// What an event says of itself, before it is believed.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Hint {
-    /// The event's id.
-    pub id: String,
-    /// As `invoice.paid`.
-    pub kind: String,
-    /// Seconds since 1970.
-    pub created: i64,
-    /// Whether it is of live mode.
-    pub livemode: bool,
-    /// The version of the API that it was written in.
-    pub api_version: Option<String>,
-    /// The connected account that it is of.
-    pub connect: Option<String>,
-    /// Kind and id of the object that may have changed, if it is one that is fetched.
-    pub object: Option<(String, String)>,
-}
+use crate::provider::Hint;
 
 /// What a customer may use. It is fetched by the customer's id.
 pub const ENTITLEMENTS: &str = "entitlements.active_entitlement_summary";
@@ -41,7 +24,7 @@ pub fn hint(event: &Value) -> Option<Hint> {
         id: text("id").filter(|it| !it.is_empty() && it.len() <= 255)?,
         kind: text("type").filter(|it| it.len() <= 255)?,
         created,
-        livemode: event.get("livemode").and_then(Value::as_bool).unwrap_or(false),
+        livemode: Some(event.get("livemode").and_then(Value::as_bool).unwrap_or(false)),
         api_version: text("api_version"),
         connect: text("account").or(text("context")),
         object,
@@ -91,6 +74,7 @@ pub fn path(kind: &str, id: &str) -> Option<String> {
     let list = match kind {
         "payment_intent" => "payment_intents",
         "customer" => "customers",
+        "setup" => "checkout/sessions",
         "dispute" => "disputes",
         "subscription" => "subscriptions",
         "invoice" => "invoices",
