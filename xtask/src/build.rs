@@ -68,6 +68,8 @@ pub fn build_workers() -> anyhow::Result<()> {
         .out_name("glue")
         .typescript(false)
         .omit_default_module_path(true)
+        // A seventh of what is uploaded; a panic says its file and line without it.
+        .remove_name_section(true)
         // What the shim needs to make a new instance after a panic.
         .reset_state_function(true)
         .force_enable_abort_handler(true)
