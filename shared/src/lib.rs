@@ -33,6 +33,7 @@ pub mod live;
 pub mod log;
 pub mod open;
 pub mod outbound;
+pub mod portal;
 pub mod seal;
 pub mod serve;
 pub mod work;

@@ -2,8 +2,6 @@
 //! beside a function that does nothing.
 
 use std::{
-    fmt::Write as _,
-    fs,
     path::Path,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -80,33 +78,14 @@ fn applied(host: &Host, at: &Sandbox) {
 
 /// A script for wrk that posts events of this round, each once.
 fn script(folder: &Path, round: usize, path: &str, now: i64) -> String {
-    let mut lines = String::new();
-    for number in 0..EVENTS {
+    let row = |number: usize| {
         let event = json!({"id": format!("evt_{round}_{number}"), "object": "event",
             "api_version": "2025-03-31.basil", "created": now, "livemode": false,
             "type": "customer.updated",
             "data": {"object": customer(number % OBJECTS, "pm_1")}});
         let body = event.to_string();
-        let signature = stripe::signature::sign(SECRET, now, body.as_bytes());
-        let _ = writeln!(lines, "{signature}\t{body}");
-    }
-    let events = folder.join(format!("stripe-{round}.tsv"));
-    fs::write(&events, lines).expect("there is room for the events");
-    let script = format!(
-        r#"
-local events, next = {{}}, 0
-for line in io.lines("{}") do events[#events + 1] = line end
-function request()
-  next = next % #events + 1
-  local signature, body = events[next]:match("([^\t]*)\t(.*)")
-  return wrk.format("POST", "{path}", {{
-    ["content-type"] = "application/json", ["stripe-signature"] = signature,
-  }}, body)
-end
-"#,
-        events.display()
-    );
-    let file = folder.join(format!("stripe-{round}.lua"));
-    fs::write(&file, script).expect("there is room for the script");
-    file.display().to_string()
+        vec![stripe::signature::sign(SECRET, now, body.as_bytes()), body]
+    };
+    let headers = ["stripe-signature"];
+    wrk::posts(folder, &format!("stripe-{round}"), path, &headers, (0..EVENTS).map(row))
 }

@@ -1,6 +1,6 @@
 //! Throughput and latency by wrk, as ratios to a function that does nothing.
 
-use std::process::Command;
+use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 /// How long a round is, in seconds.
 const SECONDS: u32 = 6;
@@ -65,6 +65,47 @@ pub fn ask(url: &str, script: Option<&str>) -> Measured {
         p99_ms: millis(&figure("99%")),
         failed: failed.and_then(|it| it.parse().ok()).unwrap_or(0),
     }
+}
+
+/// A script that posts these to `path`, one after the other: of each the values of `headers`, and
+/// then its body. None of them has a tab or a line's end in it.
+///
+/// # Panics
+/// When there is no room for it in `folder`.
+pub fn posts(
+    folder: &Path,
+    name: &str,
+    path: &str,
+    headers: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
+    let mut lines = String::new();
+    for row in rows {
+        let _ = writeln!(lines, "{}", row.join("\t"));
+    }
+    let events = folder.join(format!("{name}.tsv"));
+    fs::write(&events, lines).expect("there is room for what is posted");
+    let script = format!(
+        r#"
+local names, lines, next = {{ "{}" }}, {{}}, 0
+for line in io.lines("{}") do lines[#lines + 1] = line end
+function request()
+  next = next % #lines + 1
+  local headers, field = {{ ["content-type"] = "application/json" }}, 0
+  local body
+  for value in lines[next]:gmatch("[^\t]+") do
+    field = field + 1
+    if names[field] then headers[names[field]] = value else body = value end
+  end
+  return wrk.format("POST", "{path}", headers, body)
+end
+"#,
+        headers.join("\", \""),
+        events.display()
+    );
+    let file = folder.join(format!("{name}.lua"));
+    fs::write(&file, script).expect("there is room for the script");
+    file.display().to_string()
 }
 
 /// Reads wrk's `930.00us`, `1.20ms` or `1.01s`.

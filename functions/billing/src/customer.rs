@@ -1,7 +1,7 @@
 //! Customers: who is billed, under the name that the tenant has for it.
 
 use serde::{Deserialize, Serialize};
-use shared::domain::Timestamp;
+use shared::{domain::Timestamp, ports::Tenant, problem::Problem, route::Call};
 use utoipa::ToSchema;
 
 use crate::{entity::Party, period::Zone};
@@ -125,4 +125,19 @@ pub struct CustomerText {
     /// Scheme and address.
     #[serde(default)]
     pub endpoint: Option<(String, String)>,
+}
+
+/// Whether the call may see what is this customer's, and means this version of it.
+///
+/// # Errors
+/// The 404 that everybody gets, when a customer acts and it is another one's; 412 when it was
+/// changed meanwhile.
+pub fn check(at: &impl Tenant, call: &Call, customer: &str, version: i64) -> Result<(), Problem> {
+    if at.principal().customer.as_ref().is_some_and(|it| it != customer) {
+        return Err(Problem::not_found());
+    }
+    match call.if_match()?.is_some_and(|it| it != version) {
+        true => Err(Problem::changed_meanwhile()),
+        false => Ok(()),
+    }
 }

@@ -76,6 +76,38 @@ pub struct Payment {
     pub ended_at: Option<Timestamp>,
 }
 
+impl Payment {
+    /// One that is asked for, of a bill.
+    ///
+    /// # Errors
+    /// When there is no id to be had.
+    pub fn of(
+        at: &impl Tenant,
+        bill: &Bill,
+        amount: i64,
+    ) -> Result<Self, shared::ports::PortError> {
+        Ok(Self {
+            id: at.new_id("pay")?.to_string(),
+            invoice: bill.id.clone(),
+            customer: bill.customer.clone(),
+            account: None,
+            method: None,
+            amount,
+            currency: bill.currency,
+            state: PaymentState::Requested,
+            reference: None,
+            code: None,
+            url: None,
+            fee: None,
+            refunded: 0,
+            disputed: 0,
+            dispute: None,
+            requested_at: at.now(),
+            ended_at: None,
+        })
+    }
+}
+
 /// Where a payment stands.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

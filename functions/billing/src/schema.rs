@@ -1,6 +1,9 @@
 //! What the API document says of these routes.
 
-use shared::openapi::{Operation, operation};
+use shared::{
+    openapi::{Operation, operation},
+    portal::{NewPortalLink, PortalLink},
+};
 
 use crate::{
     bill::{
@@ -15,7 +18,6 @@ use crate::{
     entity::{Entity, EntityText},
     payment::Payment,
     plan::{Plan, PlanText},
-    portal::{MadeLink, NewLink},
     subscription::{
         Subscription,
         cancel::NewCancellation,
@@ -78,8 +80,8 @@ fn customers() -> Vec<Operation> {
         operation("getEntitlements", "Read what a customer may do because of what it pays.")
             .gives::<Entitlement>(200),
         operation("createBillingLink", "Make a short-lived link for one customer's portal.")
-            .takes::<NewLink>()
-            .gives::<MadeLink>(201),
+            .takes::<NewPortalLink>()
+            .gives::<PortalLink>(201),
     ]
 }
 

@@ -209,6 +209,47 @@ impl State {
 }
 
 impl Subscription {
+    /// One of a customer's that begins with this period, and has no plan yet.
+    pub fn begun(
+        id: String,
+        customer: &str,
+        currency: Currency,
+        period: Period,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            customer: customer.to_owned(),
+            entity: String::new(),
+            plan: String::new(),
+            plan_version: 0,
+            grants: Grants::default(),
+            granting: false,
+            seats: 0,
+            state: State::Active,
+            currency,
+            anchor: period.from,
+            zone: Zone::default(),
+            period_number: 0,
+            period,
+            trial_end: None,
+            coupons: Vec::new(),
+            pending: None,
+            awaiting_payment: None,
+            cancellation: None,
+            carried: Vec::new(),
+            charged_once: Vec::new(),
+            metered_from: now,
+            charged: 0,
+            grace_until: None,
+            paused_at: None,
+            ended_at: None,
+            mirrored: None,
+            created_at: now,
+            version: 0,
+        }
+    }
+
     /// By what its periods are told.
     pub fn anchor(&self) -> Anchor {
         Anchor { at: self.anchor, zone: self.zone }
@@ -271,13 +312,7 @@ pub async fn ours(at: &impl Tenant, call: &Call) -> Result<Subscription, Problem
 pub async fn find(at: &impl Tenant, call: &Call) -> Result<Subscription, Problem> {
     let id = call.id("sub")?;
     let found = store::find_subscription(at, id.as_str()).await?.ok_or_else(Problem::not_found)?;
-    let acting = &at.principal().customer;
-    if acting.as_ref().is_some_and(|it| *it != found.customer) {
-        return Err(Problem::not_found());
-    }
-    if call.if_match()?.is_some_and(|it| it != found.version) {
-        return Err(Problem::changed_meanwhile());
-    }
+    crate::customer::check(at, call, &found.customer, found.version)?;
     Ok(found)
 }
 

@@ -1,6 +1,9 @@
 //! What the API document says of these routes.
 
-use shared::openapi::{Operation, operation};
+use shared::{
+    openapi::{Operation, operation},
+    portal::{NewPortalLink, PortalLink},
+};
 
 use crate::{
     message::{FullMessage, Message},
@@ -19,7 +22,6 @@ use crate::{
         keys::{KeyDirectory, KeyRotation, PublicKey},
         monitor::{EndpointHealth, Overview},
         poll::{Acknowledged, Polled},
-        portal::{NewPortalLink, PortalLink},
         retention::WebhookSettings,
         trial::Trial,
     },

@@ -10,8 +10,6 @@
 //! `tests::bench_gate`.
 
 use std::{
-    fmt::Write as _,
-    fs,
     path::Path,
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
@@ -33,65 +31,46 @@ const SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let args: Vec<_> = args.iter().map(String::as_str).collect();
-    let largest = match args[..] {
-        ["baseline"] => None,
-        ["webhooks"] => Some(10_000),
-        ["billing"] => return billing(),
-        ["gate"] => return gate(10_000),
-        ["gate", most] if most.parse::<usize>().is_ok() => {
-            return gate(most.parse().unwrap_or(10_000));
-        }
-        ["webhooks", largest] if largest.parse::<usize>().is_ok() => largest.parse().ok(),
-        _ => {
-            eprintln!(
-                "usage: bench baseline | bench billing | bench webhooks [largest backlog] | \
-                 bench gate [most keys]"
-            );
-            return ExitCode::from(2);
-        }
-    };
-    if !wrk::is_installed() {
-        eprintln!("wrk is not installed: apt-get install wrk");
-        return ExitCode::from(2);
+    let number = |text: &str| text.parse::<usize>().ok();
+    match args[..] {
+        ["baseline"] => on_each(&[&baseline]),
+        ["billing"] => on_each(&[&bench_billing::run]),
+        ["gate"] => gate(10_000),
+        ["gate", most] => number(most).map_or_else(usage, gate),
+        ["webhooks"] => webhooks(10_000),
+        ["webhooks", largest] => number(largest).map_or_else(usage, webhooks),
+        _ => usage(),
     }
-    println!("| runtime | what | req/s | p50 ms | p99 ms | ratio to the no-op |");
-    println!("|---|---|---|---|---|---|");
-    for runtime in ["local", "workerd"] {
-        baseline(runtime);
-    }
-    if let Some(largest) = largest {
-        for runtime in ["local", "workerd"] {
-            bench_webhooks::run(runtime, largest);
-        }
-    }
-    ExitCode::SUCCESS
 }
 
-fn billing() -> ExitCode {
-    if !wrk::is_installed() {
-        eprintln!("wrk is not installed: apt-get install wrk");
-        return ExitCode::from(2);
-    }
-    println!("| runtime | what | req/s | p50 ms | p99 ms | ratio to the no-op |");
-    println!("|---|---|---|---|---|---|");
-    for runtime in ["local", "workerd"] {
-        bench_billing::run(runtime);
-    }
-    ExitCode::SUCCESS
+fn usage() -> ExitCode {
+    eprintln!(
+        "usage: bench baseline | bench billing | bench webhooks [largest backlog] | \
+         bench gate [most keys]"
+    );
+    ExitCode::from(2)
 }
 
 fn gate(most: usize) -> ExitCode {
+    on_each(&[&bench_gate::throughput, &|it| bench_gate::many_keys(it, most)])
+}
+
+fn webhooks(largest: usize) -> ExitCode {
+    on_each(&[&baseline, &|it| bench_webhooks::run(it, largest)])
+}
+
+/// Runs these, each on both runtimes.
+fn on_each(all: &[&dyn Fn(&str)]) -> ExitCode {
     if !wrk::is_installed() {
         eprintln!("wrk is not installed: apt-get install wrk");
         return ExitCode::from(2);
     }
     println!("| runtime | what | req/s | p50 ms | p99 ms | ratio to the no-op |");
     println!("|---|---|---|---|---|---|");
-    for runtime in ["local", "workerd"] {
-        bench_gate::throughput(runtime);
-    }
-    for runtime in ["local", "workerd"] {
-        bench_gate::many_keys(runtime, most);
+    for it in all {
+        for runtime in ["local", "workerd"] {
+            it(runtime);
+        }
     }
     ExitCode::SUCCESS
 }
@@ -119,34 +98,14 @@ fn script(folder: &Path, round: usize, path: &str) -> String {
     let recipe = Recipe::named("standard-webhooks").expect("it is built in");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
     let now = i64::try_from(now.as_secs()).expect("it is before the end of time");
-    let mut lines = String::new();
-    for number in 0..EVENTS {
+    let row = |number: usize| {
         let id = format!("evt_{round}_{number}");
         let body = json!({"type": "bench", "data": {"number": number}}).to_string();
         let headers = signature::sign(&recipe, SECRET, &id, now, body.as_bytes());
         let headers = headers.expect("the secret fits");
         let find = |name: &str| &headers.iter().find(|(it, _)| it == name).expect("it is signed").1;
-        let signature = find("webhook-signature");
-        let _ = writeln!(lines, "{id}\t{now}\t{signature}\t{body}");
-    }
-    let events = folder.join(format!("events-{round}.tsv"));
-    fs::write(&events, lines).expect("there is room for the events");
-    let script = format!(
-        r#"
-local events, next = {{}}, 0
-for line in io.lines("{}") do events[#events + 1] = line end
-function request()
-  next = next % #events + 1
-  local id, at, signature, body = events[next]:match("([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)")
-  return wrk.format("POST", "{path}", {{
-    ["content-type"] = "application/json", ["webhook-id"] = id,
-    ["webhook-timestamp"] = at, ["webhook-signature"] = signature,
-  }}, body)
-end
-"#,
-        events.display()
-    );
-    let file = folder.join(format!("post-{round}.lua"));
-    fs::write(&file, script).expect("there is room for the script");
-    file.display().to_string()
+        vec![id, now.to_string(), find("webhook-signature").clone(), body]
+    };
+    let headers = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+    wrk::posts(folder, &format!("events-{round}"), path, &headers, (0..EVENTS).map(row))
 }

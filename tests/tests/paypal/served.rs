@@ -26,8 +26,8 @@ fn set_up(shop: &Shop<FakePayPal>) -> String {
     shop.send("POST", &format!("{path}/{setup}/complete"), Value::Null);
     shop.until_told("payment_method.changed", 1);
     let log = shop.get("/v1/log?limit=100&action=payment_method.changed").json();
-    let told = log["items"].as_array().unwrap().iter();
-    let told = told.filter(|it| it["action"] == "payment_method.changed").last().unwrap();
+    let mut told = log["items"].as_array().unwrap().iter();
+    let told = told.rfind(|it| it["action"] == "payment_method.changed").unwrap();
     assert_eq!(told["data"]["customer"], "acme");
     told["data"]["method"].as_str().unwrap().to_owned()
 }

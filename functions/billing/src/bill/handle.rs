@@ -93,13 +93,7 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 pub async fn find(at: &impl Tenant, call: &Call) -> Result<Bill, Problem> {
     let id = call.id("inv")?;
     let found = store::find_bill(at, id.as_str()).await?.ok_or_else(Problem::not_found)?;
-    let acting = &at.principal().customer;
-    if acting.as_ref().is_some_and(|it| *it != found.customer) {
-        return Err(Problem::not_found());
-    }
-    if call.if_match()?.is_some_and(|it| it != found.version) {
-        return Err(Problem::changed_meanwhile());
-    }
+    crate::customer::check(at, call, &found.customer, found.version)?;
     Ok(found)
 }
 
@@ -212,23 +206,10 @@ pub async fn record(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         return Err(Problem::unfitting("reference", "up to 200 characters"));
     }
     let payment = Payment {
-        id: at.new_id("pay")?.to_string(),
-        invoice: bill.id.clone(),
-        customer: bill.customer.clone(),
-        account: None,
-        method: None,
-        amount,
-        currency: bill.currency,
         state: PaymentState::Succeeded,
         reference: new.reference,
-        code: None,
-        url: None,
-        fee: None,
-        refunded: 0,
-        disputed: 0,
-        dispute: None,
-        requested_at: at.now(),
         ended_at: Some(at.now()),
+        ..Payment::of(at, &bill, amount)?
     };
     let received = payment::receive(at, bill, amount, &payment.id).await?;
     let entry = Draft::new("payment.recorded", &Id::trusted(payment.id.clone()))

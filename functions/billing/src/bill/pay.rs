@@ -10,7 +10,7 @@ use shared::{
 use super::{Bill, BillState, close::Parties};
 use crate::{
     customer::Collection,
-    payment::{Payment, PaymentState},
+    payment::Payment,
     store,
     subscription::{self, State},
 };
@@ -54,25 +54,7 @@ pub fn request(
     method: Option<String>,
     amount: i64,
 ) -> Result<Commit, Problem> {
-    let payment = Payment {
-        id: at.new_id("pay")?.to_string(),
-        invoice: bill.id.clone(),
-        customer: bill.customer.clone(),
-        account: Some(account),
-        method,
-        amount,
-        currency: bill.currency,
-        state: PaymentState::Requested,
-        reference: None,
-        code: None,
-        url: None,
-        fee: None,
-        refunded: 0,
-        disputed: 0,
-        dispute: None,
-        requested_at: at.now(),
-        ended_at: None,
-    };
+    let payment = Payment { account: Some(account), method, ..Payment::of(at, bill, amount)? };
     let title = bill.lines.first().map(|it| it.name.clone()).unwrap_or_default();
     let entry = Draft::new("payment.requested", &Id::trusted(payment.id.clone())).with(json!({
         "payment": payment.id, "account": payment.account, "customer": payment.customer,

@@ -89,36 +89,21 @@ async fn begin(
     let anchor = trial_end.unwrap_or(now);
     let first = plan.interval.period(&crate::period::Anchor { at: anchor, zone }, 0);
     let first = first.ok_or_else(|| Problem::unfitting("anchor", "too far away"))?;
+    let period = trial_end.map_or(first, |end| Period { from: now, to: end });
+    let id = at.new_id("sub")?.to_string();
     let it = Subscription {
-        id: at.new_id("sub")?.to_string(),
-        customer: customer.id.clone(),
         entity: customer.entity.clone(),
         plan: plan.name.clone(),
         plan_version: plan.version,
         grants: plan.grants(),
-        granting: false,
         seats,
         state: if trial_end.is_some() { State::Trialing } else { State::Active },
-        currency: plan.currency,
         anchor,
         zone,
         period_number: if trial_end.is_some() { -1 } else { 0 },
-        period: trial_end.map_or(first, |end| Period { from: now, to: end }),
         trial_end,
         coupons,
-        pending: None,
-        awaiting_payment: None,
-        cancellation: None,
-        carried: Vec::new(),
-        charged_once: Vec::new(),
-        metered_from: now,
-        charged: 0,
-        grace_until: None,
-        paused_at: None,
-        ended_at: None,
-        mirrored: None,
-        created_at: now,
-        version: 0,
+        ..Subscription::begun(id, &customer.id, plan.currency, period, now)
     };
     Ok((it, redeemed))
 }

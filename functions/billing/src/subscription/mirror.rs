@@ -14,7 +14,7 @@ use shared::{
 use super::{Grants, SUBSCRIPTIONS_MAX, State, Subscription};
 use crate::{
     money::Currency,
-    period::{Period, Zone},
+    period::Period,
     plan::{PLANS_MAX, Plan},
     store,
 };
@@ -122,38 +122,8 @@ fn state(status: &str) -> State {
 fn begun(at: &impl Tenant, told: &Told, customer: &str) -> Result<Subscription, Problem> {
     let currency = Currency::parse(&told.currency);
     let currency = currency.map_err(|err| Problem::unfitting("currency", err))?;
-    let period = period(at, told);
-    Ok(Subscription {
-        id: at.new_id("sub")?.to_string(),
-        customer: customer.to_owned(),
-        entity: String::new(),
-        plan: String::new(),
-        plan_version: 0,
-        grants: Grants::default(),
-        granting: false,
-        seats: 0,
-        state: State::Active,
-        currency,
-        anchor: period.from,
-        zone: Zone::default(),
-        period_number: 0,
-        period,
-        trial_end: None,
-        coupons: Vec::new(),
-        pending: None,
-        awaiting_payment: None,
-        cancellation: None,
-        carried: Vec::new(),
-        charged_once: Vec::new(),
-        metered_from: at.now(),
-        charged: 0,
-        grace_until: None,
-        paused_at: None,
-        ended_at: None,
-        mirrored: None,
-        created_at: at.now(),
-        version: 0,
-    })
+    let id = at.new_id("sub")?.to_string();
+    Ok(Subscription::begun(id, customer, currency, period(at, told), at.now()))
 }
 
 /// What a subscription is a mirror of.

@@ -13,7 +13,7 @@ use crate::{
     period::{Interval, Unit, Zone},
     plan::Price,
     price::{Limits, Model},
-    subscription::{Cancellation, Grants},
+    subscription::Cancellation,
 };
 
 const ZONES: [&str; 3] = ["Europe/Berlin", "Pacific/Apia", "America/New_York"];
@@ -87,36 +87,19 @@ fn begun(plan: &Plan, now: Timestamp, zone: Zone, trial_days: i64) -> Subscripti
     let trial_end = (trial_days > 0).then(|| Timestamp(now.0 + trial_days * DAY_MS));
     let anchor = trial_end.unwrap_or(now);
     let first = plan.interval.period(&crate::period::Anchor { at: anchor, zone }, 0).unwrap();
+    let period = trial_end.map_or(first, |to| Period { from: now, to });
     Subscription {
-        id: "sub_1".to_owned(),
-        customer: "tea".to_owned(),
         entity: "acme".to_owned(),
         plan: plan.name.clone(),
         plan_version: plan.version,
-        grants: Grants::default(),
         granting: true,
-        seats: 0,
         state: if trial_end.is_some() { State::Trialing } else { State::Active },
-        currency: plan.currency,
         anchor,
         zone,
         period_number: if trial_end.is_some() { -1 } else { 0 },
-        period: trial_end.map_or(first, |to| Period { from: now, to }),
         trial_end,
-        coupons: Vec::new(),
-        pending: None,
-        awaiting_payment: None,
-        cancellation: None,
-        carried: Vec::new(),
-        charged_once: Vec::new(),
-        metered_from: now,
-        charged: 0,
-        grace_until: None,
-        paused_at: None,
-        ended_at: None,
-        mirrored: None,
-        created_at: now,
         version: 1,
+        ..Subscription::begun("sub_1".to_owned(), "tea", plan.currency, period, now)
     }
 }
 
