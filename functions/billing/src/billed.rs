@@ -109,7 +109,7 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         renew::GRACE => renew::grace(at, job).await,
         draft::CLOSE => close::work(at, job).await,
         pay::OVERDUE => pay::overdue(at, job).await,
-        payment::FACT => payment::work(at, job).await,
+        payment::fact::FACT => payment::fact::work(at, job).await,
         payment::dun::DUN => payment::dun::dun(at, job).await,
         metered::TOLD => metered::work(at, job).await,
         mirror::MIRROR => mirror::work(at, job).await,
@@ -130,5 +130,5 @@ pub fn follow(entries: &[Entry]) -> Commit {
     let facts: Vec<_> = facts.cloned().collect();
     let mirrored = entries.iter().filter(|it| it.action == "subscription.mirrored");
     let mirrored: Vec<_> = mirrored.cloned().collect();
-    payment::facts(&facts).and(metered::told(&told)).and(mirror::follow(&mirrored))
+    payment::fact::facts(&facts).and(metered::told(&told)).and(mirror::follow(&mirrored))
 }

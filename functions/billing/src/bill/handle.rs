@@ -211,7 +211,7 @@ pub async fn record(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         ended_at: Some(at.now()),
         ..Payment::of(at, &bill, amount)?
     };
-    let received = payment::receive(at, bill, amount, &payment.id).await?;
+    let received = payment::fact::receive(at, bill, amount, &payment.id).await?;
     let entry = Draft::new("payment.recorded", &Id::trusted(payment.id.clone()))
         .with(json!({"invoice": payment.invoice, "amount": amount}));
     let commit = store::insert_payment(&payment).entry(entry).and(received);
