@@ -31,6 +31,7 @@ pub mod limit;
 pub mod limits;
 pub mod live;
 pub mod log;
+pub mod oauth;
 pub mod open;
 pub mod outbound;
 pub mod portal;

@@ -12,6 +12,7 @@ use super::{
     line::{BillLine, LINES_MAX},
 };
 use crate::{
+    coupon::Applied,
     customer::Customer,
     entity::Entity,
     period::Period,
@@ -23,9 +24,6 @@ use crate::{
 
 /// Closes a draft when its time has come.
 pub const CLOSE: &str = "billing.close";
-
-/// A coupon on a bill, and how much of a fixed amount was taken off already.
-pub type OnBill = crate::coupon::Applied;
 
 /// A draft without lines.
 ///
@@ -142,7 +140,7 @@ pub fn questions(
 /// When the amounts are too large.
 pub fn discount(
     lines: Vec<BillLine>,
-    coupons: &mut [OnBill],
+    coupons: &mut [Applied],
     plan: &str,
 ) -> Result<Vec<BillLine>, Problem> {
     let amounts: Vec<_> = lines.iter().map(|it| (plan, it.amount.max(0))).collect();
@@ -156,13 +154,13 @@ pub fn discount(
 ///
 /// # Errors
 /// When they cannot be read.
-pub async fn coupons(at: &impl Tenant, it: &Subscription) -> Result<Vec<OnBill>, PortError> {
+pub async fn coupons(at: &impl Tenant, it: &Subscription) -> Result<Vec<Applied>, PortError> {
     let mut all = Vec::new();
     for redeemed in &it.coupons {
         if let Some(found) = store::find_coupon(at, &redeemed.code).await?
             && found.lasts(redeemed.periods)
         {
-            all.push(OnBill::new(redeemed.code.clone(), found.coupon));
+            all.push(Applied::new(redeemed.code.clone(), found.coupon));
         }
     }
     Ok(all)

@@ -1,41 +1,19 @@
-//! The access token of an account (RFC 6749, section 4.4): kept sealed until shortly before its
-//! end, for this call and others.
-
-use std::time::Duration;
+//! The access token of an account: kept sealed until shortly before its end, for this call and
+//! others.
 
 use bytes::Bytes;
-use data_encoding::BASE64;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::{Timestamp, sha256_hex},
-    http::{HeaderMap, HeaderValue, Method, header},
-    ports::{Blobs, HttpRequest, Tenant},
+    oauth,
+    ports::{Blobs, Tenant},
 };
 
 use super::{
     PayPal,
     error::{Failure, understood},
 };
-
-/// How long PayPal has to answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// How much of its answer is read: it lists all the app's permissions.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// How long before its end a token is replaced.
-const MARGIN: Duration = Duration::from_secs(60);
-/// How long a token is kept that does not say when it ends.
-const LIFE_DEFAULT: u64 = 300;
-/// How long one is kept at most.
-const LIFE_MAX: u64 = 24 * 60 * 60;
-
-/// What PayPal answers, as far as it matters.
-#[derive(Deserialize)]
-struct Answer {
-    access_token: String,
-    #[serde(default)]
-    expires_in: Option<u64>,
-}
 
 /// What is sealed.
 #[derive(Deserialize, Serialize)]
@@ -89,13 +67,13 @@ impl PayPal {
 
     async fn new_token(&self, at: &impl Tenant) -> Result<String, Failure> {
         let asked_at = at.real_now();
-        let answer = at.fetch(self.token_request()?).await.map_err(Failure::later)?;
-        let answer = understood(&answer)?;
-        let answer: Answer =
-            serde_json::from_value(answer).map_err(|_| Failure::later("there is no token"))?;
-        let life = Duration::from_secs(answer.expires_in.unwrap_or(LIFE_DEFAULT).min(LIFE_MAX));
-        let until = asked_at + life.saturating_sub(MARGIN);
-        let kept = Kept { token: answer.access_token, until, owner: self.token_owner() };
+        let client = (self.client_id.as_str(), self.secret.as_str());
+        let request = oauth::request(self.address("/v1/oauth2/token")?, client, None);
+        let answer = at.fetch(request).await.map_err(Failure::later)?;
+        understood(&answer)?;
+        let token = oauth::read(&answer.body, asked_at);
+        let token = token.ok_or_else(|| Failure::later("there is no token"))?;
+        let kept = Kept { token: token.text, until: token.until, owner: self.token_owner() };
         if let Err(err) = self.keep_token(at, &kept).await {
             // The next call asks for another one.
             at.note(&format!("a token was not kept: {err}"));
@@ -109,22 +87,5 @@ impl PayPal {
         let chunks = stream::iter([Ok(Bytes::from(sealed))]);
         at.blobs().put(&self.token_name(), chunks).await.map_err(|err| err.to_string())?;
         Ok(())
-    }
-
-    fn token_request(&self) -> Result<HttpRequest, Failure> {
-        let client = format!("{}:{}", self.client_id, self.secret);
-        let basic = format!("Basic {}", BASE64.encode(client.as_bytes()));
-        let mut basic = HeaderValue::from_str(&basic).map_err(Failure::later)?;
-        basic.set_sensitive(true);
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let headers = [(header::AUTHORIZATION, basic), (header::CONTENT_TYPE, kind)];
-        Ok(HttpRequest {
-            method: Method::POST,
-            url: self.address("/v1/oauth2/token")?,
-            headers: HeaderMap::from_iter(headers),
-            body: Bytes::from_static(b"grant_type=client_credentials"),
-            timeout: TIMEOUT,
-            answer_bytes_max: ANSWER_BYTES_MAX,
-        })
     }
 }
