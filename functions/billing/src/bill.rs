@@ -279,11 +279,14 @@ impl Bill {
     /// What is left to pay, in minor units.
     pub fn left(&self) -> i64 {
         match (self.kind, self.state) {
-            (BillKind::Invoice, BillState::Open | BillState::Uncollectible) => {
-                (self.totals.due - self.paid - self.credited).max(0)
-            }
+            (BillKind::Invoice, BillState::Open | BillState::Uncollectible) => self.left_of_due(),
             _ => 0,
         }
+    }
+
+    /// What of the amount that was due at first is not paid and not credited, also of a draft.
+    pub fn left_of_due(&self) -> i64 {
+        (self.totals.due - self.paid - self.credited).max(0)
     }
 
     /// The document that `invoice` adds up, taxed as it says.

@@ -153,10 +153,3 @@ pub async fn settled(at: &impl Tenant, bill: &Bill) -> Result<Commit, Problem> {
     let data = json!({"invoice": bill.id});
     Ok(subscription::write(at, Some(&before), &mut after, action, data).await?)
 }
-
-impl Bill {
-    /// What of the amount that was due at first is not paid and not credited.
-    pub fn left_of_due(&self) -> i64 {
-        (self.totals.due - self.paid - self.credited).max(0)
-    }
-}
