@@ -58,6 +58,12 @@ impl FakeStripe {
         fake
     }
 
+    /// Moves its clock on to `now`, in seconds since 1970.
+    pub fn pass_to(&self, now: i64) {
+        let mut state = self.state();
+        state.now = state.now.max(now);
+    }
+
     /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
