@@ -241,7 +241,11 @@ impl State {
                 (200, it)
             }
             ("POST", "/v1/checkout/sessions") => {
-                (200, json!({"id": "cs_1", "url": "https://checkout.example/cs_1"}))
+                let id = self.id("cs");
+                let it = json!({"id": id, "object": "checkout.session",
+                    "customer": form.get("customer"), "url": "https://checkout.example/cs"});
+                self.objects.insert(id, it.clone());
+                (200, it)
             }
             ("POST", "/v1/refunds") => {
                 let amount = form.get("amount").and_then(|it| it.parse().ok()).unwrap_or(0);
