@@ -6,6 +6,8 @@ pub mod bench_gate;
 pub mod bench_webhooks;
 pub mod client;
 pub mod crash;
+pub mod desk;
+pub mod fake_mail;
 pub mod fake_paypal;
 pub mod fake_stripe;
 pub mod host;

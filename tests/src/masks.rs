@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 30] = [
+const PREFIXES: [&str; 32] = [
     "ten",
     "key",
     "src",
@@ -35,6 +35,8 @@ const PREFIXES: [&str; 30] = [
     "ntc",
     "dlv",
     "itm",
+    "npr",
+    "psb",
 ];
 /// Fields that depend on chance or jitter.
 const HIDDEN: [&str; 11] = [

@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 
 use crate::{
     channel::Channel,
-    inbox, mailbox,
+    inbox, letter, mailbox,
     notice::Notice,
+    outbox,
     preference::{Because, Wishes as Said},
     quiet::Outcome,
     recipient::{self, Contact, Recipient},
@@ -60,6 +61,12 @@ pub struct Delivery {
     /// When it was sent, or given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done_at: Option<Timestamp>,
+    /// The provider that took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// What the provider calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 /// How far a delivery is.
@@ -67,7 +74,7 @@ pub struct Delivery {
 #[serde(rename_all = "snake_case")]
 #[schema(as = NoticeDeliveryState)]
 pub enum State {
-    /// It is not due yet, or waits for the end of quiet hours.
+    /// It is not due yet, or waits for the end of quiet hours, or for a provider.
     Waiting,
     /// It is there.
     Sent,
@@ -121,7 +128,14 @@ impl Delivery {
             why: None,
             send_at: delay.map_or(now, |it| it.until(now, recipient.zone)),
             done_at: None,
+            provider: None,
+            reference: None,
         }
+    }
+
+    /// The same at its good end.
+    pub fn is_sent(self, now: Timestamp) -> Self {
+        Self { state: State::Sent, done_at: Some(now), ..self }
     }
 
     /// Calls it off, unless it is over.
@@ -216,7 +230,8 @@ async fn is_too_much(
     Ok(!throttle.admits(&sent, at.now()))
 }
 
-/// What its channel makes of the words, in one commit with the end of the delivery.
+/// What its channel makes of the words, in one commit with the end of the delivery; or with its
+/// letter, which a provider is to take.
 async fn sent(
     at: &impl Tenant,
     delivery: Delivery,
@@ -228,29 +243,32 @@ async fn sent(
     let written = match delivery.channel {
         Channel::InApp => inbox::written(at, &delivery, notice, workflow, words)?,
         Channel::Email => {
-            match mailbox::written(at, &delivery, workflow, recipient, &words).await? {
-                Some(it) => it,
-                None => {
-                    let why = "there is no sender, or the member's address is none";
-                    return Ok(ended(at, delivery, State::Failed, why));
-                }
+            let Some(letter) = letter::written(at, &delivery, workflow, recipient, words).await?
+            else {
+                let why = "there is no sender, or the member's address is none";
+                return Ok(ended(at, delivery, State::Failed, why));
+            };
+            if !store::list_providers(at).await?.is_empty() {
+                let handed = outbox::queued(&delivery.id, &letter);
+                return Ok(store::update_delivery(&delivery).and(handed));
             }
+            mailbox::caught(&delivery.id, &letter)
         }
         Channel::Push => {
             return Ok(ended(at, delivery, State::Failed, "push has no subscriptions"));
         }
     };
-    let delivery = Delivery { state: State::Sent, done_at: Some(at.now()), ..delivery };
-    Ok(written.and(over(&delivery)))
+    Ok(written.and(over(&delivery.is_sent(at.now()))))
 }
 
-fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {
+/// The delivery at its bad end, and why.
+pub fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {
     let (why, done_at) = (Some(why.to_owned()), Some(at.now()));
     over(&Delivery { state, why, done_at, ..delivery })
 }
 
 /// The end of a delivery, and the entry that says which.
-fn over(it: &Delivery) -> Commit {
+pub fn over(it: &Delivery) -> Commit {
     let action = match it.state {
         State::Sent => "notice.sent",
         State::Failed => "notice.failed",

@@ -1,8 +1,9 @@
 //! Notifications: who hears of what, by which channel, when, and in which words.
 //!
 //! The decisions are pure: `preference`, `quiet`, `digest`, `throttle`, `delay`, `template`,
-//! `mail`, `push`. What is served carries them out: `workflow` says how the notices of a type are
-//! sent, `notice` takes one in, `delivery` brings it to one recipient by one channel.
+//! `mail`, `mail_api`, `push`. What is served carries them out: `workflow` says how the notices of
+//! a type are sent, `notice` takes one in, `delivery` brings it to one recipient by one channel,
+//! `outbox` to a provider.
 
 pub mod address;
 pub mod channel;
@@ -10,10 +11,14 @@ pub mod delay;
 pub mod delivery;
 pub mod digest;
 pub mod inbox;
+pub mod letter;
 pub mod mail;
+pub mod mail_api;
 pub mod mailbox;
 pub mod notice;
+pub mod outbox;
 pub mod preference;
+pub mod provider;
 pub mod push;
 pub mod quiet;
 pub mod recipient;
@@ -32,7 +37,7 @@ use shared::{
     domain::{Commit, Failure, Job},
     function::Function,
     http::Response,
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::{Access, Call, Route},
 };
@@ -58,6 +63,11 @@ const ROUTES: &[Route] = &[
     Route::new("DELETE", "/v1/notifications/workflows/{type}", "deleteWorkflow", WRITE),
     Route::new("GET", "/v1/notifications/settings", "getNoticeSettings", READ),
     Route::new("PUT", "/v1/notifications/settings", "putNoticeSettings", WRITE),
+    Route::new("POST", "/v1/notifications/providers", "createNoticeProvider", WRITE),
+    Route::new("GET", "/v1/notifications/providers", "listNoticeProviders", READ),
+    Route::new("GET", "/v1/notifications/providers/{id}", "getNoticeProvider", READ),
+    Route::new("PATCH", "/v1/notifications/providers/{id}", "changeNoticeProvider", WRITE),
+    Route::new("DELETE", "/v1/notifications/providers/{id}", "deleteNoticeProvider", WRITE),
     Route::new("GET", "/v1/notifications/preferences", "getDefaultPreferences", READ),
     Route::new("PUT", "/v1/notifications/preferences", "putDefaultPreferences", WRITE),
     Route::new("GET", "/v1/notifications/preferences/{recipient}", "getPreferences", READ),
@@ -88,6 +98,11 @@ impl Function for Notify {
             "deleteWorkflow" => workflow::delete(at, call).await,
             "getNoticeSettings" => settings::get(at).await,
             "putNoticeSettings" => settings::put(at, call).await,
+            "createNoticeProvider" => provider::create(at, call.json()?).await,
+            "listNoticeProviders" => provider::list(at).await,
+            "getNoticeProvider" => provider::get(at, call).await,
+            "changeNoticeProvider" => provider::change(at, call).await,
+            "deleteNoticeProvider" => provider::delete(at, call).await,
             "getDefaultPreferences" => wishes::get(at, wishes::TENANT).await,
             "putDefaultPreferences" => wishes::put(at, call, wishes::TENANT).await,
             "getPreferences" => wishes::get(at, &recipient::key(at, call).await?).await,
@@ -105,7 +120,15 @@ impl Function for Notify {
     async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         match job.kind.as_str() {
             delivery::SEND => delivery::work(at, job).await,
+            outbox::SEND => outbox::work(at, job).await,
             other => Err(Failure::dead(format!("notify works no {other}"))),
+        }
+    }
+
+    async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        match job.kind.as_str() {
+            outbox::SEND => outbox::give_up(at, job).await,
+            _ => Ok(Commit::new()),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     inbox::{Inbox, InboxMark},
     mailbox::CaughtMail,
     notice::{NewNotice, NoticeReport},
+    provider::{NewProvider, Provider, ProviderChange},
     settings::Settings,
     wishes::Wishes,
     workflow::{Workflow, WorkflowText},
@@ -14,6 +15,7 @@ use crate::{
 /// All operations of this function.
 pub fn operations() -> Vec<Operation> {
     let mut all = sending();
+    all.extend(providing());
     all.extend(wanting());
     all.extend(reading());
     all
@@ -42,6 +44,24 @@ fn sending() -> Vec<Operation> {
             .takes::<Settings>()
             .conditional()
             .gives::<Settings>(200),
+    ]
+}
+
+fn providing() -> Vec<Operation> {
+    vec![
+        operation("createNoticeProvider", "Connect a provider that carries mail.")
+            .takes::<NewProvider>()
+            .gives::<Provider>(201),
+        operation("listNoticeProviders", "List the providers, in the order they are asked.")
+            .gives_page::<Provider>(),
+        operation("getNoticeProvider", "Read a provider, without its key.").gives::<Provider>(200),
+        operation("changeNoticeProvider", "Change a provider.")
+            .takes::<ProviderChange>()
+            .conditional()
+            .gives::<Provider>(200),
+        operation("deleteNoticeProvider", "Disconnect a provider. After the last, mail is caught.")
+            .conditional()
+            .gives_nothing(),
     ]
 }
 
