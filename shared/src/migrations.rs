@@ -159,6 +159,9 @@ pub const ERASE: &[&str] = erasing![
     "notify_mailbox",
     "notify_providers",
     "notify_outbox",
+    "notify_suppressions",
+    "notify_push_keys",
+    "notify_push_subscriptions",
 ];
 
 /// Removes a tenant from a database that it shares with others.

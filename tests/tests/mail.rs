@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tests::{
     desk::Desk,
     fake_mail::{FakeMail, Fault, UNWANTED},
-    host::Host,
+    host::{Host, request},
 };
 
 const KINDS: [&str; 4] = ["resend", "postmark", "sendgrid", "ses"];
@@ -167,6 +167,35 @@ fn providers_have_a_number(host: &Host) {
     assert!(refused.text("/detail").contains("delete"), "{}", refused.json());
 }
 
+/// What became known of an address while its mail waited for a provider counts; and a webhook that
+/// tells of many is taken in by slices.
+fn what_waits_is_withheld_when_its_address_is_suppressed(host: &Host) {
+    let (desk, fake) = (Desk::open(host, &["email"]), FakeMail::start());
+    let source = json!({"name": "s", "recipe": "basic", "secret": "user:password"});
+    let source = desk.send("POST", "/v1/webhooks/sources", source);
+    desk.connect(&fake, "sendgrid", 1, json!({"source": source["id"]}));
+    fake.fail("sendgrid", &[Fault::Status(503)]);
+    let notice = desk.hello("a119@example.com");
+    desk.until("/v1/whoami", |_| fake.calls("sendgrid") == 1);
+
+    let events: Vec<_> = (0..120)
+        .map(|it| json!({"event": "spamreport", "email": format!("a{it}@example.com")}))
+        .collect();
+    let headers = [("authorization", "Basic dXNlcjpwYXNzd29yZA==")];
+    let path = source["path"].as_str().unwrap();
+    let taken = host.call(request("POST", path, &headers, &json!(events)));
+    assert_eq!(taken.status, 200);
+
+    let withheld = desk.until_state(&notice, "withheld");
+    let why = withheld["why"].as_str().unwrap();
+    assert!(why.contains("suppressed") && why.contains("complained"), "{why}");
+    let all = desk.until("/v1/notifications/suppressions?limit=200", |it| {
+        it["items"].as_array().unwrap().len() == 120
+    });
+    assert_eq!(all["items"][0]["reason"], "complained");
+    assert_eq!(fake.taken(), []);
+}
+
 /// Plays one on the host in memory, and on each runtime that is asked for.
 fn play(what: &str, it: impl Fn(&Host)) {
     it(&Host::memory());
@@ -213,6 +242,11 @@ fn a_wrong_key() {
 #[test]
 fn called_off() {
     what_is_called_off_is_not_handed_over(&Host::memory());
+}
+
+#[test]
+fn suppressed_meanwhile() {
+    play("suppressed", what_waits_is_withheld_when_its_address_is_suppressed);
 }
 
 #[test]

@@ -67,6 +67,9 @@ pub struct Delivery {
     /// What the provider calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// What the provider told of it later: that it bounced, or was called spam.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard: Option<String>,
 }
 
 /// How far a delivery is.
@@ -130,6 +133,7 @@ impl Delivery {
             done_at: None,
             provider: None,
             reference: None,
+            heard: None,
         }
     }
 
@@ -180,6 +184,9 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     if !verdict.wanted {
         return Ok(ended(at, delivery, State::Withheld, "it is not wanted"));
     }
+    if let Some(why) = suppressed(at, &delivery, &recipient).await? {
+        return Ok(ended(at, delivery, State::Withheld, &why));
+    }
     let urgent = notice.urgent || workflow.text.critical;
     match opens(at, &delivery, &recipient, own, tenant, urgent) {
         Outcome::Dropped => {
@@ -195,6 +202,17 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         Ok(words) => sent(at, delivery, &notice, &workflow, &recipient, words).await,
         Err(why) => Ok(ended(at, delivery, State::Failed, &why.to_string())),
     }
+}
+
+/// Why the recipient's address is sent no mail, if this is mail and it is not.
+async fn suppressed(
+    at: &impl Tenant,
+    delivery: &Delivery,
+    recipient: &Recipient,
+) -> Result<Option<String>, PortError> {
+    let mailbox = recipient.mailbox.as_ref().filter(|_| delivery.channel == Channel::Email);
+    let Some(mailbox) = mailbox else { return Ok(None) };
+    Ok(store::find_suppression(at, &mailbox.address.key()).await?.map(|it| it.why()))
 }
 
 /// When the recipient may be disturbed. What is in the product disturbs nobody.

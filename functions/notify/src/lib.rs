@@ -10,6 +10,7 @@ pub mod channel;
 pub mod delay;
 pub mod delivery;
 pub mod digest;
+pub mod feedback;
 pub mod inbox;
 pub mod letter;
 pub mod mail;
@@ -25,6 +26,7 @@ pub mod recipient;
 pub mod schema;
 pub mod settings;
 mod store;
+pub mod suppression;
 pub mod template;
 pub mod throttle;
 #[cfg(test)]
@@ -34,7 +36,7 @@ pub mod wishes;
 pub mod workflow;
 
 use shared::{
-    domain::{Commit, Failure, Job},
+    domain::{Commit, Entry, Failure, Job},
     function::Function,
     http::Response,
     ports::{PortError, Tenant},
@@ -68,6 +70,10 @@ const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/notifications/providers/{id}", "getNoticeProvider", READ),
     Route::new("PATCH", "/v1/notifications/providers/{id}", "changeNoticeProvider", WRITE),
     Route::new("DELETE", "/v1/notifications/providers/{id}", "deleteNoticeProvider", WRITE),
+    Route::new("GET", "/v1/notifications/suppressions", "listSuppressions", READ),
+    Route::new("GET", "/v1/notifications/suppressions/{address}", "getSuppression", READ),
+    Route::new("PUT", "/v1/notifications/suppressions/{address}", "putSuppression", WRITE),
+    Route::new("DELETE", "/v1/notifications/suppressions/{address}", "deleteSuppression", WRITE),
     Route::new("GET", "/v1/notifications/preferences", "getDefaultPreferences", READ),
     Route::new("PUT", "/v1/notifications/preferences", "putDefaultPreferences", WRITE),
     Route::new("GET", "/v1/notifications/preferences/{recipient}", "getPreferences", READ),
@@ -103,6 +109,10 @@ impl Function for Notify {
             "getNoticeProvider" => provider::get(at, call).await,
             "changeNoticeProvider" => provider::change(at, call).await,
             "deleteNoticeProvider" => provider::delete(at, call).await,
+            "listSuppressions" => suppression::list(at, call).await,
+            "getSuppression" => suppression::get(at, call).await,
+            "putSuppression" => suppression::put(at, call).await,
+            "deleteSuppression" => suppression::delete(at, call).await,
             "getDefaultPreferences" => wishes::get(at, wishes::TENANT).await,
             "putDefaultPreferences" => wishes::put(at, call, wishes::TENANT).await,
             "getPreferences" => wishes::get(at, &recipient::key(at, call).await?).await,
@@ -121,6 +131,7 @@ impl Function for Notify {
         match job.kind.as_str() {
             delivery::SEND => delivery::work(at, job).await,
             outbox::SEND => outbox::work(at, job).await,
+            suppression::HEAR => suppression::hear(at, job).await,
             other => Err(Failure::dead(format!("notify works no {other}"))),
         }
     }
@@ -130,5 +141,13 @@ impl Function for Notify {
             outbox::SEND => outbox::give_up(at, job).await,
             _ => Ok(Commit::new()),
         }
+    }
+
+    fn follows(_: &str) -> &'static [&'static str] {
+        &[suppression::FOLLOWS]
+    }
+
+    async fn follow(_: &str, at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        suppression::follow(at, entries).await
     }
 }

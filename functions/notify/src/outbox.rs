@@ -72,6 +72,11 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     else {
         return Ok(store::delete_outgoing(&id));
     };
+    // What became known of the address since it was decided counts.
+    let address = outgoing.letter.to.address.key();
+    if let Some(it) = store::find_suppression(at, &address).await? {
+        return Ok(ended(at, delivery, State::Withheld, &it.why()));
+    }
     let providers = in_order(at, outgoing.asked.as_deref()).await?;
     let mut round = Round::default();
     for provider in &providers {
@@ -178,16 +183,16 @@ impl Round {
         };
         let mends = self.later || self.said.is_empty();
         if !mends || job.is_last() {
-            return Ok(failed(at, delivery, &why));
+            return Ok(ended(at, delivery, State::Failed, &why));
         }
         let retry = self.wait.map_or(Retry::Schedule, Retry::After);
         Err(Failure { retry, ..Failure::again(why) })
     }
 }
 
-fn failed(at: &impl Tenant, delivery: Delivery, why: &str) -> Commit {
+fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {
     let id = delivery.id.clone();
-    delivery::ended(at, delivery, State::Failed, why).and(store::delete_outgoing(&id))
+    delivery::ended(at, delivery, state, why).and(store::delete_outgoing(&id))
 }
 
 /// Writes down that a mail is given up whose worker died with it each time.
@@ -198,7 +203,7 @@ pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
     let Ok(id) = job.subject() else { return Ok(Commit::new()) };
     let found = store::find_delivery(at, &id).await?;
     Ok(match found.filter(|it| it.state == State::Waiting) {
-        Some(it) => failed(at, it, "no try came to an end"),
+        Some(it) => ended(at, it, State::Failed, "no try came to an end"),
         None => store::delete_outgoing(&id),
     })
 }

@@ -58,6 +58,10 @@ pub struct Provider {
     /// Postmark's message stream, or SES's configuration set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
+    /// `src_…`: the source of webhooks at which its events come in. Who bounces or complains is
+    /// suppressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Where it answers, if not at its own address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
@@ -130,6 +134,9 @@ pub struct NewProvider {
     /// 2 a second for Resend, 10 for the others when left out.
     #[serde(default)]
     pub rate: Option<ProviderRate>,
+    /// `src_…`: the source of webhooks at which its events come in.
+    #[serde(default)]
+    pub source: Option<String>,
     /// Where it answers, if not at its own address: for tests.
     #[serde(default)]
     pub base_url: Option<String>,
@@ -155,6 +162,9 @@ pub struct ProviderChange {
     /// Whether it is given any.
     #[serde(default)]
     pub enabled: Option<bool>,
+    /// `src_…`: the source of webhooks at which its events come in.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 impl Kind {
@@ -252,6 +262,17 @@ fn check_word(path: &str, text: Option<&String>) -> Result<(), Problem> {
     }
 }
 
+async fn check_source(at: &impl Tenant, it: &Provider) -> Result<(), Problem> {
+    let Some(source) = &it.source else { return Ok(()) };
+    match store::has_source(at, source).await? {
+        true => Ok(()),
+        false => Err(Problem::unfitting(
+            "source",
+            "no source has this id: make it at /v1/webhooks/sources",
+        )),
+    }
+}
+
 async fn sealed(at: &impl Tenant, key: String) -> Result<String, Problem> {
     if !(8..=255).contains(&key.len()) || !key.bytes().all(|it| it.is_ascii_graphic()) {
         return Err(Problem::unfitting("key", "8 to 255 characters without blanks"));
@@ -272,12 +293,14 @@ pub async fn create(at: &impl Tenant, new: NewProvider) -> Result<Response, Prob
         region: new.region,
         key_id: new.key_id,
         stream: new.stream,
+        source: new.source,
         base_url: new.base_url,
         created_at: at.now(),
         version: 1,
         sealed: String::new(),
     };
     let it = Provider { sealed: sealed(at, new.key).await?, ..it.checked()? };
+    check_source(at, &it).await?;
     if store::list_providers(at).await?.len() >= PROVIDERS_MAX as usize {
         return Err(full());
     }
@@ -328,11 +351,13 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         priority: change.priority.unwrap_or(before.priority),
         rate: change.rate.unwrap_or(before.rate),
         enabled: change.enabled.unwrap_or(before.enabled),
+        source: change.source.or(before.source),
         version: before.version + 1,
         sealed,
         ..before
     };
     let it = it.checked()?;
+    check_source(at, &it).await?;
     let entry = Draft::new("notification_provider.changed", &Id::trusted(it.id.clone()));
     let commit = store::update_provider(&it).entry(entry);
     at.answer(commit, answer(StatusCode::OK, &it), Problem::changed_meanwhile).await

@@ -8,6 +8,7 @@ use crate::{
     notice::{NewNotice, NoticeReport},
     provider::{NewProvider, Provider, ProviderChange},
     settings::Settings,
+    suppression::{NewSuppression, Suppression},
     wishes::Wishes,
     workflow::{Workflow, WorkflowText},
 };
@@ -16,6 +17,7 @@ use crate::{
 pub fn operations() -> Vec<Operation> {
     let mut all = sending();
     all.extend(providing());
+    all.extend(suppressing());
     all.extend(wanting());
     all.extend(reading());
     all
@@ -62,6 +64,19 @@ fn providing() -> Vec<Operation> {
         operation("deleteNoticeProvider", "Disconnect a provider. After the last, mail is caught.")
             .conditional()
             .gives_nothing(),
+    ]
+}
+
+fn suppressing() -> Vec<Operation> {
+    vec![
+        operation("listSuppressions", "List the addresses that are sent no mail.")
+            .gives_page::<Suppression>(),
+        operation("getSuppression", "Read why an address is sent no mail.")
+            .gives::<Suppression>(200),
+        operation("putSuppression", "Send an address no more mail.")
+            .takes::<NewSuppression>()
+            .gives::<Suppression>(200),
+        operation("deleteSuppression", "Send an address mail again.").gives_nothing(),
     ]
 }
 

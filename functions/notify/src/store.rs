@@ -8,6 +8,7 @@ mod notices;
 mod outbox;
 mod providers;
 mod settings;
+mod suppressions;
 mod wishes;
 mod workflows;
 
@@ -19,5 +20,6 @@ pub use notices::*;
 pub use outbox::*;
 pub use providers::*;
 pub use settings::*;
+pub use suppressions::*;
 pub use wishes::*;
 pub use workflows::*;

@@ -13,12 +13,12 @@ use crate::{
 
 const FIND: &str = "
     select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
-      provider, reference
+      provider, reference, heard
     from notify_deliveries where tenant = ?1 and id = ?2";
 // A notice has as many as its recipients times the channels, which are bounded.
 const LIST: &str = "
     select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
-      provider, reference
+      provider, reference, heard
     from notify_deliveries where tenant = ?1 and notice = ?2
     order by recipient, channel";
 const SENT: &str = "
@@ -110,6 +110,7 @@ fn read(row: Row) -> Result<Delivery, PortError> {
         done_at,
         provider,
         reference,
+        heard,
     ] = row.columns()?;
     let (channel, state) = (channel.text()?, state.text()?);
     let unknown = |it: &str| PortError::new("sql", format!("a delivery has the unknown word {it}"));
@@ -127,6 +128,7 @@ fn read(row: Row) -> Result<Delivery, PortError> {
         done_at: done_at.optional_timestamp()?,
         provider: provider.optional_text()?,
         reference: reference.optional_text()?,
+        heard: heard.optional_text()?,
     })
 }
 
