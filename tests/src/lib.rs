@@ -9,6 +9,7 @@ pub mod crash;
 pub mod desk;
 pub mod fake_mail;
 pub mod fake_paypal;
+pub mod fake_push;
 pub mod fake_stripe;
 pub mod host;
 pub mod isolation;

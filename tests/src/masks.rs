@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 32] = [
+const PREFIXES: [&str; 33] = [
     "ten",
     "key",
     "src",
@@ -37,9 +37,10 @@ const PREFIXES: [&str; 32] = [
     "itm",
     "npr",
     "psb",
+    "psk",
 ];
 /// Fields that depend on chance or jitter.
-const HIDDEN: [&str; 11] = [
+const HIDDEN: [&str; 12] = [
     "delivered_at",
     "due_at",
     "ended_at",
@@ -48,6 +49,7 @@ const HIDDEN: [&str; 11] = [
     "last_success_at",
     "open_until",
     "origin",
+    "public_key",
     "span_id",
     "trace_id",
     "x",

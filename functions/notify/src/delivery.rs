@@ -18,6 +18,7 @@ use crate::{
     notice::Notice,
     outbox,
     preference::{Because, Wishes as Said},
+    pushing,
     quiet::Outcome,
     recipient::{self, Contact, Recipient},
     store,
@@ -273,7 +274,15 @@ async fn sent(
             mailbox::caught(&delivery.id, &letter)
         }
         Channel::Push => {
-            return Ok(ended(at, delivery, State::Failed, "push has no subscriptions"));
+            let how = workflow.text.push.clone().unwrap_or_default();
+            let urgent = notice.urgent || workflow.text.critical;
+            let made = pushing::written(at, &delivery, notice, &how, urgent, words).await?;
+            let Some(letter) = made else {
+                return Ok(ended(at, delivery, State::Withheld, "the recipient has no browser"));
+            };
+            return Ok(
+                store::update_delivery(&delivery).and(pushing::queued(&delivery.id, &letter))
+            );
         }
     };
     Ok(written.and(over(&delivery.is_sent(at.now()))))

@@ -3,9 +3,10 @@
 //! The decisions are pure: `preference`, `quiet`, `digest`, `throttle`, `delay`, `template`,
 //! `mail`, `mail_api`, `push`. What is served carries them out: `workflow` says how the notices of
 //! a type are sent, `notice` takes one in, `delivery` brings it to one recipient by one channel,
-//! `outbox` to a provider.
+//! `outbox` to a provider, `pushing` to browsers.
 
 pub mod address;
+pub mod browser;
 pub mod channel;
 pub mod delay;
 pub mod delivery;
@@ -21,6 +22,7 @@ pub mod outbox;
 pub mod preference;
 pub mod provider;
 pub mod push;
+pub mod pushing;
 pub mod quiet;
 pub mod recipient;
 pub mod schema;
@@ -32,6 +34,7 @@ pub mod throttle;
 #[cfg(test)]
 mod transitions;
 pub mod unsubscribe;
+pub mod vapid_key;
 pub mod wishes;
 pub mod workflow;
 
@@ -74,6 +77,21 @@ const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/notifications/suppressions/{address}", "getSuppression", READ),
     Route::new("PUT", "/v1/notifications/suppressions/{address}", "putSuppression", WRITE),
     Route::new("DELETE", "/v1/notifications/suppressions/{address}", "deleteSuppression", WRITE),
+    Route::new("GET", "/v1/notifications/push/keys", "listPushKeys", READ),
+    Route::new("POST", "/v1/notifications/push/keys", "rotatePushKey", WRITE),
+    Route::new("GET", "/v1/notifications/push/subscriptions/{recipient}", "listBrowsers", READ),
+    Route::new(
+        "POST",
+        "/v1/notifications/push/subscriptions/{recipient}",
+        "subscribeBrowser",
+        WRITE,
+    ),
+    Route::new(
+        "DELETE",
+        "/v1/notifications/push/subscriptions/{recipient}/{id}",
+        "unsubscribeBrowser",
+        WRITE,
+    ),
     Route::new("GET", "/v1/notifications/preferences", "getDefaultPreferences", READ),
     Route::new("PUT", "/v1/notifications/preferences", "putDefaultPreferences", WRITE),
     Route::new("GET", "/v1/notifications/preferences/{recipient}", "getPreferences", READ),
@@ -113,6 +131,11 @@ impl Function for Notify {
             "getSuppression" => suppression::get(at, call).await,
             "putSuppression" => suppression::put(at, call).await,
             "deleteSuppression" => suppression::delete(at, call).await,
+            "listPushKeys" => vapid_key::list(at).await,
+            "rotatePushKey" => vapid_key::rotate(at).await,
+            "listBrowsers" => browser::list(at, call).await,
+            "subscribeBrowser" => browser::subscribe(at, call).await,
+            "unsubscribeBrowser" => browser::unsubscribe(at, call).await,
             "getDefaultPreferences" => wishes::get(at, wishes::TENANT).await,
             "putDefaultPreferences" => wishes::put(at, call, wishes::TENANT).await,
             "getPreferences" => wishes::get(at, &recipient::key(at, call).await?).await,
@@ -131,6 +154,7 @@ impl Function for Notify {
         match job.kind.as_str() {
             delivery::SEND => delivery::work(at, job).await,
             outbox::SEND => outbox::work(at, job).await,
+            pushing::SEND => pushing::work(at, job).await,
             suppression::HEAR => suppression::hear(at, job).await,
             other => Err(Failure::dead(format!("notify works no {other}"))),
         }
@@ -139,6 +163,7 @@ impl Function for Notify {
     async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
         match job.kind.as_str() {
             outbox::SEND => outbox::give_up(at, job).await,
+            pushing::SEND => pushing::give_up(at, job).await,
             _ => Ok(Commit::new()),
         }
     }

@@ -112,8 +112,9 @@ pub async fn send(at: &impl Tenant, new: NewNotice) -> Result<Response, Problem>
     {
         return report(at, StatusCode::OK, first).await;
     }
-    let is_mail = workflow.text.channels.contains(&Channel::Email);
-    if is_mail && store::find_settings(at).await?.from.is_none() {
+    // A push service is told whom to ask about who sends, which is the sender of mail.
+    let leaves = workflow.text.channels.iter().any(|it| *it != Channel::InApp);
+    if leaves && store::find_settings(at).await?.from.is_none() {
         return Err(settings::missing());
     }
     let (notice, to) = new.checked(at.new_id("ntc")?, at.now())?;

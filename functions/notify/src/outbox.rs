@@ -33,9 +33,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const HELD_MIN: Duration = Duration::from_secs(1);
 
 /// A mail on its way, and who was asked last and did not answer.
-pub struct Outgoing {
-    /// What it says.
-    pub letter: Letter,
+pub struct Outgoing<L> {
+    /// What it says, and to whom.
+    pub letter: L,
     /// The provider's id.
     pub asked: Option<String>,
 }
@@ -66,7 +66,7 @@ struct Round {
 pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let id = job.subject()?;
     let delivery = store::find_delivery(at, &id).await?;
-    let outgoing = store::find_outgoing(at, &id).await?;
+    let outgoing = store::find_outgoing::<Letter>(at, &id).await?;
     let (Some(delivery), Some(outgoing)) =
         (delivery.filter(|it| it.state == State::Waiting), outgoing)
     else {

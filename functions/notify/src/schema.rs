@@ -3,12 +3,14 @@
 use shared::openapi::{Operation, operation};
 
 use crate::{
+    browser::{Browser, NewBrowser},
     inbox::{Inbox, InboxMark},
     mailbox::CaughtMail,
     notice::{NewNotice, NoticeReport},
     provider::{NewProvider, Provider, ProviderChange},
     settings::Settings,
     suppression::{NewSuppression, Suppression},
+    vapid_key::VapidKey,
     wishes::Wishes,
     workflow::{Workflow, WorkflowText},
 };
@@ -18,6 +20,7 @@ pub fn operations() -> Vec<Operation> {
     let mut all = sending();
     all.extend(providing());
     all.extend(suppressing());
+    all.extend(pushing());
     all.extend(wanting());
     all.extend(reading());
     all
@@ -77,6 +80,21 @@ fn suppressing() -> Vec<Operation> {
             .takes::<NewSuppression>()
             .gives::<Suppression>(200),
         operation("deleteSuppression", "Send an address mail again.").gives_nothing(),
+    ]
+}
+
+fn pushing() -> Vec<Operation> {
+    vec![
+        operation("listPushKeys", "List the keys that browsers subscribe under, the latest first.")
+            .gives_page::<VapidKey>(),
+        operation("rotatePushKey", "Make the key that browsers subscribe under from now on.")
+            .gives::<VapidKey>(201),
+        operation("listBrowsers", "List the browsers of a recipient that take messages.")
+            .gives_page::<Browser>(),
+        operation("subscribeBrowser", "Have a browser take messages.")
+            .takes::<NewBrowser>()
+            .gives::<Browser>(201),
+        operation("unsubscribeBrowser", "Send a browser no more messages.").gives_nothing(),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Notifications in SQL.
 
+mod browsers;
 mod deliveries;
 mod inbox;
 mod mails;
@@ -12,6 +13,7 @@ mod suppressions;
 mod wishes;
 mod workflows;
 
+pub use browsers::*;
 pub use deliveries::*;
 pub use inbox::*;
 pub use mails::*;

@@ -14,8 +14,8 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    channel::Channel, delay::Delay, preference::Matter, store, template::Template,
-    throttle::Throttle,
+    channel::Channel, delay::Delay, preference::Matter, push::TTL_SECONDS_MAX, pushing::PushText,
+    store, template::Template, throttle::Throttle,
 };
 
 /// How many types a tenant has at most.
@@ -34,7 +34,7 @@ pub struct WorkflowText {
     /// What kind of thing it is to its readers, as `comments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// By which channels: `in_app`, `email`.
+    /// By which channels: `in_app`, `email`, `push`.
     pub channels: BTreeSet<Channel>,
     /// Whether it is sent whatever anybody says, and at once.
     #[serde(default)]
@@ -48,6 +48,9 @@ pub struct WorkflowText {
     /// How many of the type one recipient gets by one channel; more are withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle: Option<Throttle>,
+    /// How it is pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<PushText>,
     /// Its words.
     pub template: Template,
 }
@@ -76,8 +79,12 @@ impl WorkflowText {
                 return Err(Problem::unfitting(path, WORD));
             }
         }
-        if self.channels.is_empty() || self.channels.contains(&Channel::Push) {
-            return Err(Problem::unfitting("channels", "name in_app, email or both"));
+        if self.channels.is_empty() {
+            return Err(Problem::unfitting("channels", "name one at least"));
+        }
+        if !self.push.as_ref().is_none_or(PushText::fits) {
+            let why = format!("at most {TTL_SECONDS_MAX}, which is 28 days");
+            return Err(Problem::unfitting("push.ttl_seconds", why));
         }
         if self.critical && self.opt_in {
             let why = "what is critical is sent to everybody: leave out one of the two";
