@@ -4,26 +4,27 @@
 //! workflow, the preferences and the quiet hours of that moment. What comes of it is one commit
 //! with the end of its job, so nothing in the tenant is delivered twice.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
     domain::{Commit, Draft, Failure, Id, Job, NewJob, Timestamp},
-    ports::{PortError, Tenant},
+    ports::Tenant,
 };
 use utoipa::ToSchema;
 
 use crate::{
     channel::Channel,
+    eligible::{self, Decision},
     inbox, letter, mailbox,
     notice::Notice,
     outbox,
-    preference::{Because, Wishes as Said},
+    preference::Because,
     pushing,
-    quiet::Outcome,
     recipient::{self, Contact, Recipient},
     store,
     template::Rendered,
-    wishes::{TENANT, Wishes},
     workflow::Workflow,
 };
 
@@ -68,6 +69,9 @@ pub struct Delivery {
     /// What the provider calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Whether it is sent only if nobody has read the notice by then.
+    #[serde(rename = "unless_read", skip_serializing_if = "std::ops::Not::not")]
+    pub fallback: bool,
     /// What the provider told of it later: that it bounced, or was called spam.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heard: Option<String>,
@@ -134,8 +138,14 @@ impl Delivery {
             done_at: None,
             provider: None,
             reference: None,
+            fallback: false,
             heard: None,
         }
+    }
+
+    /// The same as a step of a chain.
+    pub fn falling_back(self, after: Duration) -> Self {
+        Self { fallback: true, send_at: self.send_at + after, ..self }
     }
 
     /// The same at its good end.
@@ -176,59 +186,17 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let Some(recipient) = who else {
         return Ok(ended(at, delivery, State::Withheld, "the member is gone"));
     };
-    let tenant = store::find_wishes(at, TENANT).await?;
-    let own = store::find_wishes(at, &recipient.key).await?;
-    let said = Said { tenant: &tenant.preferences, member: &own.preferences, muted: &own.muted };
-    let matter = workflow.matter(notice.about.as_deref());
-    let verdict = said.decide(&matter, delivery.channel, at.now());
-    let delivery = Delivery { because: Some(verdict.because), ..delivery };
-    if !verdict.wanted {
-        return Ok(ended(at, delivery, State::Withheld, "it is not wanted"));
-    }
-    if let Some(why) = suppressed(at, &delivery, &recipient).await? {
-        return Ok(ended(at, delivery, State::Withheld, &why));
-    }
-    let urgent = notice.urgent || workflow.text.critical;
-    match opens(at, &delivery, &recipient, own, tenant, urgent) {
-        Outcome::Dropped => {
-            return Ok(ended(at, delivery, State::Withheld, "it came in quiet hours"));
-        }
-        Outcome::At(it) if it > at.now() => return Err(later(at, delivery, it)),
-        Outcome::At(_) => {}
-    }
-    if !urgent && is_too_much(at, &workflow, &delivery).await? {
-        return Ok(ended(at, delivery, State::Withheld, "its type is throttled"));
+    let decided = eligible::decide(at, &delivery, &notice, &workflow, &recipient, at.now());
+    let (because, decision) = decided.await?;
+    let delivery = Delivery { because: Some(because), ..delivery };
+    match decision {
+        Decision::Withhold(why) => return Ok(ended(at, delivery, State::Withheld, &why)),
+        Decision::Wait(until) => return Err(later(at, delivery, until)),
+        Decision::Send => {}
     }
     match workflow.text.template.render(&notice.data_for(&recipient)) {
         Ok(words) => sent(at, delivery, &notice, &workflow, &recipient, words).await,
         Err(why) => Ok(ended(at, delivery, State::Failed, &why.to_string())),
-    }
-}
-
-/// Why the recipient's address is sent no mail, if this is mail and it is not.
-async fn suppressed(
-    at: &impl Tenant,
-    delivery: &Delivery,
-    recipient: &Recipient,
-) -> Result<Option<String>, PortError> {
-    let mailbox = recipient.mailbox.as_ref().filter(|_| delivery.channel == Channel::Email);
-    let Some(mailbox) = mailbox else { return Ok(None) };
-    Ok(store::find_suppression(at, &mailbox.address.key()).await?.map(|it| it.why()))
-}
-
-/// When the recipient may be disturbed. What is in the product disturbs nobody.
-fn opens(
-    at: &impl Tenant,
-    delivery: &Delivery,
-    recipient: &Recipient,
-    own: Wishes,
-    tenant: Wishes,
-    urgent: bool,
-) -> Outcome {
-    let hours = own.quiet_hours.or(tenant.quiet_hours);
-    match hours.filter(|_| delivery.channel != Channel::InApp) {
-        Some(it) => it.outcome(at.now(), recipient.zone, urgent),
-        None => Outcome::At(at.now()),
     }
 }
 
@@ -237,16 +205,6 @@ fn later(at: &impl Tenant, delivery: Delivery, send_at: Timestamp) -> Failure {
     let wait = send_at.since(at.now());
     let delivery = Delivery { send_at, ..delivery };
     Failure::postponed(wait, store::update_delivery(&delivery))
-}
-
-async fn is_too_much(
-    at: &impl Tenant,
-    workflow: &Workflow,
-    delivery: &Delivery,
-) -> Result<bool, PortError> {
-    let Some(throttle) = workflow.text.throttle else { return Ok(false) };
-    let sent = store::sent_since(at, delivery, throttle.since(at.now()), throttle.count).await?;
-    Ok(!throttle.admits(&sent, at.now()))
 }
 
 /// What its channel makes of the words, in one commit with the end of the delivery; or with its

@@ -11,6 +11,8 @@ pub mod channel;
 pub mod delay;
 pub mod delivery;
 pub mod digest;
+pub mod eligible;
+pub mod fallback;
 pub mod feedback;
 pub mod inbox;
 pub mod letter;
@@ -19,6 +21,7 @@ pub mod mail_api;
 pub mod mailbox;
 pub mod notice;
 pub mod outbox;
+pub mod plan;
 pub mod preference;
 pub mod provider;
 pub mod push;
@@ -59,6 +62,8 @@ const UNSUBSCRIBE: Access = Access::Scope(unsubscribe::SCOPE);
 
 const ROUTES: &[Route] = &[
     Route::new("POST", "/v1/notifications", "sendNotice", SEND),
+    Route::new("DELETE", "/v1/notifications", "cancelNoticeByKey", SEND),
+    Route::new("POST", "/v1/notifications/plan", "planNotice", READ),
     Route::new("GET", "/v1/notifications/{id}", "getNotice", READ),
     Route::new("DELETE", "/v1/notifications/{id}", "cancelNotice", SEND),
     Route::new("GET", "/v1/notifications/workflows", "listWorkflows", READ),
@@ -114,6 +119,8 @@ impl Function for Notify {
     async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         match call.operation() {
             "sendNotice" => notice::send(at, call.json()?).await,
+            "cancelNoticeByKey" => notice::cancel_by_key(at, call).await,
+            "planNotice" => plan::plan(at, call.json()?).await,
             "getNotice" => notice::get(at, call).await,
             "cancelNotice" => notice::cancel(at, call).await,
             "listWorkflows" => workflow::list(at, call).await,

@@ -7,6 +7,7 @@ use crate::{
     inbox::{Inbox, InboxMark},
     mailbox::CaughtMail,
     notice::{NewNotice, NoticeReport},
+    plan::NoticePlan,
     provider::{NewProvider, Provider, ProviderChange},
     settings::Settings,
     suppression::{NewSuppression, Suppression},
@@ -31,6 +32,12 @@ fn sending() -> Vec<Operation> {
         operation("sendNotice", "Tell up to 100 of something, each by the channels of its type.")
             .takes::<NewNotice>()
             .gives::<NoticeReport>(202),
+        operation("cancelNoticeByKey", "Call off what of the notice with a key is not sent yet.")
+            .query("key", "The key that it was sent with.")
+            .gives::<NoticeReport>(200),
+        operation("planNotice", "Say what would become of a notice, and send nothing.")
+            .takes::<NewNotice>()
+            .gives::<NoticePlan>(200),
         operation("getNotice", "Read a notice: what became of it, and why.")
             .gives::<NoticeReport>(200),
         operation("cancelNotice", "Call off what of a notice is not sent yet.")

@@ -14,8 +14,15 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    channel::Channel, delay::Delay, preference::Matter, push::TTL_SECONDS_MAX, pushing::PushText,
-    store, template::Template, throttle::Throttle,
+    channel::Channel,
+    delay::Delay,
+    fallback::{self, Fallback},
+    preference::Matter,
+    push::TTL_SECONDS_MAX,
+    pushing::PushText,
+    store,
+    template::Template,
+    throttle::Throttle,
 };
 
 /// How many types a tenant has at most.
@@ -36,6 +43,9 @@ pub struct WorkflowText {
     pub category: Option<String>,
     /// By which channels: `in_app`, `email`, `push`.
     pub channels: BTreeSet<Channel>,
+    /// By which channels it goes on when nobody has read it after a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<Fallback>,
     /// Whether it is sent whatever anybody says, and at once.
     #[serde(default)]
     pub critical: bool,
@@ -91,6 +101,8 @@ impl WorkflowText {
             return Err(Problem::unfitting("opt_in", why));
         }
         let unfit = |path, why: String| Problem::unfitting(path, why);
+        fallback::check(&self.fallback, &self.channels)
+            .map_err(|it| unfit("fallback", it.to_string()))?;
         self.delay.map(Delay::checked).transpose().map_err(|it| unfit("delay", it.to_string()))?;
         let throttle = self.throttle.map(Throttle::checked).transpose();
         throttle.map_err(|it| unfit("throttle", it.to_string()))?;
@@ -101,6 +113,12 @@ impl WorkflowText {
 }
 
 impl Workflow {
+    /// Whether its notices leave the product.
+    pub fn leaves(&self) -> bool {
+        let fallback = self.text.fallback.iter().map(|it| &it.channel);
+        self.text.channels.iter().chain(fallback).any(|it| *it != Channel::InApp)
+    }
+
     /// What a notice of the type is to whoever decides whether it is wanted.
     pub fn matter<'a>(&'a self, about: Option<&'a str>) -> Matter<'a> {
         Matter {

@@ -22,6 +22,12 @@ create table notify_outbox (
 alter table notify_deliveries add column provider text;
 alter table notify_deliveries add column reference text;
 
+-- Whether a notice was read.
+create index notify_inbox_by_notice on notify_inbox (tenant, notice, recipient);
+
+-- Whether it is sent only if nobody has read the notice by then.
+alter table notify_deliveries add column fallback integer not null default 0;
+
 -- What the provider told of it later: that it bounced, or was called spam.
 alter table notify_deliveries add column heard text;
 

@@ -13,12 +13,12 @@ use crate::{
 
 const FIND: &str = "
     select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
-      provider, reference, heard
+      provider, reference, fallback, heard
     from notify_deliveries where tenant = ?1 and id = ?2";
 // A notice has as many as its recipients times the channels, which are bounded.
 const LIST: &str = "
     select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
-      provider, reference, heard
+      provider, reference, fallback, heard
     from notify_deliveries where tenant = ?1 and notice = ?2
     order by recipient, channel";
 const SENT: &str = "
@@ -27,8 +27,8 @@ const SENT: &str = "
       and done_at_ms > ?5 order by done_at_ms desc limit ?6";
 const INSERT: &str = "
     insert into notify_deliveries (tenant, id, notice, kind, recipient, contact, channel, state,
-      due_at_ms)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+      due_at_ms, fallback)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 // What was cancelled meanwhile stays so: the commit is a conflict, and the next try sees it.
 const UPDATE: &str = "
     update notify_deliveries
@@ -62,7 +62,7 @@ pub async fn sent_since(
 }
 
 pub fn insert_delivery(it: &Delivery) -> Commit {
-    let params: [Value; 8] = [
+    let params: [Value; 9] = [
         (&it.id).into(),
         (&it.notice).into(),
         (&it.kind).into(),
@@ -71,6 +71,7 @@ pub fn insert_delivery(it: &Delivery) -> Commit {
         it.channel.word().into(),
         it.state.word().into(),
         it.send_at.into(),
+        it.fallback.into(),
     ];
     Commit::new().write_one(INSERT, params)
 }
@@ -110,6 +111,7 @@ fn read(row: Row) -> Result<Delivery, PortError> {
         done_at,
         provider,
         reference,
+        fallback,
         heard,
     ] = row.columns()?;
     let (channel, state) = (channel.text()?, state.text()?);
@@ -128,6 +130,7 @@ fn read(row: Row) -> Result<Delivery, PortError> {
         done_at: done_at.optional_timestamp()?,
         provider: provider.optional_text()?,
         reference: reference.optional_text()?,
+        fallback: fallback.integer()? != 0,
         heard: heard.optional_text()?,
     })
 }
