@@ -55,6 +55,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0022_payments.sql",
     "tenant/0023_entitled.sql",
     "tenant/0024_notify.sql",
+    "tenant/0025_notify_more.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -156,6 +157,11 @@ pub const ERASE: &[&str] = erasing![
     "notify_deliveries",
     "notify_inbox",
     "notify_mailbox",
+    "notify_providers",
+    "notify_outbox",
+    "notify_suppressions",
+    "notify_push_keys",
+    "notify_push_subscriptions",
 ];
 
 /// Removes a tenant from a database that it shares with others.

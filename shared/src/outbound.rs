@@ -17,6 +17,18 @@ pub fn allows(list: &str, url: &Url) -> bool {
     list.split(',').filter_map(|it| Pattern::parse(it.trim())).any(|it| it.fits(url, private))
 }
 
+/// Whether it is scheme, host and port of somebody else, as `https://api.example.com`: what a path
+/// is put behind.
+pub fn is_origin(text: &str) -> bool {
+    text.parse::<Url>().is_ok_and(|url| {
+        let plain = url.username().is_empty() && url.password().is_none();
+        // By that name Spin's components call each other, past the door.
+        let ours = url.host_str().is_some_and(|it| it.trim_end_matches('.').ends_with(".internal"));
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        !ours && matches!(url.scheme(), "http" | "https") && plain && bare && !text.ends_with('/')
+    })
+}
+
 struct Pattern<'a> {
     scheme: &'a str,
     host: &'a str,
@@ -161,6 +173,26 @@ mod tests {
             "http://printer.local/",
         ] {
             assert!(!allowed(PUBLIC, url), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_origin_has_nothing_behind_it() {
+        for good in ["https://api.example.com", "http://127.0.0.1:8080"] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in [
+            "",
+            "https://api.example.com/",
+            "https://api.example.com/v1",
+            "https://api.example.com?x",
+            "https://api.example.com#x",
+            "https://me:secret@api.example.com",
+            "ftp://api.example.com",
+            "http://tenants.spin.internal",
+            "http://tenants.spin.internal.",
+        ] {
+            assert!(!is_origin(bad), "{bad}");
         }
     }
 

@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 30] = [
+const PREFIXES: [&str; 33] = [
     "ten",
     "key",
     "src",
@@ -35,9 +35,12 @@ const PREFIXES: [&str; 30] = [
     "ntc",
     "dlv",
     "itm",
+    "npr",
+    "psb",
+    "psk",
 ];
 /// Fields that depend on chance or jitter.
-const HIDDEN: [&str; 11] = [
+const HIDDEN: [&str; 12] = [
     "delivered_at",
     "due_at",
     "ended_at",
@@ -46,6 +49,7 @@ const HIDDEN: [&str; 11] = [
     "last_success_at",
     "open_until",
     "origin",
+    "public_key",
     "span_id",
     "trace_id",
     "x",

@@ -32,7 +32,7 @@ pub struct Shop<'a, F = FakeStripe> {
 }
 
 /// A new tenant's key that may do everything, and its time in seconds since 1970.
-fn tenant(host: &Host) -> (String, i64) {
+pub fn tenant(host: &Host) -> (String, i64) {
     let operator = host.operator_key();
     let tenant = host.ask("POST", "/v1/tenants", operator, &json!({"name": "T"})).text("/id");
     let bearer = format!("Bearer {operator}");
@@ -41,6 +41,32 @@ fn tenant(host: &Host) -> (String, i64) {
     let key = host.call(request("POST", "/v1/keys", &headers, &body)).text("/secret");
     let now = Timestamp::parse(&host.ask("GET", "/v1/whoami", &key, &Value::Null).text("/now"));
     (key, now.unwrap_or_default().seconds())
+}
+
+/// Waits until `claim` holds of what is at `path`.
+///
+/// # Panics
+/// When it does not come to hold.
+pub fn until(host: &Host, key: &str, path: &str, claim: impl Fn(&Value) -> bool) -> Value {
+    let get = |path: &str| host.ask("GET", path, key, &Value::Null).json();
+    let began = Instant::now();
+    loop {
+        let found = get(path);
+        if claim(&found) {
+            return found;
+        }
+        if began.elapsed() >= PATIENCE {
+            let (jobs, log) = (get("/v1/jobs"), get("/v1/log?limit=100"));
+            panic!("{path} stays {found}\njobs: {jobs}\nlog: {log}");
+        }
+        match host {
+            Host::Memory(it) => {
+                it.advance(Duration::from_secs(5));
+                it.settle::<edge::Backplane>();
+            }
+            _ => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
 }
 
 impl<'a> Shop<'a> {
@@ -173,27 +199,7 @@ impl<'a, F> Shop<'a, F> {
 
     /// Waits until `claim` holds of what is at `path`.
     pub fn until(&self, path: &str, claim: impl Fn(&Value) -> bool) -> Value {
-        let began = Instant::now();
-        loop {
-            let found = self.get(path).json();
-            if claim(&found) {
-                return found;
-            }
-            if began.elapsed() >= PATIENCE {
-                let jobs = self.get("/v1/jobs").json();
-                panic!(
-                    "{path} stays {found}\njobs: {jobs}\nlog: {}",
-                    self.get("/v1/log?limit=100").json()
-                );
-            }
-            match self.host {
-                Host::Memory(it) => {
-                    it.advance(Duration::from_secs(5));
-                    it.settle::<edge::Backplane>();
-                }
-                _ => std::thread::sleep(Duration::from_millis(100)),
-            }
-        }
+        until(self.host, &self.key, path, claim)
     }
 
     /// Waits until a subscription is in this state.

@@ -4,24 +4,27 @@
 //! workflow, the preferences and the quiet hours of that moment. What comes of it is one commit
 //! with the end of its job, so nothing in the tenant is delivered twice.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
     domain::{Commit, Draft, Failure, Id, Job, NewJob, Timestamp},
-    ports::{PortError, Tenant},
+    ports::Tenant,
 };
 use utoipa::ToSchema;
 
 use crate::{
     channel::Channel,
-    inbox, mailbox,
+    eligible::{self, Decision},
+    inbox, letter, mailbox,
     notice::Notice,
-    preference::{Because, Wishes as Said},
-    quiet::Outcome,
+    outbox,
+    preference::Because,
+    pushing,
     recipient::{self, Contact, Recipient},
     store,
     template::Rendered,
-    wishes::{TENANT, Wishes},
     workflow::Workflow,
 };
 
@@ -60,6 +63,18 @@ pub struct Delivery {
     /// When it was sent, or given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done_at: Option<Timestamp>,
+    /// The provider that took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// What the provider calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Whether it is sent only if nobody has read the notice by then.
+    #[serde(rename = "unless_read", skip_serializing_if = "std::ops::Not::not")]
+    pub fallback: bool,
+    /// What the provider told of it later: that it bounced, or was called spam.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard: Option<String>,
 }
 
 /// How far a delivery is.
@@ -67,7 +82,7 @@ pub struct Delivery {
 #[serde(rename_all = "snake_case")]
 #[schema(as = NoticeDeliveryState)]
 pub enum State {
-    /// It is not due yet, or waits for the end of quiet hours.
+    /// It is not due yet, or waits for the end of quiet hours, or for a provider.
     Waiting,
     /// It is there.
     Sent,
@@ -121,7 +136,21 @@ impl Delivery {
             why: None,
             send_at: delay.map_or(now, |it| it.until(now, recipient.zone)),
             done_at: None,
+            provider: None,
+            reference: None,
+            fallback: false,
+            heard: None,
         }
+    }
+
+    /// The same as a step of a chain.
+    pub fn falling_back(self, after: Duration) -> Self {
+        Self { fallback: true, send_at: self.send_at + after, ..self }
+    }
+
+    /// The same at its good end.
+    pub fn is_sent(self, now: Timestamp) -> Self {
+        Self { state: State::Sent, done_at: Some(now), ..self }
     }
 
     /// Calls it off, unless it is over.
@@ -157,45 +186,17 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let Some(recipient) = who else {
         return Ok(ended(at, delivery, State::Withheld, "the member is gone"));
     };
-    let tenant = store::find_wishes(at, TENANT).await?;
-    let own = store::find_wishes(at, &recipient.key).await?;
-    let said = Said { tenant: &tenant.preferences, member: &own.preferences, muted: &own.muted };
-    let matter = workflow.matter(notice.about.as_deref());
-    let verdict = said.decide(&matter, delivery.channel, at.now());
-    let delivery = Delivery { because: Some(verdict.because), ..delivery };
-    if !verdict.wanted {
-        return Ok(ended(at, delivery, State::Withheld, "it is not wanted"));
-    }
-    let urgent = notice.urgent || workflow.text.critical;
-    match opens(at, &delivery, &recipient, own, tenant, urgent) {
-        Outcome::Dropped => {
-            return Ok(ended(at, delivery, State::Withheld, "it came in quiet hours"));
-        }
-        Outcome::At(it) if it > at.now() => return Err(later(at, delivery, it)),
-        Outcome::At(_) => {}
-    }
-    if !urgent && is_too_much(at, &workflow, &delivery).await? {
-        return Ok(ended(at, delivery, State::Withheld, "its type is throttled"));
+    let decided = eligible::decide(at, &delivery, &notice, &workflow, &recipient, at.now());
+    let (because, decision) = decided.await?;
+    let delivery = Delivery { because: Some(because), ..delivery };
+    match decision {
+        Decision::Withhold(why) => return Ok(ended(at, delivery, State::Withheld, &why)),
+        Decision::Wait(until) => return Err(later(at, delivery, until)),
+        Decision::Send => {}
     }
     match workflow.text.template.render(&notice.data_for(&recipient)) {
         Ok(words) => sent(at, delivery, &notice, &workflow, &recipient, words).await,
         Err(why) => Ok(ended(at, delivery, State::Failed, &why.to_string())),
-    }
-}
-
-/// When the recipient may be disturbed. What is in the product disturbs nobody.
-fn opens(
-    at: &impl Tenant,
-    delivery: &Delivery,
-    recipient: &Recipient,
-    own: Wishes,
-    tenant: Wishes,
-    urgent: bool,
-) -> Outcome {
-    let hours = own.quiet_hours.or(tenant.quiet_hours);
-    match hours.filter(|_| delivery.channel != Channel::InApp) {
-        Some(it) => it.outcome(at.now(), recipient.zone, urgent),
-        None => Outcome::At(at.now()),
     }
 }
 
@@ -206,17 +207,8 @@ fn later(at: &impl Tenant, delivery: Delivery, send_at: Timestamp) -> Failure {
     Failure::postponed(wait, store::update_delivery(&delivery))
 }
 
-async fn is_too_much(
-    at: &impl Tenant,
-    workflow: &Workflow,
-    delivery: &Delivery,
-) -> Result<bool, PortError> {
-    let Some(throttle) = workflow.text.throttle else { return Ok(false) };
-    let sent = store::sent_since(at, delivery, throttle.since(at.now()), throttle.count).await?;
-    Ok(!throttle.admits(&sent, at.now()))
-}
-
-/// What its channel makes of the words, in one commit with the end of the delivery.
+/// What its channel makes of the words, in one commit with the end of the delivery; or with its
+/// letter, which a provider is to take.
 async fn sent(
     at: &impl Tenant,
     delivery: Delivery,
@@ -228,29 +220,40 @@ async fn sent(
     let written = match delivery.channel {
         Channel::InApp => inbox::written(at, &delivery, notice, workflow, words)?,
         Channel::Email => {
-            match mailbox::written(at, &delivery, workflow, recipient, &words).await? {
-                Some(it) => it,
-                None => {
-                    let why = "there is no sender, or the member's address is none";
-                    return Ok(ended(at, delivery, State::Failed, why));
-                }
+            let Some(letter) = letter::written(at, &delivery, workflow, recipient, words).await?
+            else {
+                let why = "there is no sender, or the member's address is none";
+                return Ok(ended(at, delivery, State::Failed, why));
+            };
+            if !store::list_providers(at).await?.is_empty() {
+                let handed = outbox::queued(&delivery.id, &letter);
+                return Ok(store::update_delivery(&delivery).and(handed));
             }
+            mailbox::caught(&delivery.id, &letter)
         }
         Channel::Push => {
-            return Ok(ended(at, delivery, State::Failed, "push has no subscriptions"));
+            let how = workflow.text.push.clone().unwrap_or_default();
+            let urgent = notice.urgent || workflow.text.critical;
+            let made = pushing::written(at, &delivery, notice, &how, urgent, words).await?;
+            let Some(letter) = made else {
+                return Ok(ended(at, delivery, State::Withheld, "the recipient has no browser"));
+            };
+            return Ok(
+                store::update_delivery(&delivery).and(pushing::queued(&delivery.id, &letter))
+            );
         }
     };
-    let delivery = Delivery { state: State::Sent, done_at: Some(at.now()), ..delivery };
-    Ok(written.and(over(&delivery)))
+    Ok(written.and(over(&delivery.is_sent(at.now()))))
 }
 
-fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {
+/// The delivery at its bad end, and why.
+pub fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {
     let (why, done_at) = (Some(why.to_owned()), Some(at.now()));
     over(&Delivery { state, why, done_at, ..delivery })
 }
 
 /// The end of a delivery, and the entry that says which.
-fn over(it: &Delivery) -> Commit {
+pub fn over(it: &Delivery) -> Commit {
     let action = match it.state {
         State::Sent => "notice.sent",
         State::Failed => "notice.failed",

@@ -1,38 +1,51 @@
 //! Notifications: who hears of what, by which channel, when, and in which words.
 //!
 //! The decisions are pure: `preference`, `quiet`, `digest`, `throttle`, `delay`, `template`,
-//! `mail`, `push`. What is served carries them out: `workflow` says how the notices of a type are
-//! sent, `notice` takes one in, `delivery` brings it to one recipient by one channel.
+//! `mail`, `mail_api`, `push`. What is served carries them out: `workflow` says how the notices of
+//! a type are sent, `notice` takes one in, `delivery` brings it to one recipient by one channel,
+//! `outbox` to a provider, `pushing` to browsers.
 
 pub mod address;
+pub mod browser;
 pub mod channel;
 pub mod delay;
 pub mod delivery;
 pub mod digest;
+pub mod eligible;
+pub mod fallback;
+pub mod feedback;
 pub mod inbox;
+pub mod letter;
 pub mod mail;
+pub mod mail_api;
 pub mod mailbox;
 pub mod notice;
+pub mod outbox;
+pub mod plan;
 pub mod preference;
+pub mod provider;
 pub mod push;
+pub mod pushing;
 pub mod quiet;
 pub mod recipient;
 pub mod schema;
 pub mod settings;
 mod store;
+pub mod suppression;
 pub mod template;
 pub mod throttle;
 #[cfg(test)]
 mod transitions;
 pub mod unsubscribe;
+pub mod vapid_key;
 pub mod wishes;
 pub mod workflow;
 
 use shared::{
-    domain::{Commit, Failure, Job},
+    domain::{Commit, Entry, Failure, Job},
     function::Function,
     http::Response,
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::{Access, Call, Route},
 };
@@ -49,6 +62,8 @@ const UNSUBSCRIBE: Access = Access::Scope(unsubscribe::SCOPE);
 
 const ROUTES: &[Route] = &[
     Route::new("POST", "/v1/notifications", "sendNotice", SEND),
+    Route::new("DELETE", "/v1/notifications", "cancelNoticeByKey", SEND),
+    Route::new("POST", "/v1/notifications/plan", "planNotice", READ),
     Route::new("GET", "/v1/notifications/{id}", "getNotice", READ),
     Route::new("DELETE", "/v1/notifications/{id}", "cancelNotice", SEND),
     Route::new("GET", "/v1/notifications/workflows", "listWorkflows", READ),
@@ -58,6 +73,30 @@ const ROUTES: &[Route] = &[
     Route::new("DELETE", "/v1/notifications/workflows/{type}", "deleteWorkflow", WRITE),
     Route::new("GET", "/v1/notifications/settings", "getNoticeSettings", READ),
     Route::new("PUT", "/v1/notifications/settings", "putNoticeSettings", WRITE),
+    Route::new("POST", "/v1/notifications/providers", "createNoticeProvider", WRITE),
+    Route::new("GET", "/v1/notifications/providers", "listNoticeProviders", READ),
+    Route::new("GET", "/v1/notifications/providers/{id}", "getNoticeProvider", READ),
+    Route::new("PATCH", "/v1/notifications/providers/{id}", "changeNoticeProvider", WRITE),
+    Route::new("DELETE", "/v1/notifications/providers/{id}", "deleteNoticeProvider", WRITE),
+    Route::new("GET", "/v1/notifications/suppressions", "listSuppressions", READ),
+    Route::new("GET", "/v1/notifications/suppressions/{address}", "getSuppression", READ),
+    Route::new("PUT", "/v1/notifications/suppressions/{address}", "putSuppression", WRITE),
+    Route::new("DELETE", "/v1/notifications/suppressions/{address}", "deleteSuppression", WRITE),
+    Route::new("GET", "/v1/notifications/push/keys", "listPushKeys", READ),
+    Route::new("POST", "/v1/notifications/push/keys", "rotatePushKey", WRITE),
+    Route::new("GET", "/v1/notifications/push/subscriptions/{recipient}", "listBrowsers", READ),
+    Route::new(
+        "POST",
+        "/v1/notifications/push/subscriptions/{recipient}",
+        "subscribeBrowser",
+        WRITE,
+    ),
+    Route::new(
+        "DELETE",
+        "/v1/notifications/push/subscriptions/{recipient}/{id}",
+        "unsubscribeBrowser",
+        WRITE,
+    ),
     Route::new("GET", "/v1/notifications/preferences", "getDefaultPreferences", READ),
     Route::new("PUT", "/v1/notifications/preferences", "putDefaultPreferences", WRITE),
     Route::new("GET", "/v1/notifications/preferences/{recipient}", "getPreferences", READ),
@@ -80,6 +119,8 @@ impl Function for Notify {
     async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         match call.operation() {
             "sendNotice" => notice::send(at, call.json()?).await,
+            "cancelNoticeByKey" => notice::cancel_by_key(at, call).await,
+            "planNotice" => plan::plan(at, call.json()?).await,
             "getNotice" => notice::get(at, call).await,
             "cancelNotice" => notice::cancel(at, call).await,
             "listWorkflows" => workflow::list(at, call).await,
@@ -88,6 +129,20 @@ impl Function for Notify {
             "deleteWorkflow" => workflow::delete(at, call).await,
             "getNoticeSettings" => settings::get(at).await,
             "putNoticeSettings" => settings::put(at, call).await,
+            "createNoticeProvider" => provider::create(at, call.json()?).await,
+            "listNoticeProviders" => provider::list(at).await,
+            "getNoticeProvider" => provider::get(at, call).await,
+            "changeNoticeProvider" => provider::change(at, call).await,
+            "deleteNoticeProvider" => provider::delete(at, call).await,
+            "listSuppressions" => suppression::list(at, call).await,
+            "getSuppression" => suppression::get(at, call).await,
+            "putSuppression" => suppression::put(at, call).await,
+            "deleteSuppression" => suppression::delete(at, call).await,
+            "listPushKeys" => vapid_key::list(at).await,
+            "rotatePushKey" => vapid_key::rotate(at).await,
+            "listBrowsers" => browser::list(at, call).await,
+            "subscribeBrowser" => browser::subscribe(at, call).await,
+            "unsubscribeBrowser" => browser::unsubscribe(at, call).await,
             "getDefaultPreferences" => wishes::get(at, wishes::TENANT).await,
             "putDefaultPreferences" => wishes::put(at, call, wishes::TENANT).await,
             "getPreferences" => wishes::get(at, &recipient::key(at, call).await?).await,
@@ -105,7 +160,26 @@ impl Function for Notify {
     async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         match job.kind.as_str() {
             delivery::SEND => delivery::work(at, job).await,
+            outbox::SEND => outbox::work(at, job).await,
+            pushing::SEND => pushing::work(at, job).await,
+            suppression::HEAR => suppression::hear(at, job).await,
             other => Err(Failure::dead(format!("notify works no {other}"))),
         }
+    }
+
+    async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        match job.kind.as_str() {
+            outbox::SEND => outbox::give_up(at, job).await,
+            pushing::SEND => pushing::give_up(at, job).await,
+            _ => Ok(Commit::new()),
+        }
+    }
+
+    fn follows(_: &str) -> &'static [&'static str] {
+        &[suppression::FOLLOWS]
+    }
+
+    async fn follow(_: &str, at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        suppression::follow(at, entries).await
     }
 }

@@ -8,6 +8,7 @@ use mail_builder::{
     headers::{address::Address as HeaderAddress, content_type::ContentType, raw::Raw},
     mime::{BodyPart, MimePart},
 };
+use serde::{Deserialize, Serialize};
 use shared::domain::{Id, Timestamp};
 use url::Url;
 
@@ -33,7 +34,7 @@ pub struct Mail<'a> {
 }
 
 /// Who sends or reads a mail.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Mailbox {
     /// As it is shown.
     pub name: Option<String>,
@@ -55,6 +56,17 @@ impl Mail<'_> {
                 ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()),
             ]
         })
+    }
+
+    /// All headers that are ours and no provider's, for the APIs that make the mail themselves.
+    pub fn own_headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("Message-ID", format!("<{}>", self.message_id())),
+            // RFC 3834: no machine is to answer it.
+            ("Auto-Submitted", "auto-generated".to_owned()),
+        ];
+        headers.extend(self.unsubscribe_headers());
+        headers
     }
 
     /// The mail by RFC 5322 and RFC 2045: `multipart/alternative`, plain text first.
@@ -94,11 +106,17 @@ impl Mail<'_> {
     }
 }
 
-/// As a header has it; a name without anything that shows is none.
+impl Mailbox {
+    /// The name without controls; one without anything that shows is none.
+    pub fn plain_name(&self) -> Option<String> {
+        let plain = |it: &String| it.chars().filter(|it| !it.is_control()).collect::<String>();
+        self.name.as_ref().map(plain).filter(|it| !it.trim().is_empty())
+    }
+}
+
+/// As a header has it.
 fn shown(it: &Mailbox) -> HeaderAddress<'static> {
-    let plain = |it: &String| it.chars().filter(|it| !it.is_control()).collect::<String>();
-    let name = it.name.as_ref().map(plain).filter(|it| !it.trim().is_empty());
-    HeaderAddress::new_address(name, it.address.to_string())
+    HeaderAddress::new_address(it.plain_name(), it.address.to_string())
 }
 
 #[cfg(test)]

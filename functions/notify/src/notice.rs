@@ -1,5 +1,7 @@
 //! Notices: something that some are to hear of, taken in once and told of by each channel.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
@@ -13,8 +15,8 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::{
-    channel::Channel,
     delivery::{self, Delivery},
+    fallback::Fallback,
     recipient::{self, NewRecipient, Recipient},
     settings, store,
     workflow::Workflow,
@@ -100,36 +102,75 @@ impl Notice {
     }
 }
 
-/// Takes a notice in: the deliveries are due when the workflow says, and worked as jobs.
-pub async fn send(at: &impl Tenant, new: NewNotice) -> Result<Response, Problem> {
+/// A notice that can be sent, and to whom.
+pub struct Prepared<'a> {
+    /// The notice.
+    pub notice: Notice,
+    /// How its type is sent.
+    pub workflow: &'a Workflow,
+    /// How many recipients it has.
+    pub recipients: usize,
+    /// To each recipient by each channel.
+    pub deliveries: Vec<(Recipient, Delivery)>,
+}
+
+/// How the type of a notice is sent.
+///
+/// # Errors
+/// The 422 of a type without a workflow, and the 409 when there is nobody who sends.
+pub async fn workflow_of(at: &impl Tenant, new: &NewNotice) -> Result<Workflow, Problem> {
     let workflow = store::find_workflow(at, &new.kind).await?;
     let workflow = workflow.ok_or_else(|| {
         let why = format!("put /v1/notifications/workflows/{} first", new.kind);
         Problem::unfitting("type", why)
     })?;
+    // A push service is told whom to ask about who sends, which is the sender of mail.
+    if workflow.leaves() && store::find_settings(at).await?.from.is_none() {
+        return Err(settings::missing());
+    }
+    Ok(workflow)
+}
+
+/// The notice, looked at from all sides: a mistake is told to who sends, rather than found when it
+/// is due.
+///
+/// # Errors
+/// The 422 of what does not fit.
+pub async fn prepared<'a>(
+    at: &impl Tenant,
+    workflow: &'a Workflow,
+    new: NewNotice,
+) -> Result<Prepared<'a>, Problem> {
+    let (notice, to) = new.checked(at.new_id("ntc")?, at.now())?;
+    let found = resolve(at, to).await?;
+    let (recipients, mut deliveries) = (found.len(), Vec::new());
+    for (number, recipient) in found.into_iter().enumerate() {
+        check(workflow, &notice, &recipient, number)?;
+        for channel in &workflow.text.channels {
+            let it = Delivery::new(at.new_id("dlv")?, &notice, workflow, &recipient, *channel);
+            deliveries.push((recipient.clone(), it));
+        }
+        for Fallback { channel, after_seconds } in &workflow.text.fallback {
+            let it = Delivery::new(at.new_id("dlv")?, &notice, workflow, &recipient, *channel);
+            let it = it.falling_back(Duration::from_secs(*after_seconds));
+            deliveries.push((recipient.clone(), it));
+        }
+    }
+    Ok(Prepared { notice, workflow, recipients, deliveries })
+}
+
+/// Takes a notice in: the deliveries are due when the workflow says, and worked as jobs.
+pub async fn send(at: &impl Tenant, new: NewNotice) -> Result<Response, Problem> {
+    let workflow = workflow_of(at, &new).await?;
     if let Some(key) = &new.key
         && let Some(first) = store::find_notice_by_key(at, key).await?
     {
         return report(at, StatusCode::OK, first).await;
     }
-    let is_mail = workflow.text.channels.contains(&Channel::Email);
-    if is_mail && store::find_settings(at).await?.from.is_none() {
-        return Err(settings::missing());
-    }
-    let (notice, to) = new.checked(at.new_id("ntc")?, at.now())?;
-    let recipients = resolve(at, to).await?;
-    for (number, recipient) in recipients.iter().enumerate() {
-        check(&workflow, &notice, recipient, number)?;
-    }
-    let mut deliveries = Vec::new();
-    for recipient in &recipients {
-        for channel in &workflow.text.channels {
-            let id = at.new_id("dlv")?;
-            deliveries.push(Delivery::new(id, &notice, &workflow, recipient, *channel));
-        }
-    }
+    let Prepared { notice, recipients, deliveries, .. } = prepared(at, &workflow, new).await?;
     let entry = Draft::new("notice.created", &notice.id)
-        .with(json!({"type": notice.kind, "recipients": recipients.len()}));
+        .with(json!({"type": notice.kind, "recipients": recipients}));
+    let deliveries: Vec<_> = deliveries.into_iter().map(|it| it.1).collect();
     let commit = store::insert_notice(&notice).entry(entry);
     let commit = deliveries.iter().fold(commit, |it, one| it.and(delivery::queued(one)));
     let response = json_response(StatusCode::ACCEPTED, &NoticeReport { notice, deliveries });
@@ -187,8 +228,7 @@ async fn resolve(at: &impl Tenant, to: Vec<NewRecipient>) -> Result<Vec<Recipien
     Ok(found)
 }
 
-/// Whether the template can be filled for the recipient: a mistake is told to who sends, rather
-/// than found when it is due.
+/// Whether the template can be filled for the recipient.
 fn check(
     workflow: &Workflow,
     notice: &Notice,
@@ -218,7 +258,18 @@ async fn report(at: &impl Tenant, status: StatusCode, notice: Notice) -> Result<
 
 /// Cancels what of it is not sent yet.
 pub async fn cancel(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let notice = find(at, call).await?;
+    cancelled(at, find(at, call).await?).await
+}
+
+/// Cancels the one that has the key which is asked with.
+pub async fn cancel_by_key(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let key = call.query("key").filter(|it| is_word(it));
+    let key = key.ok_or_else(|| Problem::invalid().detail(format!("ask with ?key=, {WORD}")))?;
+    let found = store::find_notice_by_key(at, &key).await?;
+    cancelled(at, found.ok_or_else(Problem::not_found)?).await
+}
+
+async fn cancelled(at: &impl Tenant, notice: Notice) -> Result<Response, Problem> {
     let entry = Draft::new("notice.cancelled", &notice.id);
     let commit: Commit = store::cancel_deliveries(&notice.id, at.now()).entry(entry);
     let mut deliveries = store::deliveries_of(at, &notice.id).await?;

@@ -27,8 +27,6 @@ pub const TTL_SECONDS_MAX: u32 = 28 * 86_400;
 const TOPIC_CHARS_MAX: usize = 32;
 /// The longest endpoint, in bytes.
 const ENDPOINT_BYTES_MAX: usize = 2048;
-/// The hosts that an endpoint may have: any of the internet, and none of one's own network.
-const ENDPOINT_HOSTS: &str = "https://*:*";
 
 /// What a browser gives when it is subscribed: `PushSubscription.toJSON()`.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -134,14 +132,15 @@ pub enum Outcome {
 }
 
 impl Subscription {
-    /// Reads what a browser gave.
+    /// Reads what a browser gave. `hosts` are those that its push service may have, as
+    /// [`outbound::allows`] takes them: by a `*` nobody gets into somebody's own network.
     ///
     /// # Errors
     /// What of it cannot be so.
-    pub fn parse(input: &Input) -> Result<Self, Error> {
+    pub fn parse(input: &Input, hosts: &str) -> Result<Self, Error> {
         let endpoint = Url::parse(&input.endpoint).map_err(|_| Error::Endpoint)?;
         let fits = input.endpoint.len() <= ENDPOINT_BYTES_MAX;
-        if !fits || !outbound::allows(ENDPOINT_HOSTS, &endpoint) {
+        if !fits || !outbound::allows(hosts, &endpoint) {
             return Err(Error::Endpoint);
         }
         let receiver = Receiver::parse(&input.keys.p256dh, &input.keys.auth)?;
@@ -239,7 +238,7 @@ mod tests {
 
     fn parse(endpoint: &str, p256dh: &str, auth: &str) -> Result<Subscription, Error> {
         let keys = InputKeys { p256dh: p256dh.to_owned(), auth: auth.to_owned() };
-        Subscription::parse(&Input { endpoint: endpoint.to_owned(), keys })
+        Subscription::parse(&Input { endpoint: endpoint.to_owned(), keys }, "https://*:*")
     }
 
     fn message(text: &str) -> Message<'_> {

@@ -3,10 +3,15 @@
 use shared::openapi::{Operation, operation};
 
 use crate::{
+    browser::{Browser, NewBrowser},
     inbox::{Inbox, InboxMark},
     mailbox::CaughtMail,
     notice::{NewNotice, NoticeReport},
+    plan::NoticePlan,
+    provider::{NewProvider, Provider, ProviderChange},
     settings::Settings,
+    suppression::{NewSuppression, Suppression},
+    vapid_key::VapidKey,
     wishes::Wishes,
     workflow::{Workflow, WorkflowText},
 };
@@ -14,6 +19,9 @@ use crate::{
 /// All operations of this function.
 pub fn operations() -> Vec<Operation> {
     let mut all = sending();
+    all.extend(providing());
+    all.extend(suppressing());
+    all.extend(pushing());
     all.extend(wanting());
     all.extend(reading());
     all
@@ -24,6 +32,12 @@ fn sending() -> Vec<Operation> {
         operation("sendNotice", "Tell up to 100 of something, each by the channels of its type.")
             .takes::<NewNotice>()
             .gives::<NoticeReport>(202),
+        operation("cancelNoticeByKey", "Call off what of the notice with a key is not sent yet.")
+            .query("key", "The key that it was sent with.")
+            .gives::<NoticeReport>(200),
+        operation("planNotice", "Say what would become of a notice, and send nothing.")
+            .takes::<NewNotice>()
+            .gives::<NoticePlan>(200),
         operation("getNotice", "Read a notice: what became of it, and why.")
             .gives::<NoticeReport>(200),
         operation("cancelNotice", "Call off what of a notice is not sent yet.")
@@ -42,6 +56,52 @@ fn sending() -> Vec<Operation> {
             .takes::<Settings>()
             .conditional()
             .gives::<Settings>(200),
+    ]
+}
+
+fn providing() -> Vec<Operation> {
+    vec![
+        operation("createNoticeProvider", "Connect a provider that carries mail.")
+            .takes::<NewProvider>()
+            .gives::<Provider>(201),
+        operation("listNoticeProviders", "List the providers, in the order they are asked.")
+            .gives_page::<Provider>(),
+        operation("getNoticeProvider", "Read a provider, without its key.").gives::<Provider>(200),
+        operation("changeNoticeProvider", "Change a provider.")
+            .takes::<ProviderChange>()
+            .conditional()
+            .gives::<Provider>(200),
+        operation("deleteNoticeProvider", "Disconnect a provider. After the last, mail is caught.")
+            .conditional()
+            .gives_nothing(),
+    ]
+}
+
+fn suppressing() -> Vec<Operation> {
+    vec![
+        operation("listSuppressions", "List the addresses that are sent no mail.")
+            .gives_page::<Suppression>(),
+        operation("getSuppression", "Read why an address is sent no mail.")
+            .gives::<Suppression>(200),
+        operation("putSuppression", "Send an address no more mail.")
+            .takes::<NewSuppression>()
+            .gives::<Suppression>(200),
+        operation("deleteSuppression", "Send an address mail again.").gives_nothing(),
+    ]
+}
+
+fn pushing() -> Vec<Operation> {
+    vec![
+        operation("listPushKeys", "List the keys that browsers subscribe under, the latest first.")
+            .gives_page::<VapidKey>(),
+        operation("rotatePushKey", "Make the key that browsers subscribe under from now on.")
+            .gives::<VapidKey>(201),
+        operation("listBrowsers", "List the browsers of a recipient that take messages.")
+            .gives_page::<Browser>(),
+        operation("subscribeBrowser", "Have a browser take messages.")
+            .takes::<NewBrowser>()
+            .gives::<Browser>(201),
+        operation("unsubscribeBrowser", "Send a browser no more messages.").gives_nothing(),
     ]
 }
 

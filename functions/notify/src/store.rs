@@ -1,19 +1,27 @@
 //! Notifications in SQL.
 
+mod browsers;
 mod deliveries;
 mod inbox;
 mod mails;
 mod members;
 mod notices;
+mod outbox;
+mod providers;
 mod settings;
+mod suppressions;
 mod wishes;
 mod workflows;
 
+pub use browsers::*;
 pub use deliveries::*;
 pub use inbox::*;
 pub use mails::*;
 pub use members::*;
 pub use notices::*;
+pub use outbox::*;
+pub use providers::*;
 pub use settings::*;
+pub use suppressions::*;
 pub use wishes::*;
 pub use workflows::*;

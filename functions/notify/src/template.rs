@@ -53,7 +53,7 @@ pub enum Body {
 }
 
 /// What one recipient reads. All of it is there, and none of it is empty.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Rendered {
     /// In one line.
     pub subject: String,

@@ -14,7 +14,14 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    channel::Channel, delay::Delay, preference::Matter, store, template::Template,
+    channel::Channel,
+    delay::Delay,
+    fallback::{self, Fallback},
+    preference::Matter,
+    push::TTL_SECONDS_MAX,
+    pushing::PushText,
+    store,
+    template::Template,
     throttle::Throttle,
 };
 
@@ -34,8 +41,11 @@ pub struct WorkflowText {
     /// What kind of thing it is to its readers, as `comments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// By which channels: `in_app`, `email`.
+    /// By which channels: `in_app`, `email`, `push`.
     pub channels: BTreeSet<Channel>,
+    /// By which channels it goes on when nobody has read it after a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<Fallback>,
     /// Whether it is sent whatever anybody says, and at once.
     #[serde(default)]
     pub critical: bool,
@@ -48,6 +58,9 @@ pub struct WorkflowText {
     /// How many of the type one recipient gets by one channel; more are withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle: Option<Throttle>,
+    /// How it is pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<PushText>,
     /// Its words.
     pub template: Template,
 }
@@ -76,14 +89,20 @@ impl WorkflowText {
                 return Err(Problem::unfitting(path, WORD));
             }
         }
-        if self.channels.is_empty() || self.channels.contains(&Channel::Push) {
-            return Err(Problem::unfitting("channels", "name in_app, email or both"));
+        if self.channels.is_empty() {
+            return Err(Problem::unfitting("channels", "name one at least"));
+        }
+        if !self.push.as_ref().is_none_or(PushText::fits) {
+            let why = format!("at most {TTL_SECONDS_MAX}, which is 28 days");
+            return Err(Problem::unfitting("push.ttl_seconds", why));
         }
         if self.critical && self.opt_in {
             let why = "what is critical is sent to everybody: leave out one of the two";
             return Err(Problem::unfitting("opt_in", why));
         }
         let unfit = |path, why: String| Problem::unfitting(path, why);
+        fallback::check(&self.fallback, &self.channels)
+            .map_err(|it| unfit("fallback", it.to_string()))?;
         self.delay.map(Delay::checked).transpose().map_err(|it| unfit("delay", it.to_string()))?;
         let throttle = self.throttle.map(Throttle::checked).transpose();
         throttle.map_err(|it| unfit("throttle", it.to_string()))?;
@@ -94,6 +113,12 @@ impl WorkflowText {
 }
 
 impl Workflow {
+    /// Whether its notices leave the product.
+    pub fn leaves(&self) -> bool {
+        let fallback = self.text.fallback.iter().map(|it| &it.channel);
+        self.text.channels.iter().chain(fallback).any(|it| *it != Channel::InApp)
+    }
+
     /// What a notice of the type is to whoever decides whether it is wanted.
     pub fn matter<'a>(&'a self, about: Option<&'a str>) -> Matter<'a> {
         Matter {

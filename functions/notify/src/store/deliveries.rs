@@ -12,11 +12,13 @@ use crate::{
 };
 
 const FIND: &str = "
-    select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms
+    select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
+      provider, reference, fallback, heard
     from notify_deliveries where tenant = ?1 and id = ?2";
 // A notice has as many as its recipients times the channels, which are bounded.
 const LIST: &str = "
-    select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms
+    select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
+      provider, reference, fallback, heard
     from notify_deliveries where tenant = ?1 and notice = ?2
     order by recipient, channel";
 const SENT: &str = "
@@ -25,12 +27,13 @@ const SENT: &str = "
       and done_at_ms > ?5 order by done_at_ms desc limit ?6";
 const INSERT: &str = "
     insert into notify_deliveries (tenant, id, notice, kind, recipient, contact, channel, state,
-      due_at_ms)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+      due_at_ms, fallback)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 // What was cancelled meanwhile stays so: the commit is a conflict, and the next try sees it.
 const UPDATE: &str = "
     update notify_deliveries
-    set state = ?3, because = ?4, why = ?5, due_at_ms = ?6, done_at_ms = ?7
+    set state = ?3, because = ?4, why = ?5, due_at_ms = ?6, done_at_ms = ?7, provider = ?8,
+      reference = ?9
     where tenant = ?1 and id = ?2 and state = 'waiting'";
 const CANCEL: &str = "
     update notify_deliveries set state = 'cancelled', done_at_ms = ?3
@@ -59,7 +62,7 @@ pub async fn sent_since(
 }
 
 pub fn insert_delivery(it: &Delivery) -> Commit {
-    let params: [Value; 8] = [
+    let params: [Value; 9] = [
         (&it.id).into(),
         (&it.notice).into(),
         (&it.kind).into(),
@@ -68,19 +71,22 @@ pub fn insert_delivery(it: &Delivery) -> Commit {
         it.channel.word().into(),
         it.state.word().into(),
         it.send_at.into(),
+        it.fallback.into(),
     ];
     Commit::new().write_one(INSERT, params)
 }
 
 /// Writes how far it is, if it still waits.
 pub fn update_delivery(it: &Delivery) -> Commit {
-    let params: [Value; 6] = [
+    let params: [Value; 8] = [
         (&it.id).into(),
         it.state.word().into(),
         it.because.as_ref().map(|it| json!(it).to_string()).into(),
         it.why.clone().into(),
         it.send_at.into(),
         it.done_at.into(),
+        it.provider.clone().into(),
+        it.reference.clone().into(),
     ];
     Commit::new().write_one(UPDATE, params)
 }
@@ -91,8 +97,23 @@ pub fn cancel_deliveries(notice: &Id, now: Timestamp) -> Commit {
 }
 
 fn read(row: Row) -> Result<Delivery, PortError> {
-    let [id, notice, kind, recipient, contact, channel, state, because, why, send_at, done_at] =
-        row.columns()?;
+    let [
+        id,
+        notice,
+        kind,
+        recipient,
+        contact,
+        channel,
+        state,
+        because,
+        why,
+        send_at,
+        done_at,
+        provider,
+        reference,
+        fallback,
+        heard,
+    ] = row.columns()?;
     let (channel, state) = (channel.text()?, state.text()?);
     let unknown = |it: &str| PortError::new("sql", format!("a delivery has the unknown word {it}"));
     Ok(Delivery {
@@ -107,6 +128,10 @@ fn read(row: Row) -> Result<Delivery, PortError> {
         why: why.optional_text()?,
         send_at: send_at.timestamp()?,
         done_at: done_at.optional_timestamp()?,
+        provider: provider.optional_text()?,
+        reference: reference.optional_text()?,
+        fallback: fallback.integer()? != 0,
+        heard: heard.optional_text()?,
     })
 }
 

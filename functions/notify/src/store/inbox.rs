@@ -21,6 +21,9 @@ const LIST: &str = "
       else archived_at_ms is null and coalesce(snoozed_until_ms, 0) <= ?5
         and (?4 = 'active' or read_at_ms is null) end
     order by id desc limit ?6";
+const IS_READ: &str = "
+    select 1 from notify_inbox
+    where tenant = ?1 and recipient = ?2 and notice = ?3 and read_at_ms is not null limit 1";
 const COUNT: &str = "
     select count(case when seen_at_ms is null then 1 end), count(case when read_at_ms is null then 1 end)
     from notify_inbox
@@ -45,6 +48,11 @@ const SNOOZED: &str = "
 const ACTIVE: &str = "
     update notify_inbox set archived_at_ms = null, snoozed_until_ms = null
     where tenant = ?1 and recipient = ?2 and id >= ?3 and id <= ?4";
+
+/// Whether the recipient has read what the notice left in the inbox.
+pub async fn is_read(at: &impl Tenant, notice: &Id, recipient: &str) -> Result<bool, PortError> {
+    Ok(!at.query(IS_READ, [recipient.into(), notice.into()]).await?.is_empty())
+}
 
 pub fn insert_item(recipient: &str, it: &InboxItem) -> Commit {
     let params: [Value; 5] = [

@@ -5,11 +5,11 @@ use serde_json::json;
 use shared::{
     domain::{Draft, Id},
     http::{Response, StatusCode},
+    outbound,
     ports::Tenant,
     problem::Problem,
     x509,
 };
-use url::Url;
 use utoipa::ToSchema;
 
 use super::{ACCOUNTS_MAX, ADDRESS, Account, Mode, Provider, Secrets, answer, shown};
@@ -198,16 +198,7 @@ pub(super) fn tolerance(provider: Provider, seconds: Option<u32>) -> Result<Opti
 }
 
 fn check_base(text: Option<&str>) -> Result<(), Problem> {
-    let is_origin = |it: &str| {
-        it.parse::<Url>().is_ok_and(|url| {
-            let plain = url.username().is_empty() && url.password().is_none();
-            // By that name Spin's components call each other, past the door.
-            let ours = url.host_str().is_some_and(|it| it.ends_with(".internal"));
-            let bare = url.path() == "/" && url.query().is_none() && !it.ends_with('/');
-            !ours && matches!(url.scheme(), "http" | "https") && plain && bare
-        })
-    };
-    match text.is_none_or(is_origin) {
+    match text.is_none_or(outbound::is_origin) {
         true => Ok(()),
         false => Err(Problem::unfitting(
             "base_url",

@@ -1,0 +1,149 @@
+//! The providers' APIs for mail: the request that each wants, and what its answer means. Pure.
+//!
+//! All of them take the same mail, so that one can stand in for another. Only Resend knows
+//! idempotency keys. The others are given the delivery's id as a tag, and the same `Message-ID`
+//! each time but for SES, which makes one of its own.
+
+pub mod postmark;
+pub mod resend;
+pub mod sendgrid;
+pub mod ses;
+pub mod sigv4;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::{
+    domain::Timestamp,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    ports::HttpResponse,
+};
+
+use crate::{
+    mail::{Mail, Mailbox},
+    provider::{Kind, Provider, Secrets},
+};
+
+/// The name of the tag by which a provider's events name the delivery.
+pub const TAG: &str = "delivery";
+/// The longest wait that a provider can ask for, in seconds.
+const RETRY_AFTER_MAX: u64 = 3_600;
+/// How much of a provider's reason is kept, in characters.
+const WHY_CHARS_MAX: usize = 300;
+
+/// A request to a provider, in parts.
+#[derive(Debug)]
+pub struct Post {
+    /// The path, with the leading slash.
+    pub path: &'static str,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, JSON.
+    pub body: Vec<u8>,
+}
+
+/// What became of a mail with a provider.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Sent {
+    /// The provider has it, under this id if it told one.
+    Taken(Option<String>),
+    /// It may have it: the answer never came, or was cut.
+    NoAnswer(String),
+    /// It does not have it, and may take it later, not before this long if it says when.
+    Later(String, Option<Duration>),
+    /// It does not have it, and never will: no other try helps there.
+    Refused(String),
+}
+
+/// The request that hands the mail over. `host` is where it goes, and `key` is the same for each
+/// try.
+pub fn post(
+    mail: &Mail<'_>,
+    provider: &Provider,
+    secrets: &Secrets,
+    host: &str,
+    now: Timestamp,
+) -> Post {
+    match provider.kind {
+        Kind::Resend => resend::post(mail, secrets),
+        Kind::Postmark => postmark::post(mail, provider, secrets),
+        Kind::Sendgrid => sendgrid::post(mail, secrets),
+        Kind::Ses => ses::post(mail, provider, secrets, host, now),
+    }
+}
+
+/// What an answer means.
+pub fn understood(kind: Kind, answer: &HttpResponse) -> Sent {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if answer.status.is_success() {
+        // Whoever says yes has it, also when the rest of the answer is lost.
+        return Sent::Taken(match kind {
+            Kind::Resend => text(&body, "id"),
+            Kind::Postmark => text(&body, "MessageID"),
+            Kind::Sendgrid => head(answer, "x-message-id"),
+            Kind::Ses => text(&body, "MessageId"),
+        });
+    }
+    let (why, is_later) = match kind {
+        Kind::Resend => resend::refusal(&body),
+        Kind::Postmark => postmark::refusal(&body),
+        Kind::Sendgrid => sendgrid::refusal(&body),
+        Kind::Ses => ses::refusal(&body, head(answer, "x-amzn-errortype").as_deref()),
+    };
+    let status = answer.status;
+    let why = why.unwrap_or_else(|| "it gave no reason".to_owned());
+    let why = format!("{}: {status}: {why}", kind.word());
+    let why = why.chars().take(WHY_CHARS_MAX).collect();
+    // A key can be mended, and what cannot be found is a wrong address of ours.
+    let mends = matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
+    );
+    match mends || is_later || !status.is_client_error() {
+        true => Sent::Later(why, retry_after(answer)),
+        false => Sent::Refused(why),
+    }
+}
+
+fn retry_after(answer: &HttpResponse) -> Option<Duration> {
+    let seconds = head(answer, "retry-after")?.parse::<u64>().ok()?;
+    Some(Duration::from_secs(seconds.min(RETRY_AFTER_MAX)))
+}
+
+fn head(answer: &HttpResponse, name: &str) -> Option<String> {
+    answer.headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn text(body: &Value, name: &str) -> Option<String> {
+    body.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The headers of a request with JSON, and one that carries the key of the API.
+fn headers(name: HeaderName, secret: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    // A key was checked to be plain when it was set.
+    if let Ok(mut value) = HeaderValue::from_str(secret) {
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    headers
+}
+
+/// Somebody as a header has it, in letters of any script: the provider encodes them.
+fn shown(it: &Mailbox) -> String {
+    match it.plain_name() {
+        Some(name) => {
+            let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{name}\" <{}>", it.address)
+        }
+        None => it.address.to_string(),
+    }
+}

@@ -1,0 +1,46 @@
+//! Postmark: `POST /email`.
+
+use serde_json::{Value, json};
+use shared::http::HeaderName;
+
+use super::{Post, TAG, headers, shown, text};
+use crate::{
+    mail::Mail,
+    provider::{Provider, Secrets},
+};
+
+/// Where it answers.
+pub const HOME: &str = "https://api.postmarkapp.com";
+/// The stream of mail that somebody's doing causes.
+const STREAM: &str = "outbound";
+/// It is in maintenance; the server's key is missing or wrong.
+const MENDS: [i64; 2] = [100, 10];
+
+pub(super) fn post(mail: &Mail<'_>, provider: &Provider, secrets: &Secrets) -> Post {
+    let own: Vec<Value> = mail
+        .own_headers()
+        .into_iter()
+        .map(|(name, value)| json!({"Name": name, "Value": value}))
+        .collect();
+    let mut body = json!({
+        "From": shown(mail.from),
+        "To": shown(mail.to),
+        "Subject": mail.words.subject,
+        "TextBody": mail.words.text,
+        "HtmlBody": mail.page(),
+        "Headers": own,
+        "Metadata": {TAG: mail.id},
+        "MessageStream": provider.stream.as_deref().unwrap_or(STREAM),
+    });
+    if let (Some(reply_to), Some(body)) = (mail.reply_to, body.as_object_mut()) {
+        body.insert("ReplyTo".to_owned(), json!(reply_to));
+    }
+    let headers = headers(HeaderName::from_static("x-postmark-server-token"), &secrets.key);
+    Post { path: "/email", headers, body: body.to_string().into_bytes() }
+}
+
+/// Why, and whether it may take it later all the same.
+pub(super) fn refusal(body: &Value) -> (Option<String>, bool) {
+    let code = body.get("ErrorCode").and_then(Value::as_i64);
+    (text(body, "Message"), code.is_some_and(|it| MENDS.contains(&it)))
+}

@@ -1,0 +1,209 @@
+//! The outbox: mail that is decided, until a provider has it.
+//!
+//! Each try is the same mail, to the byte, under the same key, which is the delivery's id. Providers
+//! are asked in their order; whoever refuses is followed by the next. Who does not answer may have
+//! the mail, and is asked once more before anybody else: a provider that knows the key sends it
+//! once, and of the others a reader gets it twice at worst.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::{
+    domain::{Commit, Failure, Id, Job, NewJob, Retry},
+    http::Method,
+    ports::{Admission, FetchError, HttpRequest, PortError, Tenant},
+};
+use url::{Position, Url};
+
+use crate::{
+    delivery::{self, Delivery, State},
+    letter::Letter,
+    mail_api::{self, Sent},
+    provider::{Provider, Secrets},
+    store,
+};
+
+/// Hands a mail to a provider.
+pub const SEND: &str = "notify.mail";
+/// How long a provider has for its answer.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of an answer is read.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// How long mail that is held back by all providers' rates waits at least.
+const HELD_MIN: Duration = Duration::from_secs(1);
+
+/// A mail on its way, and who was asked last and did not answer.
+pub struct Outgoing<L> {
+    /// What it says, and to whom.
+    pub letter: L,
+    /// The provider's id.
+    pub asked: Option<String>,
+}
+
+/// The letter with its job.
+pub fn queued(id: &Id, letter: &Letter) -> Commit {
+    let job = NewJob::new(SEND, format!("{SEND}:{id}"), json!({"id": id}));
+    store::insert_outgoing(id, letter).job(job)
+}
+
+/// How a round of all providers went, as long as none has taken the mail.
+#[derive(Default)]
+struct Round {
+    /// What each said.
+    said: Vec<String>,
+    /// Whether one of them may take it later.
+    later: bool,
+    /// The longest that one asked to wait.
+    wait: Option<Duration>,
+    /// The shortest wait for a rate of ours.
+    held: Option<Duration>,
+}
+
+/// Hands it over.
+///
+/// # Errors
+/// The failure, and whether to try again.
+pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+    let id = job.subject()?;
+    let delivery = store::find_delivery(at, &id).await?;
+    let outgoing = store::find_outgoing::<Letter>(at, &id).await?;
+    let (Some(delivery), Some(outgoing)) =
+        (delivery.filter(|it| it.state == State::Waiting), outgoing)
+    else {
+        return Ok(store::delete_outgoing(&id));
+    };
+    // What became known of the address since it was decided counts.
+    let address = outgoing.letter.to.address.key();
+    if let Some(it) = store::find_suppression(at, &address).await? {
+        return Ok(ended(at, delivery, State::Withheld, &it.why()));
+    }
+    let providers = in_order(at, outgoing.asked.as_deref()).await?;
+    let mut round = Round::default();
+    for provider in &providers {
+        let again = outgoing.asked.as_deref() == Some(provider.id.as_str());
+        if let Admission::Refused(wait) = admitted(at, provider).await? {
+            round.held = Some(round.held.map_or(wait, |it| it.min(wait)));
+            // Who may have it is not passed over.
+            if again {
+                break;
+            }
+            continue;
+        }
+        match sent(at, &delivery, &outgoing.letter, provider).await {
+            Sent::Taken(reference) => return Ok(taken(at, delivery, provider, reference)),
+            Sent::NoAnswer(why) if !again && !job.is_last() => {
+                return Err(Failure::again(why).writing(store::asked(&id, &provider.id)));
+            }
+            Sent::NoAnswer(why) => round.may_mend(why, None),
+            Sent::Later(why, wait) => round.may_mend(why, wait),
+            Sent::Refused(why) => round.said.push(why),
+        }
+    }
+    round.ended(at, delivery, job)
+}
+
+/// Those that are given mail; who may have this one is the first.
+async fn in_order(at: &impl Tenant, asked: Option<&str>) -> Result<Vec<Provider>, PortError> {
+    let mut all = store::list_providers(at).await?;
+    all.retain(|it| it.enabled);
+    all.sort_by_key(|it| Some(it.id.as_str()) != asked);
+    Ok(all)
+}
+
+async fn admitted(at: &impl Tenant, provider: &Provider) -> Result<Admission, PortError> {
+    at.admit(&format!("notify:{}", provider.id), provider.rate()).await
+}
+
+/// Asks one provider.
+async fn sent(at: &impl Tenant, delivery: &Delivery, letter: &Letter, provider: &Provider) -> Sent {
+    let kind = provider.kind.word();
+    // What was sealed under a key that is gone is given anew, and meanwhile others take the mail.
+    let Ok(secrets) = provider.secrets(at).await else {
+        return Sent::Later(format!("{kind}: its key cannot be opened: set it again"), None);
+    };
+    let Some(request) = request(at, delivery, letter, provider, &secrets) else {
+        return Sent::Refused(format!("{kind}: its address is none"));
+    };
+    match at.fetch(request).await {
+        Ok(answer) => mail_api::understood(provider.kind, &answer),
+        Err(why @ FetchError::Refused) => Sent::Later(format!("{kind}: {why}"), None),
+        Err(why) => Sent::NoAnswer(format!("{kind}: {why}")),
+    }
+}
+
+fn request(
+    at: &impl Tenant,
+    delivery: &Delivery,
+    letter: &Letter,
+    provider: &Provider,
+    secrets: &Secrets,
+) -> Option<HttpRequest> {
+    let home: Url = provider.home().parse().ok()?;
+    let host = &home[Position::BeforeHost..Position::AfterPort];
+    let mail = letter.mail(&delivery.id);
+    // A signature is good by the provider's clock, which is real.
+    let post = mail_api::post(&mail, provider, secrets, host, at.real_now());
+    Some(HttpRequest {
+        method: Method::POST,
+        url: home.join(post.path).ok()?,
+        headers: post.headers,
+        body: post.body.into(),
+        timeout: TIMEOUT,
+        answer_bytes_max: ANSWER_BYTES_MAX,
+    })
+}
+
+fn taken(
+    at: &impl Tenant,
+    delivery: Delivery,
+    provider: &Provider,
+    reference: Option<String>,
+) -> Commit {
+    let id = delivery.id.clone();
+    let delivery =
+        Delivery { provider: Some(provider.id.clone()), reference, ..delivery.is_sent(at.now()) };
+    delivery::over(&delivery).and(store::delete_outgoing(&id))
+}
+
+impl Round {
+    fn may_mend(&mut self, why: String, wait: Option<Duration>) {
+        self.said.push(why);
+        self.later = true;
+        self.wait = self.wait.max(wait);
+    }
+
+    /// Nobody took it: later, or never.
+    fn ended(self, at: &impl Tenant, delivery: Delivery, job: &Job) -> Result<Commit, Failure> {
+        if let Some(wait) = self.held {
+            return Err(Failure::postponed(wait.max(HELD_MIN), Commit::new()));
+        }
+        let why = match self.said.is_empty() {
+            true => "no provider of mail is enabled".to_owned(),
+            false => self.said.join("; "),
+        };
+        let mends = self.later || self.said.is_empty();
+        if !mends || job.is_last() {
+            return Ok(ended(at, delivery, State::Failed, &why));
+        }
+        let retry = self.wait.map_or(Retry::Schedule, Retry::After);
+        Err(Failure { retry, ..Failure::again(why) })
+    }
+}
+
+fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {
+    let id = delivery.id.clone();
+    delivery::ended(at, delivery, state, why).and(store::delete_outgoing(&id))
+}
+
+/// Writes down that a mail is given up whose worker died with it each time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+    let Ok(id) = job.subject() else { return Ok(Commit::new()) };
+    let found = store::find_delivery(at, &id).await?;
+    Ok(match found.filter(|it| it.state == State::Waiting) {
+        Some(it) => ended(at, it, State::Failed, "no try came to an end"),
+        None => store::delete_outgoing(&id),
+    })
+}
