@@ -62,8 +62,8 @@ fn with_inbox(host: &Host) -> (Sandbox, String) {
     let at = host.sandbox();
     let member = json!({"email": "ann@example.com", "name": "Ann"});
     let member = host.ask("POST", "/v1/members", &at.key, &member).text("/id");
-    let workflow = json!({"channels": ["inbox"],
-        "text": {"subject": "Number {{ n }}", "markdown": "Here it is: {{ n }}"}});
+    let workflow = json!({"channels": ["in_app"],
+        "template": {"subject": "Number {{ n }}", "markdown": "Here it is: {{ n }}"}});
     let put = host.ask("PUT", "/v1/notifications/workflows/tea.ready", &at.key, &workflow);
     assert!(put.status.is_success(), "{}", put.json());
     (at, member)
@@ -132,7 +132,9 @@ fn an_inbox_is_followed_by_a_link_of_its_own_without_a_gap() {
         let changes: Vec<_> = all["items"].as_array().unwrap().iter().collect();
         assert_eq!(changes.len(), 2, "{all}");
         assert_eq!((&all["after"], &all["unread"]), (&third["sequence"], &json!(1)));
-        for other in ["/v1/log", "/v1/notifications/inbox/mem_other/live", "/v1/notifications"] {
+        for other in
+            ["/v1/log", "/v1/notifications/inbox/mem_other/live", "/v1/notifications/settings"]
+        {
             assert_eq!(host.ask("GET", other, &by_link.key, &Value::Null).status, 401, "{other}");
         }
     });
