@@ -18,6 +18,7 @@ export function inbox({ url, token, on = {} }) {
   const stopped = new AbortController();
   let at = null;
   let wait = FIRST_WAIT;
+  let standing = null;
 
   // Each event comes once to every tab, also when a new leader asks from before it.
   function take(kind, it) {
@@ -26,6 +27,7 @@ export function inbox({ url, token, on = {} }) {
       if (at !== null && it.after > at) on.missing?.({ from: at, to: it.after });
       at = it.sequence;
     }
+    if (kind === "counts") standing = it;
     on[kind]?.(it);
   }
 
@@ -34,7 +36,12 @@ export function inbox({ url, token, on = {} }) {
     tabs.postMessage({ kind, it });
   }
 
-  tabs.onmessage = ({ data }) => take(data.kind, data.it);
+  // A tab that comes later is told how the inbox stands.
+  tabs.onmessage = ({ data }) => {
+    if (data.kind !== "hello") take(data.kind, data.it);
+    else if (standing) tabs.postMessage({ kind: "counts", it: standing });
+  };
+  tabs.postMessage({ kind: "hello" });
 
   async function connect() {
     const link = typeof token === "function" ? await token() : token;
