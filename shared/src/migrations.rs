@@ -162,6 +162,9 @@ pub const ERASE: &[&str] = erasing![
     "notify_suppressions",
     "notify_push_keys",
     "notify_push_subscriptions",
+    "notify_audiences",
+    "notify_topics",
+    "notify_subscribers",
 ];
 
 /// Removes a tenant from a database that it shares with others.

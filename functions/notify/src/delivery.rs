@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
     domain::{Commit, Draft, Failure, Id, Job, NewJob, Timestamp},
-    ports::Tenant,
+    ports::{PortError, Tenant},
 };
 use utoipa::ToSchema;
 
@@ -161,10 +161,40 @@ impl Delivery {
     }
 }
 
+/// The deliveries of a notice to a recipient: by each channel, and by each step of the fallback.
+///
+/// # Errors
+/// When the runtime has no randomness.
+pub fn all(
+    at: &impl Tenant,
+    notice: &Notice,
+    workflow: &Workflow,
+    recipient: &Recipient,
+) -> Result<Vec<Delivery>, PortError> {
+    let first = workflow.text.channels.iter().map(|it| (*it, None));
+    let then = workflow.text.fallback.iter().map(|it| (it.channel, Some(it.after_seconds)));
+    let made = |(channel, after): (Channel, Option<u64>)| {
+        let it = Delivery::new(at.new_id("dlv")?, notice, workflow, recipient, channel);
+        Ok(match after {
+            Some(it_waits) => it.falling_back(Duration::from_secs(it_waits)),
+            None => it,
+        })
+    };
+    first.chain(then).map(made).collect()
+}
+
 /// The delivery with its job.
 pub fn queued(it: &Delivery) -> Commit {
-    let job = NewJob::new(SEND, format!("{SEND}:{}", it.id), json!({"id": it.id}));
-    store::insert_delivery(it).job(job.at(it.send_at))
+    store::insert_delivery(it).job(job(it))
+}
+
+/// The same, unless the notice has one to its recipient by its channel already.
+pub fn offered(it: &Delivery) -> Commit {
+    store::offer_delivery(it).job(job(it))
+}
+
+fn job(it: &Delivery) -> NewJob {
+    NewJob::new(SEND, format!("{SEND}:{}", it.id), json!({"id": it.id})).at(it.send_at)
 }
 
 /// Sends what is due, if it is wanted.

@@ -6,6 +6,7 @@
 //! `outbox` to a provider, `pushing` to browsers.
 
 pub mod address;
+pub mod audience;
 pub mod browser;
 pub mod channel;
 pub mod delay;
@@ -34,6 +35,7 @@ mod store;
 pub mod suppression;
 pub mod template;
 pub mod throttle;
+pub mod topic;
 #[cfg(test)]
 mod transitions;
 pub mod unsubscribe;
@@ -61,10 +63,13 @@ const WRITE: Access = Access::Scope("notifications:write");
 const UNSUBSCRIBE: Access = Access::Scope(unsubscribe::SCOPE);
 
 const ROUTES: &[Route] = &[
-    Route::new("POST", "/v1/notifications", "sendNotice", SEND),
+    Route::new("POST", "/v1/notifications", "sendNotice", SEND).body(notice::BODY_BYTES_MAX),
     Route::new("DELETE", "/v1/notifications", "cancelNoticeByKey", SEND),
     Route::new("POST", "/v1/notifications/plan", "planNotice", READ),
     Route::new("GET", "/v1/notifications/{id}", "getNotice", READ),
+    Route::new("GET", "/v1/notifications/{id}/deliveries", "listDeliveriesOfNotice", READ),
+    Route::new("GET", "/v1/notifications/topics/{topic}/subscribers", "listSubscribers", READ),
+    Route::new("POST", "/v1/notifications/topics/{topic}/subscribers", "changeSubscribers", WRITE),
     Route::new("DELETE", "/v1/notifications/{id}", "cancelNotice", SEND),
     Route::new("GET", "/v1/notifications/workflows", "listWorkflows", READ),
     Route::new("GET", "/v1/notifications/workflows/{type}", "getWorkflow", READ),
@@ -121,6 +126,9 @@ impl Function for Notify {
             "sendNotice" => notice::send(at, call.json()?).await,
             "cancelNoticeByKey" => notice::cancel_by_key(at, call).await,
             "planNotice" => plan::plan(at, call.json()?).await,
+            "listDeliveriesOfNotice" => notice::deliveries(at, call).await,
+            "listSubscribers" => topic::list(at, call).await,
+            "changeSubscribers" => topic::change(at, call).await,
             "getNotice" => notice::get(at, call).await,
             "cancelNotice" => notice::cancel(at, call).await,
             "listWorkflows" => workflow::list(at, call).await,
@@ -160,6 +168,7 @@ impl Function for Notify {
     async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         match job.kind.as_str() {
             delivery::SEND => delivery::work(at, job).await,
+            audience::FAN => audience::work(at, job).await,
             outbox::SEND => outbox::work(at, job).await,
             pushing::SEND => pushing::work(at, job).await,
             suppression::HEAR => suppression::hear(at, job).await,

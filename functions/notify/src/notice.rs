@@ -1,13 +1,11 @@
 //! Notices: something that some are to hear of, taken in once and told of by each channel.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
-    domain::{Commit, Draft, Id, Timestamp, WORD, is_word},
+    domain::{Commit, Draft, Id, Page, Timestamp, WORD, is_word},
     http::{Response, StatusCode, json as json_response},
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
 };
@@ -15,15 +13,15 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::{
-    delivery::{self, Delivery},
-    fallback::Fallback,
+    audience::{self, AT_ONCE_MAX},
+    delivery::{self, Delivery, State},
     recipient::{self, NewRecipient, Recipient},
     settings, store,
     workflow::Workflow,
 };
 
-/// How many recipients a notice has at most.
-pub const RECIPIENTS_MAX: usize = 100;
+/// The largest request: ten thousand contacts, each with name and zone.
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The longest address that a notice leads to, in bytes.
 const URL_BYTES_MAX: usize = 2048;
 /// The name in a template's data of who reads it.
@@ -36,7 +34,8 @@ pub struct NewNotice {
     /// Its type; a workflow says how that is sent.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Who is to hear of it: 1 to 100, each once.
+    /// Who is to hear of it, each once: up to 10,000, with all subscribers of the topics that are
+    /// named. More than 100, and topics, are reached after the answer.
     pub to: Vec<NewRecipient>,
     /// What the template is filled with; `recipient.name` and `recipient.email` are there as well.
     #[serde(default)]
@@ -80,6 +79,10 @@ pub struct Notice {
     pub data: Map<String, Value>,
     /// When it was taken in.
     pub created_at: Timestamp,
+    /// How many it was for, when they are reached after the answer; who was named twice counts
+    /// twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipients: Option<i64>,
 }
 
 /// A notice, and what became of it: why it was or was not sent, to each.
@@ -88,8 +91,29 @@ pub struct NoticeReport {
     /// The notice.
     #[serde(flatten)]
     pub notice: Notice,
-    /// To each recipient by each channel.
+    /// To each recipient by each channel. Of a notice whose recipients are reached after the
+    /// answer they are listed at `/v1/notifications/{id}/deliveries`.
     pub deliveries: Vec<Delivery>,
+    /// How those deliveries stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<NoticeCounts>,
+}
+
+/// How the deliveries of a notice to many stand.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct NoticeCounts {
+    /// Whether more of its recipients are to be reached.
+    pub more: bool,
+    /// Those that are not over.
+    pub waiting: i64,
+    /// Those that are there.
+    pub sent: i64,
+    /// Those that are not wanted, or too much.
+    pub withheld: i64,
+    /// Those that could not be made.
+    pub failed: i64,
+    /// Those that were called off.
+    pub cancelled: i64,
 }
 
 impl Notice {
@@ -141,20 +165,16 @@ pub async fn prepared<'a>(
     workflow: &'a Workflow,
     new: NewNotice,
 ) -> Result<Prepared<'a>, Problem> {
+    if !(1..=AT_ONCE_MAX).contains(&new.to.len()) {
+        return Err(Problem::unfitting("to", format!("1 to {AT_ONCE_MAX} recipients")));
+    }
     let (notice, to) = new.checked(at.new_id("ntc")?, at.now())?;
     let found = resolve(at, to).await?;
     let (recipients, mut deliveries) = (found.len(), Vec::new());
     for (number, recipient) in found.into_iter().enumerate() {
-        check(workflow, &notice, &recipient, number)?;
-        for channel in &workflow.text.channels {
-            let it = Delivery::new(at.new_id("dlv")?, &notice, workflow, &recipient, *channel);
-            deliveries.push((recipient.clone(), it));
-        }
-        for Fallback { channel, after_seconds } in &workflow.text.fallback {
-            let it = Delivery::new(at.new_id("dlv")?, &notice, workflow, &recipient, *channel);
-            let it = it.falling_back(Duration::from_secs(*after_seconds));
-            deliveries.push((recipient.clone(), it));
-        }
+        check(workflow, &notice, &recipient, &format!("to[{number}]"))?;
+        let all = delivery::all(at, &notice, workflow, &recipient)?;
+        deliveries.extend(all.into_iter().map(|it| (recipient.clone(), it)));
     }
     Ok(Prepared { notice, workflow, recipients, deliveries })
 }
@@ -167,14 +187,40 @@ pub async fn send(at: &impl Tenant, new: NewNotice) -> Result<Response, Problem>
     {
         return report(at, StatusCode::OK, first).await;
     }
+    if audience::is_large(&new.to) {
+        return fan_out(at, &workflow, new).await;
+    }
     let Prepared { notice, recipients, deliveries, .. } = prepared(at, &workflow, new).await?;
     let entry = Draft::new("notice.created", &notice.id)
         .with(json!({"type": notice.kind, "recipients": recipients}));
     let deliveries: Vec<_> = deliveries.into_iter().map(|it| it.1).collect();
     let commit = store::insert_notice(&notice).entry(entry);
     let commit = deliveries.iter().fold(commit, |it, one| it.and(delivery::queued(one)));
-    let response = json_response(StatusCode::ACCEPTED, &NoticeReport { notice, deliveries });
+    let response =
+        json_response(StatusCode::ACCEPTED, &NoticeReport { notice, deliveries, counts: None });
     at.answer(commit, response, taken).await
+}
+
+/// Takes in a notice to many: they are reached by jobs.
+async fn fan_out(
+    at: &impl Tenant,
+    workflow: &Workflow,
+    new: NewNotice,
+) -> Result<Response, Problem> {
+    let count = audience::count(at, &new.to).await?;
+    let (notice, to) = new.checked(at.new_id("ntc")?, at.now())?;
+    let notice = Notice { recipients: i64::try_from(count).ok(), ..notice };
+    let parts = audience::parts(to);
+    if let Some(first) = audience::first(at, &parts).await? {
+        check(workflow, &notice, &first, "the first of to")?;
+    }
+    let entry = Draft::new("notice.created", &notice.id)
+        .with(json!({"type": notice.kind, "recipients": count}));
+    let commit = store::insert_notice(&notice).entry(entry);
+    let commit = commit.and(audience::queued(&notice.id, &parts));
+    let counts = Some(NoticeCounts { more: true, ..NoticeCounts::default() });
+    let report = NoticeReport { notice, deliveries: Vec::new(), counts };
+    at.answer(commit, json_response(StatusCode::ACCEPTED, &report), taken).await
 }
 
 /// 409: another request with the same key was faster.
@@ -195,9 +241,6 @@ impl NewNotice {
                 return Err(Problem::unfitting(path, WORD));
             }
         }
-        if !(1..=RECIPIENTS_MAX).contains(&self.to.len()) {
-            return Err(Problem::unfitting("to", format!("1 to {RECIPIENTS_MAX} recipients")));
-        }
         if self.data.contains_key(RECIPIENT) {
             return Err(Problem::unfitting("data.recipient", "this is who reads it: leave it out"));
         }
@@ -205,7 +248,8 @@ impl NewNotice {
             return Err(Problem::unfitting("url", "an address of http or https"));
         }
         let Self { kind, to, data, about, url, key, urgent } = self;
-        Ok((Notice { id, kind, key, about, url, urgent, data, created_at }, to))
+        let recipients = None;
+        Ok((Notice { id, kind, key, about, url, urgent, data, created_at, recipients }, to))
     }
 }
 
@@ -233,11 +277,11 @@ fn check(
     workflow: &Workflow,
     notice: &Notice,
     recipient: &Recipient,
-    number: usize,
+    whose: &str,
 ) -> Result<(), Problem> {
     let data = notice.data_for(recipient);
     let rendered = workflow.text.template.render(&data);
-    rendered.map_err(|it| Problem::unfitting("data", format!("for to[{number}]: {it}")))?;
+    rendered.map_err(|it| Problem::unfitting("data", format!("for {whose}: {it}")))?;
     Ok(())
 }
 
@@ -252,8 +296,38 @@ async fn find(at: &impl Tenant, call: &Call) -> Result<Notice, Problem> {
 }
 
 async fn report(at: &impl Tenant, status: StatusCode, notice: Notice) -> Result<Response, Problem> {
-    let deliveries = store::deliveries_of(at, &notice.id).await?;
-    Ok(json_response(status, &NoticeReport { notice, deliveries }))
+    let (deliveries, counts) = match notice.recipients {
+        None => (store::deliveries_of(at, &notice.id).await?, None),
+        Some(_) => (Vec::new(), Some(counts(at, &notice).await?)),
+    };
+    Ok(json_response(status, &NoticeReport { notice, deliveries, counts }))
+}
+
+async fn counts(at: &impl Tenant, notice: &Notice) -> Result<NoticeCounts, PortError> {
+    let more = store::has_parts(at, &notice.id).await?;
+    let mut it = NoticeCounts { more, ..NoticeCounts::default() };
+    for (state, count) in store::count_deliveries(at, &notice.id).await? {
+        match state {
+            State::Waiting => it.waiting = count,
+            State::Sent => it.sent = count,
+            State::Withheld => it.withheld = count,
+            State::Failed => it.failed = count,
+            State::Cancelled => it.cancelled = count,
+        }
+    }
+    Ok(it)
+}
+
+/// Lists what became of one, to each recipient by each channel, or to one.
+pub async fn deliveries(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let notice = find(at, call).await?;
+    let (limit, cursor) = call.page()?;
+    let after = cursor.as_ref().and_then(|it| it.key().rsplit_once('/')).unwrap_or_default();
+    let recipient = call.query("recipient");
+    let found =
+        store::page_of_deliveries(at, &notice.id, after, recipient.as_deref(), limit + 1).await?;
+    let key = |it: &Delivery| format!("{}/{}", it.recipient, it.channel.word());
+    Ok(json_response(StatusCode::OK, &Page::of(found, limit, key)))
 }
 
 /// Cancels what of it is not sent yet.
@@ -271,9 +345,22 @@ pub async fn cancel_by_key(at: &impl Tenant, call: &Call) -> Result<Response, Pr
 
 async fn cancelled(at: &impl Tenant, notice: Notice) -> Result<Response, Problem> {
     let entry = Draft::new("notice.cancelled", &notice.id);
-    let commit: Commit = store::cancel_deliveries(&notice.id, at.now()).entry(entry);
-    let mut deliveries = store::deliveries_of(at, &notice.id).await?;
-    deliveries.iter_mut().for_each(|it| it.cancel(at.now()));
-    let response = json_response(StatusCode::OK, &NoticeReport { notice, deliveries });
+    let commit: Commit = store::cancel_deliveries(&notice.id, at.now())
+        .and(store::delete_parts(&notice.id))
+        .entry(entry);
+    let report = match notice.recipients {
+        None => {
+            let mut deliveries = store::deliveries_of(at, &notice.id).await?;
+            deliveries.iter_mut().for_each(|it| it.cancel(at.now()));
+            NoticeReport { notice, deliveries, counts: None }
+        }
+        Some(_) => {
+            let it = counts(at, &notice).await?;
+            let (more, cancelled) = (false, it.cancelled + it.waiting);
+            let counts = Some(NoticeCounts { more, waiting: 0, cancelled, ..it });
+            NoticeReport { notice, deliveries: Vec::new(), counts }
+        }
+    };
+    let response = json_response(StatusCode::OK, &report);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }

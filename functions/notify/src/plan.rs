@@ -10,6 +10,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
+    audience::{self, AT_ONCE_MAX},
     channel::Channel,
     delivery::Delivery,
     eligible::{self, Decision},
@@ -53,6 +54,10 @@ pub struct PlannedDelivery {
 /// Says what would become of a notice. It asks what sending it asks, of the moments at which it
 /// would; nothing is kept.
 pub async fn plan(at: &impl Tenant, new: NewNotice) -> Result<Response, Problem> {
+    if audience::is_large(&new.to) {
+        let why = format!("a plan is of up to {AT_ONCE_MAX} members and contacts");
+        return Err(Problem::unfitting("to", why));
+    }
     let workflow = notice::workflow_of(at, &new).await?;
     let it = notice::prepared(at, &workflow, new).await?;
     let mut deliveries = Vec::new();

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::{address::Address, mail::Mailbox, store};
 
 /// Who is to hear of something.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = NoticeRecipient)]
 pub enum NewRecipient {
@@ -20,6 +20,8 @@ pub enum NewRecipient {
     Member(String),
     /// Somebody outside.
     Contact(Contact),
+    /// All subscribers of a topic.
+    Topic(String),
 }
 
 /// Somebody outside of the tenant, who is known by the address.
@@ -67,7 +69,7 @@ impl From<Contact> for Recipient {
     }
 }
 
-/// Finds who is meant. `None` when no member has the id.
+/// Finds who is meant. `None` when no member has the id, or a topic is meant.
 ///
 /// # Errors
 /// When the database fails.
@@ -75,7 +77,24 @@ pub async fn find(at: &impl Tenant, new: NewRecipient) -> Result<Option<Recipien
     match new {
         NewRecipient::Contact(it) => Ok(Some(it.into())),
         NewRecipient::Member(id) => member(at, &id).await,
+        NewRecipient::Topic(_) => Ok(None),
     }
+}
+
+/// Finds who is meant; a member who is not there has a name all the same, so that it can be said
+/// what became of the notice. `None` when a topic is meant.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_or_name(
+    at: &impl Tenant,
+    new: NewRecipient,
+) -> Result<Option<Recipient>, PortError> {
+    let NewRecipient::Member(id) = &new else { return find(at, new).await };
+    let found = member(at, id).await?;
+    let (name, zone) = (String::new(), Zone::default());
+    let gone = || Recipient { key: id.clone(), contact: None, mailbox: None, name, zone };
+    Ok(Some(found.unwrap_or_else(gone)))
 }
 
 /// Finds whom a delivery is for, as they are now. `None` when the member is gone.

@@ -4,6 +4,7 @@ use shared::openapi::{Operation, operation};
 
 use crate::{
     browser::{Browser, NewBrowser},
+    delivery::Delivery,
     inbox::{Inbox, InboxMark},
     mailbox::CaughtMail,
     notice::{NewNotice, NoticeReport},
@@ -11,6 +12,7 @@ use crate::{
     provider::{NewProvider, Provider, ProviderChange},
     settings::Settings,
     suppression::{NewSuppression, Suppression},
+    topic::{Change, Changed, Subscriber},
     vapid_key::VapidKey,
     wishes::Wishes,
     workflow::{Workflow, WorkflowText},
@@ -29,9 +31,12 @@ pub fn operations() -> Vec<Operation> {
 
 fn sending() -> Vec<Operation> {
     vec![
-        operation("sendNotice", "Tell up to 100 of something, each by the channels of its type.")
-            .takes::<NewNotice>()
-            .gives::<NoticeReport>(202),
+        operation(
+            "sendNotice",
+            "Tell up to 10,000 of something, each by the channels of its type.",
+        )
+        .takes::<NewNotice>()
+        .gives::<NoticeReport>(202),
         operation("cancelNoticeByKey", "Call off what of the notice with a key is not sent yet.")
             .query("key", "The key that it was sent with.")
             .gives::<NoticeReport>(200),
@@ -40,6 +45,17 @@ fn sending() -> Vec<Operation> {
             .gives::<NoticePlan>(200),
         operation("getNotice", "Read a notice: what became of it, and why.")
             .gives::<NoticeReport>(200),
+        operation("listDeliveriesOfNotice", "List what became of a notice, to each recipient.")
+            .query(
+                "recipient",
+                "A member's id, or an address in lower case: what became of it there.",
+            )
+            .gives_page::<Delivery>(),
+        operation("listSubscribers", "List who is subscribed to a topic.")
+            .gives_page::<Subscriber>(),
+        operation("changeSubscribers", "Subscribe some to a topic, and others no longer.")
+            .takes::<Change>()
+            .gives::<Changed>(200),
         operation("cancelNotice", "Call off what of a notice is not sent yet.")
             .gives::<NoticeReport>(200),
         operation("listWorkflows", "List how notices are sent, by type.").gives_page::<Workflow>(),

@@ -10,6 +10,7 @@ mod outbox;
 mod providers;
 mod settings;
 mod suppressions;
+mod topics;
 mod wishes;
 mod workflows;
 
@@ -23,5 +24,6 @@ pub use outbox::*;
 pub use providers::*;
 pub use settings::*;
 pub use suppressions::*;
+pub use topics::*;
 pub use wishes::*;
 pub use workflows::*;

@@ -21,6 +21,15 @@ const LIST: &str = "
       provider, reference, fallback, heard
     from notify_deliveries where tenant = ?1 and notice = ?2
     order by recipient, channel";
+const PAGE: &str = "
+    select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
+      provider, reference, fallback, heard
+    from notify_deliveries
+    where tenant = ?1 and notice = ?2 and (?5 is null or recipient = ?5)
+      and (recipient > ?3 or recipient = ?3 and channel > ?4)
+    order by recipient, channel limit ?6";
+const COUNT: &str = "
+    select state, count(*) from notify_deliveries where tenant = ?1 and notice = ?2 group by state";
 const SENT: &str = "
     select done_at_ms from notify_deliveries
     where tenant = ?1 and recipient = ?2 and kind = ?3 and channel = ?4 and state = 'sent'
@@ -28,7 +37,8 @@ const SENT: &str = "
 const INSERT: &str = "
     insert into notify_deliveries (tenant, id, notice, kind, recipient, contact, channel, state,
       due_at_ms, fallback)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    on conflict (tenant, notice, recipient, channel) do nothing";
 // What was cancelled meanwhile stays so: the commit is a conflict, and the next try sees it.
 const UPDATE: &str = "
     update notify_deliveries
@@ -47,6 +57,36 @@ pub async fn deliveries_of(at: &impl Tenant, notice: &Id) -> Result<Vec<Delivery
     at.query(LIST, [notice.into()]).await?.into_iter().map(read).collect()
 }
 
+/// The deliveries of a notice after that to a recipient by a channel; of one recipient, if one is
+/// named.
+pub async fn page_of_deliveries(
+    at: &impl Tenant,
+    notice: &Id,
+    after: (&str, &str),
+    recipient: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Delivery>, PortError> {
+    let recipient = recipient.map(str::to_owned);
+    let params: [Value; 5] =
+        [notice.into(), after.0.into(), after.1.into(), recipient.into(), limit.into()];
+    at.query(PAGE, params).await?.into_iter().map(read).collect()
+}
+
+/// How many deliveries of a notice are in each state.
+pub async fn count_deliveries(
+    at: &impl Tenant,
+    notice: &Id,
+) -> Result<Vec<(State, i64)>, PortError> {
+    let rows = at.query(COUNT, [notice.into()]).await?;
+    let counted = |row: Row| {
+        let [state, count] = row.columns()?;
+        let state = state.text()?;
+        let unknown = || PortError::new("sql", format!("a delivery has the unknown word {state}"));
+        Ok((State::parse(&state).ok_or_else(unknown)?, count.integer()?))
+    };
+    rows.into_iter().map(counted).collect()
+}
+
 /// When the latest of its type were sent to its recipient by its channel, after `since`.
 pub async fn sent_since(
     at: &impl Tenant,
@@ -62,7 +102,16 @@ pub async fn sent_since(
 }
 
 pub fn insert_delivery(it: &Delivery) -> Commit {
-    let params: [Value; 9] = [
+    Commit::new().write_one(INSERT, params(it))
+}
+
+/// Writes it, unless the notice has one to its recipient by its channel already.
+pub fn offer_delivery(it: &Delivery) -> Commit {
+    Commit::new().write(INSERT, params(it))
+}
+
+fn params(it: &Delivery) -> [Value; 9] {
+    [
         (&it.id).into(),
         (&it.notice).into(),
         (&it.kind).into(),
@@ -72,8 +121,7 @@ pub fn insert_delivery(it: &Delivery) -> Commit {
         it.state.word().into(),
         it.send_at.into(),
         it.fallback.into(),
-    ];
-    Commit::new().write_one(INSERT, params)
+    ]
 }
 
 /// Writes how far it is, if it still waits.
