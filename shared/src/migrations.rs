@@ -56,6 +56,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0023_entitled.sql",
     "tenant/0024_notify.sql",
     "tenant/0025_notify_more.sql",
+    "tenant/0026_notify_many.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
