@@ -230,15 +230,13 @@ async fn take_in<F: Function, E: Edge, S: Store>(
 }
 
 /// Moves a test clock that is on its way to the next job, or to where it is going. Says whether
-/// it moved. While another function has work that is due, the clock waits for it.
+/// it moved. While another function has work that is due, the clock waits for it, and it is woken,
+/// also when the clock has arrived: nobody else knows that the moment has come.
 async fn move_clock<E: Edge, S: Store>(open: &Open<E, S>) -> Result<bool, PortError> {
     let rows = open.query(CLOCK, []).await?;
     let Some(row) = rows.into_iter().next() else { return Ok(false) };
     let [now, target] = row.columns()?;
     let (now, target) = (now.timestamp()?, target.timestamp()?);
-    if now >= target {
-        return Ok(false);
-    }
     let next = open.query(NEXT, []).await?.into_iter().next().map(waiting).transpose()?;
     let to = match next {
         Some(it) if it.due <= now => {
@@ -251,6 +249,9 @@ async fn move_clock<E: Edge, S: Store>(open: &Open<E, S>) -> Result<bool, PortEr
         Some(it) => it.due.min(target),
         None => target,
     };
+    if now >= target {
+        return Ok(false);
+    }
     match open.commit(Commit::new().write_one(MOVE_CLOCK, [now.into(), to.into()])).await {
         Ok(()) | Err(CommitError::Conflict) => Ok(true),
         Err(CommitError::Port(err)) => Err(err),

@@ -1,10 +1,11 @@
 //! When an API key was last used, to the hour: often enough to find keys that nobody needs, rare
-//! enough to cost a read for each request and a write for each hour.
+//! enough to cost a read for each request and a write for each hour. A customer's key is looked up
+//! where its tenant is not open: its use is known when it is counted.
 
 use std::time::Duration;
 
 use crate::{
-    domain::{Actor, Commit},
+    domain::{Actor, Commit, Timestamp},
     ports::{CommitError, PortError, Tenant},
 };
 
@@ -15,6 +16,17 @@ const IS_STALE: &str = "
     select id from keys
     where tenant = ?1 and id = ?2 and (last_used_at_ms is null or last_used_at_ms <= ?3)";
 const TOUCH: &str = "update keys set last_used_at_ms = ?3 where tenant = ?1 and id = ?2";
+
+const COUNTED: &str = "
+    update keys set last_used_at_ms = ?3
+    where tenant = ?1 and id = ?2 and customer is not null
+      and (last_used_at_ms is null or last_used_at_ms <= ?4)";
+
+/// Writes down that a customer's key was used at this moment, which may be told late.
+pub fn counted(id: &str, used_at: Timestamp) -> Commit {
+    let params = [id.into(), used_at.into(), (used_at - EXACT_TO).into()];
+    Commit::new().write(COUNTED, params)
+}
 
 /// Remembers that the key of this request was used.
 pub async fn remember(tenant: &impl Tenant) {

@@ -37,6 +37,7 @@ pub mod outbound;
 pub mod portal;
 pub mod seal;
 pub mod serve;
+pub mod signing;
 pub mod work;
 pub mod x509;
 // Beside: one adapter per runtime.

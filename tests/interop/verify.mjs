@@ -1,10 +1,11 @@
 // Checks what we sent with somebody else's code: the library of Standard Webhooks for v1, node's own
-// Ed25519 for v1a, http-message-signatures for RFC 9421. Standard input is a JSON list of
+// Ed25519 for v1a, http-message-signatures for RFC 9421, jose for a detached JWS. Standard input is a JSON list of
 // {kind, key, path, headers, body}; standard output is a JSON list with "ok", or the error, for each.
 
 import { createHash, createPublicKey, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createVerifier, httpbis } from "http-message-signatures";
+import { createLocalJWKSet, flattenedVerify } from "jose";
 import { Webhook } from "standardwebhooks";
 
 const COVERED = [
@@ -36,9 +37,19 @@ async function checkMessage({ key, path, headers, body }) {
   return fits ? "ok" : "no signature fits";
 }
 
+// The key is the tenant's directory, and the header the signature without its middle.
+async function checkFile({ key, headers, body }) {
+  const [head, , signature] = headers.signature.split(".");
+  const payload = Buffer.from(body).toString("base64url");
+  const keys = createLocalJWKSet(JSON.parse(key));
+  await flattenedVerify({ protected: head, payload, signature }, keys, { algorithms: ["EdDSA"] });
+  return "ok";
+}
+
 async function check(it) {
   const { kind, key, headers, body } = it;
   if (kind === "http_message") return checkMessage(it);
+  if (kind === "jws") return checkFile(it);
   if (kind === "v1") {
     new Webhook(key).verify(body, headers);
     return "ok";

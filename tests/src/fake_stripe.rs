@@ -58,6 +58,12 @@ impl FakeStripe {
         fake
     }
 
+    /// Moves its clock on to `now`, in seconds since 1970.
+    pub fn pass_to(&self, now: i64) {
+        let mut state = self.state();
+        state.now = state.now.max(now);
+    }
+
     /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
@@ -235,7 +241,11 @@ impl State {
                 (200, it)
             }
             ("POST", "/v1/checkout/sessions") => {
-                (200, json!({"id": "cs_1", "url": "https://checkout.example/cs_1"}))
+                let id = self.id("cs");
+                let it = json!({"id": id, "object": "checkout.session",
+                    "customer": form.get("customer"), "url": "https://checkout.example/cs"});
+                self.objects.insert(id, it.clone());
+                (200, it)
             }
             ("POST", "/v1/refunds") => {
                 let amount = form.get("amount").and_then(|it| it.parse().ok()).unwrap_or(0);

@@ -211,7 +211,7 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &Value)
 }
 
 /// The network of the host in memory.
-pub(crate) fn fetch(request: HttpRequest) -> Result<HttpResponse, FetchError> {
+pub fn fetch(request: HttpRequest) -> Result<HttpResponse, FetchError> {
     let url = request.url.as_str();
     if !url.starts_with("http://127.0.0.1:") {
         return Err(FetchError::Refused);

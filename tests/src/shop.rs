@@ -99,6 +99,15 @@ impl<'a> Shop<'a> {
     }
 }
 
+impl<'a> Shop<'a, ()> {
+    /// A tenant that collects by an account in Stripe's test mode.
+    pub fn open_at_stripe(host: &'a Host, secret: &str) -> Self {
+        let (key, _) = tenant(host);
+        let account = json!({"name": "Stripe", "provider": "stripe", "api_key": secret});
+        Self::with_account(host, key, (), &account)
+    }
+}
+
 impl<'a> Shop<'a, FakePayPal> {
     /// A tenant that collects by PayPal.
     ///

@@ -38,6 +38,24 @@ fn call(host: &Host, path: &str, headers: &[(&str, &str)]) -> Answer {
     host.call(request("GET", &format!("{path}/x"), headers, &Value::Null))
 }
 
+/// A key says that it was used when that is counted.
+fn wait_until_used(host: &Host, at: &Sandbox, id: &str) {
+    let key = || host.ask("GET", &format!("/v1/keys/{id}"), &at.key, &Value::Null).json();
+    for _ in 0..300 {
+        if key()["last_used_at"].is_string() {
+            return;
+        }
+        match host {
+            Host::Memory(it) => {
+                it.advance(Duration::from_secs(1));
+                it.settle::<edge::Backplane>();
+            }
+            _ => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+    panic!("never used: {}", key());
+}
+
 #[test]
 fn the_proxy_lets_only_keys_through_that_hold() {
     on_all("keys of the proxy", |host| {
@@ -70,6 +88,7 @@ fn the_proxy_lets_only_keys_through_that_hold() {
             "what was refused took nothing, and this is the third: {full:?}"
         );
 
+        wait_until_used(host, &at, &id);
         let gone = host.ask("DELETE", &format!("/v1/keys/{id}"), &at.key, &Value::Null);
         assert_eq!(gone.status, 200, "{gone:?}");
         assert_eq!(call(host, &path, &[("x-api-key", &secret)]).status, 401);

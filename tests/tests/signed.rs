@@ -84,7 +84,7 @@ fn tenant(host: &Host) -> Sandbox {
 }
 
 fn has_the_libraries() -> bool {
-    let there = ["standardwebhooks", "http-message-signatures"]
+    let there = ["standardwebhooks", "http-message-signatures", "jose"]
         .iter()
         .all(|it| root().join("node_modules").join(it).exists());
     if !there {
@@ -177,5 +177,69 @@ fn a_signed_http_message_is_believed_and_nothing_that_was_changed() {
         let sent = delivery(&sink, 2);
         assert!(sent.header("signature").is_some_and(|it| it.contains("sig2=:")));
         assert_eq!(verified(&[case("http_message", &keys, &sent)]), ["ok"]);
+    });
+}
+
+/// A report of what was used: its file, and the signature of that.
+fn report(host: &Host, at: &Sandbox) -> (String, String) {
+    let meter = json!({"aggregation": "sum", "unit": "call"});
+    host.ask("PUT", "/v1/usage/meters/calls", &at.key, &meter);
+    let event = json!({"specversion": "1.0", "id": "1", "source": "app", "type": "calls",
+        "subject": "acme", "data": {"value": 350}});
+    assert_eq!(host.ask("POST", "/v1/usage/events", &at.key, &event).status, 200);
+    let new = json!({"meters": ["calls"], "window": {"every": "day"}, "format": "json"});
+    let made = host.ask("POST", "/v1/usage/reports", &at.key, &new);
+    let path = format!("/v1/usage/reports/{}", made.text("/id"));
+    let end = Instant::now() + PATIENCE;
+    while host.ask("GET", &path, &at.key, &Value::Null).text("/state") != "done" {
+        assert!(Instant::now() < end, "the report is never done");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let text = |of: &str| {
+        let answer = host.ask("GET", &format!("{path}/{of}"), &at.key, &Value::Null);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    };
+    (text("file"), text("signature"))
+}
+
+#[test]
+fn a_report_of_usage_is_believed_and_nothing_that_was_changed() {
+    if !has_the_libraries() {
+        return;
+    }
+    Host::on_each("report", |host| {
+        let at = tenant(host);
+        let (file, signature) = report(host, &at);
+        let case = |keys: &Value, file: &str, signature: &str| {
+            json!({"kind": "jws", "key": keys.to_string(), "path": "",
+                "headers": {"signature": signature}, "body": file})
+        };
+        // The report made the tenant's first key; its address is there a moment later.
+        let end = Instant::now() + PATIENCE;
+        while !key_directory(host, &at)["keys"].is_array() {
+            assert!(Instant::now() < end, "the keys have no address");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let keys = key_directory(host, &at);
+        let cases = [
+            case(&keys, &file, &signature),
+            case(&keys, &file.replace("calls", "falls"), &signature),
+            case(&json!({"keys": []}), &file, &signature),
+        ];
+        let said = verified(&cases);
+        assert_eq!(said[0], "ok");
+        assert!(said[1].contains("JWSSignatureVerificationFailed"), "{said:?}");
+        assert!(said[2].contains("JWKSNoMatchingKey"), "{said:?}");
+
+        // A key that does not sign any more is found still, by who asks for all of them.
+        let now = json!({"overlap_seconds": 0});
+        host.ask("POST", "/v1/webhooks/signing-keys/rotate", &at.key, &now);
+        let keys = key_directory(host, &at);
+        let path = format!("/.well-known/webhook-keys/{}?all=true", at.tenant);
+        let all = host.ask("GET", &path, "none", &Value::Null).json();
+        let cases = [case(&keys, &file, &signature), case(&all, &file, &signature)];
+        let said = verified(&cases);
+        assert!(said[0].contains("JWKSNoMatchingKey") && said[1] == "ok", "{said:?}");
     });
 }

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod report;
 pub mod schedule;
 pub mod shown;
+mod signature;
 pub mod standing;
 mod store;
 pub mod subject;
@@ -67,6 +68,7 @@ pub const ROUTES: &[Route] = &[
     ),
     Route::new("GET", "/v1/usage/reports/{id}", "getUsageReport", READ_REPORTS),
     Route::new("GET", "/v1/usage/reports/{id}/file", "getUsageReportFile", READ_REPORTS),
+    Route::new("GET", "/v1/usage/reports/{id}/signature", "getUsageReportSignature", READ_REPORTS),
 ];
 
 /// Answers a call on one of [`ROUTES`].
@@ -89,6 +91,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         "listUsageReports" => report::list(at, call).await,
         "getUsageReport" => report::get(at, call).await,
         "getUsageReportFile" => report::download(at, call).await,
+        "getUsageReportSignature" => signature::download(at, call).await,
         "listReportSchedules" => schedule::list(at, call).await,
         "getReportSchedule" => schedule::get(at, call).await,
         "putReportSchedule" => schedule::put(at, call).await,

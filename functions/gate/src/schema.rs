@@ -170,6 +170,11 @@ fn reports() -> Vec<Operation> {
             .gives_page::<UsageReport>(),
         operation("getUsageReport", "Read a report, or how far it is.").gives::<UsageReport>(200),
         operation("getUsageReportFile", "Download the file of a report.").gives_other("text/csv"),
+        operation(
+            "getUsageReportSignature",
+            "The signature of a report's file: a detached JWS by the tenant's key.",
+        )
+        .gives_other("application/jose"),
         operation("listReportSchedules", "List the schedules of reports, by name.")
             .gives_page::<ReportSchedule>(),
         operation("getReportSchedule", "Read a schedule of reports.").gives::<ReportSchedule>(200),

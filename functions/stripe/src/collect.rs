@@ -168,15 +168,43 @@ pub async fn refund(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         currency: word(job, "currency"),
     };
     let provider = provider::of(at, &account).await?;
-    let before = match job.attempts {
-        0 | 1 => None,
-        _ => provider.refunded(at, &refund).await.map_err(refetch::failure)?,
+    let paid = paid_back(at, &provider, &refund, job).await;
+    match paid {
+        Ok(paid) => refetch::take(at, &account, &provider, &paid).await,
+        Err(err) => Err(unrefunded(&account, &refund, job, err)),
+    }
+}
+
+/// Pays back, unless a try before this one has.
+async fn paid_back(
+    at: &impl Tenant,
+    provider: &impl PaymentProvider,
+    refund: &Refund,
+    job: &Job,
+) -> Result<Value, CallError> {
+    if job.attempts > 1
+        && let Some(it) = provider.refunded(at, refund).await?
+    {
+        return Ok(it);
+    }
+    provider.refund(at, refund).await
+}
+
+/// The failure of a refund. The last one is told: somebody has to give the money back another way.
+fn unrefunded(account: &Account, it: &Refund, job: &Job, err: CallError) -> Failure {
+    let code = match &err {
+        CallError::Held(_) => return refetch::failure(err),
+        CallError::Later { .. } if !job.is_last() => return refetch::failure(err),
+        CallError::Later { .. } => "unreachable",
+        CallError::Declined { code, .. } => code,
+        CallError::Refused(_) => "refused",
     };
-    let paid = match before {
-        Some(it) => it,
-        None => provider.refund(at, &refund).await.map_err(refetch::failure)?,
-    };
-    refetch::take(at, &account, &provider, &paid).await
+    let data = json!({
+        "refund": it.refund, "payment": word(job, "payment"), "reference": it.reference,
+        "amount": it.amount, "currency": it.currency, "code": code, "detail": err.to_string(),
+    });
+    let fact = Fact { action: "refund.failed", subject: it.refund.clone(), data };
+    refetch::failure(err).writing(Commit::new().entry(refetch::entry(account, fact)))
 }
 
 /// Reads what the account has at the provider, as the provider says it.

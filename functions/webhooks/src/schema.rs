@@ -104,7 +104,8 @@ fn endpoints() -> Vec<Operation> {
         operation("rotateSigningKey", "Make a new key for v1a signatures.")
             .takes::<KeyRotation>()
             .gives::<PublicKey>(201),
-        operation("getSigningKeys", "The public keys that check a tenant's v1a signatures.")
+        operation("getSigningKeys", "The public keys that check what a tenant signs.")
+            .query("all", "`true` for those as well that do not sign any more.")
             .gives::<KeyDirectory>(200),
     ]
 }

@@ -37,6 +37,7 @@ use shared::{
     ports::Tenant,
     problem::Problem,
     route::{Access, Call, Route},
+    signing,
 };
 
 const PUBLISH: Access = Access::Scope("events:write");
@@ -95,7 +96,7 @@ pub const ROUTES: &[Route] = &[
         "GET",
         "/.well-known/webhook-keys/{tenant}",
         "getSigningKeys",
-        Access::Address(keys::ADDRESS),
+        Access::Address(signing::ADDRESS),
     ),
 ];
 
@@ -136,7 +137,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         "getWebhooksHealth" => monitor::overview(at).await,
         "createPortalLink" => portal::create(at, call.json()?).await,
         "rotateSigningKey" => keys::rotate(at, call.json()?).await,
-        "getSigningKeys" => keys::directory(at).await,
+        "getSigningKeys" => keys::directory(at, call).await,
         _ => Err(Problem::not_found()),
     }
 }
@@ -150,7 +151,7 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         handshake::HANDSHAKE => handshake::shake(at, job).await,
         pump::PUMP => pump::pump(at, job).await,
         delivery::REPLAY => delivery::replay_some(at, job).await,
-        keys::SHOW => keys::show(at, job).await,
+        signing::SHOW => keys::show(at, job).await,
         prune::PRUNE => prune::prune(at, job).await,
         other => Err(Failure::dead(format!("webhooks works no {other}"))),
     }

@@ -19,7 +19,7 @@ use super::{
     counted::{self, COUNTED},
     file::{self, Line},
     plan::{WORD, is_word},
-    store,
+    signature, store,
     window::{Calendar, QuotaWindow, WindowAlignment, WindowSpan, WindowUnit, Zone},
 };
 use crate::usage::amount::Amount;
@@ -265,14 +265,23 @@ async fn find(at: &impl Tenant, call: &Call) -> Result<UsageReport, Problem> {
     store::find_report(at, &call.id("rep")?).await?.ok_or_else(Problem::not_found)
 }
 
+/// The one that the path names, if there is a file of it.
+///
+/// # Errors
+/// The 404 that everybody gets, and 409 while it is being made.
+pub async fn find_done(at: &impl Tenant, call: &Call) -> Result<UsageReport, Problem> {
+    let report = find(at, call).await?;
+    if report.state == ReportState::Done {
+        return Ok(report);
+    }
+    let kind = "/problems/usage/report-not-done";
+    Err(Problem::new(StatusCode::CONFLICT, kind, "The report is not done")
+        .detail(format!("{} of {} lines are counted", report.lines_done, report.lines)))
+}
+
 /// The file of one.
 pub async fn download(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let report = find(at, call).await?;
-    if report.state != ReportState::Done {
-        let kind = "/problems/usage/report-not-done";
-        return Err(Problem::new(StatusCode::CONFLICT, kind, "The report is not done")
-            .detail(format!("{} of {} lines are counted", report.lines_done, report.lines)));
-    }
+    let report = find_done(at, call).await?;
     let bytes = read_file(at, &report.id).await?.ok_or_else(Problem::not_found)?;
     let (kind, name) = match report.about.format {
         ReportFormat::Csv => ("text/csv; charset=utf-8; header=present", "usage.csv"),
@@ -357,6 +366,7 @@ async fn finish(at: &impl Tenant, report: &UsageReport) -> Result<Commit, PortEr
     });
     let sha256 = sha256_hex(&bytes);
     let size = bytes.len();
+    let signed = signature::sign(at, &report.id, &bytes).await?;
     at.blobs().put(&file::name(&report.id), stream::iter([Ok(bytes)])).await?;
     let done = UsageReport {
         state: ReportState::Done,
@@ -369,12 +379,13 @@ async fn finish(at: &impl Tenant, report: &UsageReport) -> Result<Commit, PortEr
         "sha256": sha256, "bytes": size, "lines": report.lines, "differing": report.differing,
     });
     let entry = Draft::new("report.made", &report.id).with(data);
-    Ok(store::end_report(&done).entry(entry))
+    Ok(store::end_report(&done).and(signed).entry(entry))
 }
 
 /// Removes a report and its file.
 pub async fn forget(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let id = job.subject()?;
     at.blobs().delete(&file::name(&id)).await?;
+    signature::forget(at, &id).await?;
     Ok(store::delete_report(&id))
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use shared::{
     domain::{Commit, Timestamp},
+    last_use,
     ports::{Item, PortError, Tenant},
 };
 
@@ -123,6 +124,7 @@ pub async fn ingest(at: &impl Tenant, items: &[Item]) -> Result<Commit, PortErro
     let known = store::events(at, &keys.collect::<serde_json::Value>()).await?;
     let state = store::state(at).await?;
     let (mut plan, mut fared) = (Plan::knowing(known), Fared::default());
+    let mut used: BTreeMap<&str, Timestamp> = BTreeMap::new();
     for (id, it) in &items {
         if Timestamp(it.at_ms) < state.events_from {
             // Whether it was counted is not known any more.
@@ -132,6 +134,10 @@ pub async fn ingest(at: &impl Tenant, items: &[Item]) -> Result<Commit, PortErro
         if !plan.knows(&format!("{GATE}{}", it.app), &part(id, REQUESTS)) {
             it.rows(id).into_iter().for_each(|row| plan.keep(row));
             fared.add(it);
+            if let Some(key) = &it.key {
+                let last = used.entry(key).or_default();
+                *last = (*last).max(Timestamp(it.at_ms));
+            }
         }
     }
     if plan.is_empty() {
@@ -139,5 +145,6 @@ pub async fn ingest(at: &impl Tenant, items: &[Item]) -> Result<Commit, PortErro
     }
     let looks = quota::changed(at, &plan.subjects()).await?;
     let commit = plan.commit(at.time()).and(store::add_fared(&fared)).and(looks);
+    let commit = used.into_iter().fold(commit, |it, (key, at)| it.and(last_use::counted(key, at)));
     Ok(commit.job(prune::job(at.time())))
 }

@@ -9,12 +9,12 @@ use shared::{
     domain::{Id, Timestamp},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     ports::{FetchError, HttpRequest, HttpResponse, Tenant},
+    signing::Seed,
 };
 use utoipa::ToSchema;
 
 use super::{
     http_message::{self, SignatureKind, Signatures},
-    keys::Seed,
     private::{Auth, Private, is_ours},
     standard,
     trace::{AttemptSpan, TRACEPARENT, TRACESTATE, Trace},

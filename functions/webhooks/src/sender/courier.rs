@@ -6,6 +6,7 @@ use serde_json::Value;
 use shared::{
     domain::{Failure, Id, Job, Timestamp},
     ports::{PortError, Tenant},
+    signing::{self, Seed},
 };
 
 use super::{
@@ -14,7 +15,6 @@ use super::{
     delivery::DeliveryState,
     endpoint::Endpoint,
     event::Event,
-    keys,
     private::Private,
     token,
     trace::{AttemptSpan, Trace, span_id},
@@ -55,7 +55,7 @@ pub struct Courier<'a> {
     url: url::Url,
     private: Private,
     secrets: Vec<String>,
-    keys: Vec<keys::Seed>,
+    keys: Vec<Seed>,
     token: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Courier<'a> {
             Err(why) => return Ok(Err(why)),
         };
         let secrets = secrets.into_iter().map(|it| it.text).collect();
-        let keys = keys::seeds(at).await?;
+        let keys = signing::seeds(at).await?;
         Ok(Ok(Self { endpoint, url, private, secrets, keys, token }))
     }
 

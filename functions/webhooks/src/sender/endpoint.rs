@@ -11,13 +11,13 @@ use shared::{
     ports::Tenant,
     problem::Problem,
     route::Call,
+    signing,
 };
 use utoipa::ToSchema;
 
 use super::{
     handshake::{self, Handshake},
     health::Standing,
-    keys,
     private::{Auth, Private},
     pump,
     settings::{Settings, is_word},
@@ -241,7 +241,7 @@ pub async fn create(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     let commit = store::insert_endpoint(&endpoint)
         .and(handshake::begun(&endpoint))
         .entry(entry)
-        .and(keys::first(at).await?);
+        .and(signing::first(at).await?);
     let created = CreatedEndpoint { endpoint, secret };
     let response = json_response(StatusCode::CREATED, &created);
     let response = with_header(response, header::ETAG, &etag(created.endpoint.version));

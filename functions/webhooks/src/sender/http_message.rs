@@ -5,13 +5,10 @@ use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use shared::problem::Problem;
+use shared::{problem::Problem, signing::Seed};
 use utoipa::ToSchema;
 
-use super::{
-    keys::Seed,
-    standard::{hmac, secret_bytes},
-};
+use super::standard::{hmac, secret_bytes};
 
 /// How deliveries are signed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]

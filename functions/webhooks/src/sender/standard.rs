@@ -2,14 +2,11 @@
 //! tenant's key. Pure.
 
 use data_encoding::BASE64;
-use ed25519_dalek::{Signer, SigningKey};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use shared::signing::Seed;
 
-use super::{endpoint::SECRET_PREFIX, keys::Seed};
-
-/// What the text of a public key starts with.
-pub const PUBLIC_PREFIX: &str = "whpk_";
+use super::endpoint::SECRET_PREFIX;
 
 /// The text of the `webhook-signature` header: one signature for each secret and each key, the
 /// newest first, separated by spaces.
@@ -29,8 +26,8 @@ pub fn sign(
         Some(format!("v1,{}", BASE64.encode(&hmac(&secret_bytes(it)?, &message))))
     });
     let keys = keys.iter().map(|it| {
-        let signature = SigningKey::from_bytes(&it.bytes).sign(&message);
-        format!("v1a,{}", BASE64.encode(&signature.to_bytes()))
+        let signature = it.sign(&message);
+        format!("v1a,{}", BASE64.encode(&signature))
     });
     secrets.chain(keys).collect::<Vec<_>>().join(" ")
 }
@@ -45,12 +42,6 @@ pub fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(message);
     mac.finalize().into_bytes().to_vec()
-}
-
-/// The public half of a key, as it stands in the directory: `whpk_` and base64.
-pub fn public(seed: &[u8; 32]) -> String {
-    let key = SigningKey::from_bytes(seed).verifying_key();
-    format!("{PUBLIC_PREFIX}{}", BASE64.encode(key.as_bytes()))
 }
 
 #[cfg(test)]

@@ -1,23 +1,11 @@
-//! Keys, tokens and pollers in SQL, and how all of it fares.
+//! Tokens and pollers in SQL, and how all of it fares.
 
 use shared::{
     domain::{Commit, Id, Timestamp},
-    ports::{PortError, Row, Tenant, Value},
+    ports::{PortError, Row, Tenant},
 };
 
-use crate::sender::{
-    keys::Key,
-    monitor::{Backlog, ErrorClass, SourceHealth},
-};
-
-const LIST_KEYS: &str = "
-    select id, sealed, public, created_at_ms, until_ms from webhook_signing_keys
-    where tenant = ?1 and (until_ms is null or until_ms > ?2) order by id desc";
-const INSERT_KEY: &str = "
-    insert into webhook_signing_keys (tenant, id, sealed, public, created_at_ms)
-    values (?1, ?2, ?3, ?4, ?5)";
-const END_KEYS: &str = "
-    update webhook_signing_keys set until_ms = ?2 where tenant = ?1 and until_ms is null";
+use crate::sender::monitor::{Backlog, ErrorClass, SourceHealth};
 
 const FIND_TOKEN: &str = "
     select sealed from webhook_tokens where tenant = ?1 and endpoint = ?2 and until_ms > ?3";
@@ -50,34 +38,6 @@ const SOURCES: &str = "
       (select coalesce(sum(count), 0) from webhook_refusals r
        where r.tenant = ?1 and r.source = s.id and r.hour_ms >= ?2)
     from webhook_sources s where s.tenant = ?1 order by s.id limit ?3";
-
-/// The keys that sign at this moment, the newest first.
-pub async fn list_keys(at: &impl Tenant, now: Timestamp) -> Result<Vec<Key>, PortError> {
-    let rows = at.query(LIST_KEYS, [now.into()]).await?;
-    rows.into_iter()
-        .map(|row| {
-            let [id, sealed, public, created_at, until] = row.columns()?;
-            Ok(Key {
-                id: Id::trusted(id.text()?),
-                sealed: sealed.text()?,
-                public: public.text()?,
-                created_at: created_at.timestamp()?,
-                until: until.optional_timestamp()?,
-            })
-        })
-        .collect()
-}
-
-pub fn insert_key(it: &Key) -> Commit {
-    let params: [Value; 4] =
-        [(&it.id).into(), (&it.sealed).into(), (&it.public).into(), it.created_at.into()];
-    Commit::new().write_one(INSERT_KEY, params)
-}
-
-/// Gives all keys an end that have none.
-pub fn end_keys(until: Timestamp) -> Commit {
-    Commit::new().write(END_KEYS, [until.into()])
-}
 
 /// The sealed token of an endpoint, if one is good still.
 pub async fn find_token(
