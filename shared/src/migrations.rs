@@ -57,6 +57,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0024_notify.sql",
     "tenant/0025_notify_more.sql",
     "tenant/0026_notify_many.sql",
+    "tenant/0027_notify_digests.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -166,6 +167,7 @@ pub const ERASE: &[&str] = erasing![
     "notify_audiences",
     "notify_topics",
     "notify_subscribers",
+    "notify_batches",
 ];
 
 /// Removes a tenant from a database that it shares with others.

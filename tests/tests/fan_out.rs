@@ -1,4 +1,5 @@
-//! A notice to many reaches each once, in parts, and is called off as a whole.
+//! A notice to many reaches each once, in parts, and is called off as a whole; many to one become
+//! one.
 //!
 //! `BACKPLANE_RUNTIMES=local,workerd cargo test -p tests --test fan_out`
 
@@ -78,6 +79,31 @@ fn who_is_named_twice_is_told_once(host: &Host) {
     assert_eq!(desk.get(&gone)["items"][0]["why"], "the member is gone");
 }
 
+/// A hundred and twenty of a type to one recipient, sixty of them at a time, are one mail: all of
+/// them count, and the latest hundred are given to the template.
+fn many_become_one(host: &Host) {
+    let desk = Desk::open(host, &["email"]);
+    let template = json!({"subject": "{{ digest.count }} and {{ digest.notices | length }}",
+        "markdown": "From {{ digest.notices[0].n }} to {{ n }}."});
+    let sliding = json!({"kind": "sliding", "seconds": 600, "max_seconds": 3600});
+    let workflow = json!({"channels": ["email"], "digest": sliding, "template": template});
+    desk.send("PUT", "/v1/notifications/workflows/hello", workflow);
+
+    let to = json!([{"contact": {"email": "ada@example.com"}}]);
+    let sent: Vec<_> = (0..120)
+        .map(|it| json!({"type": "hello", "to": to, "data": {"n": it}}))
+        .map(|it| desk.send("POST", "/v1/notifications", it)["id"].clone())
+        .collect();
+    let path = |it: &Value| format!("/v1/notifications/{}", it.as_str().unwrap());
+    let last = desk.until_state(&path(&sent[119]), "sent");
+
+    let caught = desk.get("/v1/notifications/mailbox")["items"].clone();
+    assert_eq!(caught.as_array().unwrap().len(), 1, "{caught}");
+    assert_eq!(caught[0]["subject"], "120 and 100");
+    let carrier = desk.until_state(&path(&sent[0]), "sent");
+    assert_eq!((&last["within"], &last["digest"]), (&carrier["id"], &carrier["digest"]));
+}
+
 /// Plays one on the host in memory, and on each runtime that is asked for.
 fn play(what: &str, it: impl Fn(&Host)) {
     it(&Host::memory());
@@ -94,6 +120,11 @@ fn ten_thousand() {
 #[test]
 fn one_too_many() {
     play("one too many", one_too_many_is_refused);
+}
+
+#[test]
+fn digest() {
+    many_become_one(&Host::memory());
 }
 
 #[test]

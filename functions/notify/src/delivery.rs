@@ -15,6 +15,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
+    batch::{self, Joined},
     channel::Channel,
     eligible::{self, Decision},
     inbox, letter, mailbox,
@@ -72,6 +73,12 @@ pub struct Delivery {
     /// Whether it is sent only if nobody has read the notice by then.
     #[serde(rename = "unless_read", skip_serializing_if = "std::ops::Not::not")]
     pub fallback: bool,
+    /// The digest that it is in.
+    #[serde(rename = "digest", skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Id>,
+    /// The delivery that carries that digest, when it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<Id>,
     /// What the provider told of it later: that it bounced, or was called spam.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heard: Option<String>,
@@ -139,6 +146,8 @@ impl Delivery {
             provider: None,
             reference: None,
             fallback: false,
+            batch: None,
+            within: None,
             heard: None,
         }
     }
@@ -224,8 +233,20 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         Decision::Wait(until) => return Err(later(at, delivery, until)),
         Decision::Send => {}
     }
+    // What is urgent waits for no others.
+    let urgent = notice.urgent || workflow.text.critical;
+    let beside = match urgent {
+        true => Commit::new(),
+        false => match batch::join(at, &delivery, &workflow, &recipient).await? {
+            Joined::In(waiting) => return Ok(waiting),
+            Joined::Alone(beside) => beside,
+        },
+    };
     match workflow.text.template.render(&notice.data_for(&recipient)) {
-        Ok(words) => sent(at, delivery, &notice, &workflow, &recipient, words).await,
+        Ok(words) => {
+            let it = sent(at, delivery, &notice, &workflow, &recipient, words).await?;
+            Ok(beside.and(it))
+        }
         Err(why) => Ok(ended(at, delivery, State::Failed, &why.to_string())),
     }
 }
@@ -239,7 +260,10 @@ fn later(at: &impl Tenant, delivery: Delivery, send_at: Timestamp) -> Failure {
 
 /// What its channel makes of the words, in one commit with the end of the delivery; or with its
 /// letter, which a provider is to take.
-async fn sent(
+///
+/// # Errors
+/// When the database fails.
+pub async fn sent(
     at: &impl Tenant,
     delivery: Delivery,
     notice: &Notice,

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod audience;
+pub mod batch;
 pub mod browser;
 pub mod channel;
 pub mod delay;
@@ -168,6 +169,7 @@ impl Function for Notify {
     async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         match job.kind.as_str() {
             delivery::SEND => delivery::work(at, job).await,
+            batch::CLOSE => batch::close(at, job).await,
             audience::FAN => audience::work(at, job).await,
             outbox::SEND => outbox::work(at, job).await,
             pushing::SEND => pushing::work(at, job).await,

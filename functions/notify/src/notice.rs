@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::{
     audience::{self, AT_ONCE_MAX},
+    batch,
     delivery::{self, Delivery, State},
     recipient::{self, NewRecipient, Recipient},
     settings, store,
@@ -122,7 +123,8 @@ impl Notice {
         let email = recipient.mailbox.as_ref().map(|it| it.address.as_str());
         let mut data = self.data.clone();
         data.insert(RECIPIENT.to_owned(), json!({"name": recipient.name, "email": email}));
-        Value::Object(data)
+        // A template whose type has a digest is filled alike when one goes out by itself.
+        batch::data(Value::Object(data), &[&self.data], 1)
     }
 }
 
@@ -243,6 +245,10 @@ impl NewNotice {
         }
         if self.data.contains_key(RECIPIENT) {
             return Err(Problem::unfitting("data.recipient", "this is who reads it: leave it out"));
+        }
+        if self.data.contains_key(batch::DIGEST) {
+            let why = "this is what came together with it: leave it out";
+            return Err(Problem::unfitting("data.digest", why));
         }
         if self.url.as_ref().is_some_and(|it| !is_link(it)) {
             return Err(Problem::unfitting("url", "an address of http or https"));

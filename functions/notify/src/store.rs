@@ -1,5 +1,6 @@
 //! Notifications in SQL.
 
+mod batches;
 mod browsers;
 mod deliveries;
 mod inbox;
@@ -14,6 +15,7 @@ mod topics;
 mod wishes;
 mod workflows;
 
+pub use batches::*;
 pub use browsers::*;
 pub use deliveries::*;
 pub use inbox::*;

@@ -13,17 +13,17 @@ use crate::{
 
 const FIND: &str = "
     select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
-      provider, reference, fallback, heard
+      provider, reference, fallback, heard, batch, within
     from notify_deliveries where tenant = ?1 and id = ?2";
 // A notice has as many as its recipients times the channels, which are bounded.
 const LIST: &str = "
     select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
-      provider, reference, fallback, heard
+      provider, reference, fallback, heard, batch, within
     from notify_deliveries where tenant = ?1 and notice = ?2
     order by recipient, channel";
 const PAGE: &str = "
     select id, notice, kind, recipient, contact, channel, state, because, why, due_at_ms, done_at_ms,
-      provider, reference, fallback, heard
+      provider, reference, fallback, heard, batch, within
     from notify_deliveries
     where tenant = ?1 and notice = ?2 and (?5 is null or recipient = ?5)
       and (recipient > ?3 or recipient = ?3 and channel > ?4)
@@ -43,7 +43,7 @@ const INSERT: &str = "
 const UPDATE: &str = "
     update notify_deliveries
     set state = ?3, because = ?4, why = ?5, due_at_ms = ?6, done_at_ms = ?7, provider = ?8,
-      reference = ?9
+      reference = ?9, batch = ?10
     where tenant = ?1 and id = ?2 and state = 'waiting'";
 const CANCEL: &str = "
     update notify_deliveries set state = 'cancelled', done_at_ms = ?3
@@ -126,7 +126,7 @@ fn params(it: &Delivery) -> [Value; 9] {
 
 /// Writes how far it is, if it still waits.
 pub fn update_delivery(it: &Delivery) -> Commit {
-    let params: [Value; 8] = [
+    let params: [Value; 9] = [
         (&it.id).into(),
         it.state.word().into(),
         it.because.as_ref().map(|it| json!(it).to_string()).into(),
@@ -135,6 +135,7 @@ pub fn update_delivery(it: &Delivery) -> Commit {
         it.done_at.into(),
         it.provider.clone().into(),
         it.reference.clone().into(),
+        it.batch.as_ref().map(ToString::to_string).into(),
     ];
     Commit::new().write_one(UPDATE, params)
 }
@@ -144,7 +145,7 @@ pub fn cancel_deliveries(notice: &Id, now: Timestamp) -> Commit {
     Commit::new().write(CANCEL, [notice.into(), now.into()])
 }
 
-fn read(row: Row) -> Result<Delivery, PortError> {
+pub(super) fn read(row: Row) -> Result<Delivery, PortError> {
     let [
         id,
         notice,
@@ -161,6 +162,8 @@ fn read(row: Row) -> Result<Delivery, PortError> {
         reference,
         fallback,
         heard,
+        batch,
+        within,
     ] = row.columns()?;
     let (channel, state) = (channel.text()?, state.text()?);
     let unknown = |it: &str| PortError::new("sql", format!("a delivery has the unknown word {it}"));
@@ -180,6 +183,8 @@ fn read(row: Row) -> Result<Delivery, PortError> {
         reference: reference.optional_text()?,
         fallback: fallback.integer()? != 0,
         heard: heard.optional_text()?,
+        batch: batch.optional_text()?.map(Id::trusted),
+        within: within.optional_text()?.map(Id::trusted),
     })
 }
 

@@ -43,7 +43,7 @@ pub fn insert_notice(it: &Notice) -> Commit {
     Commit::new().write_one(INSERT, params)
 }
 
-fn read(row: Row) -> Result<Notice, PortError> {
+pub(super) fn read(row: Row) -> Result<Notice, PortError> {
     let [id, kind, key, about, url, urgent, data, created_at, recipients] = row.columns()?;
     Ok(Notice {
         id: Id::trusted(id.text()?),
