@@ -58,6 +58,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0025_notify_more.sql",
     "tenant/0026_notify_many.sql",
     "tenant/0027_notify_digests.sql",
+    "tenant/0028_notify_rules.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -168,6 +169,7 @@ pub const ERASE: &[&str] = erasing![
     "notify_topics",
     "notify_subscribers",
     "notify_batches",
+    "notify_rules",
 ];
 
 /// Removes a tenant from a database that it shares with others.

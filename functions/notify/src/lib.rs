@@ -30,6 +30,7 @@ pub mod push;
 pub mod pushing;
 pub mod quiet;
 pub mod recipient;
+pub mod rule;
 pub mod schema;
 pub mod settings;
 mod store;
@@ -103,6 +104,10 @@ const ROUTES: &[Route] = &[
         "unsubscribeBrowser",
         WRITE,
     ),
+    Route::new("GET", "/v1/notifications/rules", "listNoticeRules", READ),
+    Route::new("GET", "/v1/notifications/rules/{name}", "getNoticeRule", READ),
+    Route::new("PUT", "/v1/notifications/rules/{name}", "putNoticeRule", WRITE),
+    Route::new("DELETE", "/v1/notifications/rules/{name}", "deleteNoticeRule", WRITE),
     Route::new("GET", "/v1/notifications/preferences", "getDefaultPreferences", READ),
     Route::new("PUT", "/v1/notifications/preferences", "putDefaultPreferences", WRITE),
     Route::new("GET", "/v1/notifications/preferences/{recipient}", "getPreferences", READ),
@@ -152,6 +157,10 @@ impl Function for Notify {
             "listBrowsers" => browser::list(at, call).await,
             "subscribeBrowser" => browser::subscribe(at, call).await,
             "unsubscribeBrowser" => browser::unsubscribe(at, call).await,
+            "listNoticeRules" => rule::list(at, call).await,
+            "getNoticeRule" => rule::get(at, call).await,
+            "putNoticeRule" => rule::put(at, call).await,
+            "deleteNoticeRule" => rule::delete(at, call).await,
             "getDefaultPreferences" => wishes::get(at, wishes::TENANT).await,
             "putDefaultPreferences" => wishes::put(at, call, wishes::TENANT).await,
             "getPreferences" => wishes::get(at, &recipient::key(at, call).await?).await,
@@ -171,6 +180,7 @@ impl Function for Notify {
             delivery::SEND => delivery::work(at, job).await,
             batch::CLOSE => batch::close(at, job).await,
             audience::FAN => audience::work(at, job).await,
+            rule::FIRE => rule::fire(at, job).await,
             outbox::SEND => outbox::work(at, job).await,
             pushing::SEND => pushing::work(at, job).await,
             suppression::HEAR => suppression::hear(at, job).await,
@@ -187,10 +197,11 @@ impl Function for Notify {
     }
 
     fn follows(_: &str) -> &'static [&'static str] {
-        &[suppression::FOLLOWS]
+        rule::FOLLOWS
     }
 
     async fn follow(_: &str, at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
-        suppression::follow(at, entries).await
+        // What providers tell comes by webhooks, which are followed for rules as well.
+        Ok(suppression::follow(at, entries).await?.and(rule::follow(at, entries).await?))
     }
 }

@@ -183,32 +183,45 @@ pub async fn prepared<'a>(
 
 /// Takes a notice in: the deliveries are due when the workflow says, and worked as jobs.
 pub async fn send(at: &impl Tenant, new: NewNotice) -> Result<Response, Problem> {
-    let workflow = workflow_of(at, &new).await?;
     if let Some(key) = &new.key
         && let Some(first) = store::find_notice_by_key(at, key).await?
     {
         return report(at, StatusCode::OK, first).await;
     }
-    if audience::is_large(&new.to) {
-        return fan_out(at, &workflow, new).await;
-    }
-    let Prepared { notice, recipients, deliveries, .. } = prepared(at, &workflow, new).await?;
-    let entry = Draft::new("notice.created", &notice.id)
-        .with(json!({"type": notice.kind, "recipients": recipients}));
-    let deliveries: Vec<_> = deliveries.into_iter().map(|it| it.1).collect();
-    let commit = store::insert_notice(&notice).entry(entry);
-    let commit = deliveries.iter().fold(commit, |it, one| it.and(delivery::queued(one)));
-    let response =
-        json_response(StatusCode::ACCEPTED, &NoticeReport { notice, deliveries, counts: None });
-    at.answer(commit, response, taken).await
+    let Composed { commit, report } = composed(at, new).await?;
+    at.answer(commit, json_response(StatusCode::ACCEPTED, &report), taken).await
 }
 
-/// Takes in a notice to many: they are reached by jobs.
-async fn fan_out(
+/// A notice that is ready to be taken in.
+pub struct Composed {
+    /// What takes it in.
+    pub commit: Commit,
+    /// What its sender hears.
+    pub report: NoticeReport,
+}
+
+/// Makes all that a notice is, to one or to many.
+///
+/// # Errors
+/// What its sender is to do otherwise.
+pub async fn composed(at: &impl Tenant, new: NewNotice) -> Result<Composed, Problem> {
+    let workflow = workflow_of(at, &new).await?;
+    if audience::is_large(&new.to) {
+        return fanned_out(at, &workflow, new).await;
+    }
+    let Prepared { notice, recipients, deliveries, .. } = prepared(at, &workflow, new).await?;
+    let deliveries: Vec<_> = deliveries.into_iter().map(|it| it.1).collect();
+    let commit = created(&notice, recipients);
+    let commit = deliveries.iter().fold(commit, |it, one| it.and(delivery::queued(one)));
+    Ok(Composed { commit, report: NoticeReport { notice, deliveries, counts: None } })
+}
+
+/// A notice to many: they are reached by jobs.
+async fn fanned_out(
     at: &impl Tenant,
     workflow: &Workflow,
     new: NewNotice,
-) -> Result<Response, Problem> {
+) -> Result<Composed, Problem> {
     let count = audience::count(at, &new.to).await?;
     let (notice, to) = new.checked(at.new_id("ntc")?, at.now())?;
     let notice = Notice { recipients: i64::try_from(count).ok(), ..notice };
@@ -216,13 +229,15 @@ async fn fan_out(
     if let Some(first) = audience::first(at, &parts).await? {
         check(workflow, &notice, &first, "the first of to")?;
     }
-    let entry = Draft::new("notice.created", &notice.id)
-        .with(json!({"type": notice.kind, "recipients": count}));
-    let commit = store::insert_notice(&notice).entry(entry);
-    let commit = commit.and(audience::queued(&notice.id, &parts));
+    let commit = created(&notice, count).and(audience::queued(&notice.id, &parts));
     let counts = Some(NoticeCounts { more: true, ..NoticeCounts::default() });
-    let report = NoticeReport { notice, deliveries: Vec::new(), counts };
-    at.answer(commit, json_response(StatusCode::ACCEPTED, &report), taken).await
+    Ok(Composed { commit, report: NoticeReport { notice, deliveries: Vec::new(), counts } })
+}
+
+fn created(notice: &Notice, recipients: usize) -> Commit {
+    let entry = Draft::new("notice.created", &notice.id)
+        .with(json!({"type": notice.kind, "recipients": recipients}));
+    store::insert_notice(notice).entry(entry)
 }
 
 /// 409: another request with the same key was faster.

@@ -10,6 +10,7 @@ use crate::{
     notice::{NewNotice, NoticeReport},
     plan::NoticePlan,
     provider::{NewProvider, Provider, ProviderChange},
+    rule::{Rule, RuleText},
     settings::Settings,
     suppression::{NewSuppression, Suppression},
     topic::{Change, Changed, Subscriber},
@@ -23,6 +24,7 @@ pub fn operations() -> Vec<Operation> {
     let mut all = sending();
     all.extend(providing());
     all.extend(suppressing());
+    all.extend(ruling());
     all.extend(pushing());
     all.extend(wanting());
     all.extend(reading());
@@ -88,6 +90,21 @@ fn providing() -> Vec<Operation> {
             .conditional()
             .gives::<Provider>(200),
         operation("deleteNoticeProvider", "Disconnect a provider. After the last, mail is caught.")
+            .conditional()
+            .gives_nothing(),
+    ]
+}
+
+fn ruling() -> Vec<Operation> {
+    vec![
+        operation("listNoticeRules", "List which entries of the log become notices, by name.")
+            .gives_page::<Rule>(),
+        operation("getNoticeRule", "Read a rule.").gives::<Rule>(200),
+        operation("putNoticeRule", "Say which entries of the log become a notice, and of whom.")
+            .takes::<RuleText>()
+            .conditional()
+            .gives::<Rule>(200),
+        operation("deleteNoticeRule", "Make no more notices by a rule.")
             .conditional()
             .gives_nothing(),
     ]
