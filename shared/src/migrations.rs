@@ -59,6 +59,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0026_notify_many.sql",
     "tenant/0027_notify_digests.sql",
     "tenant/0028_notify_rules.sql",
+    "tenant/0029_notify_hooks.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -170,6 +171,7 @@ pub const ERASE: &[&str] = erasing![
     "notify_subscribers",
     "notify_batches",
     "notify_rules",
+    "notify_hooks",
 ];
 
 /// Removes a tenant from a database that it shares with others.

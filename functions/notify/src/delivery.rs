@@ -21,6 +21,7 @@ use crate::{
     inbox, letter, mailbox,
     notice::Notice,
     outbox,
+    posting::{self, HookLetter},
     preference::Because,
     pushing,
     recipient::{self, Contact, Recipient},
@@ -189,7 +190,9 @@ pub fn all(
             None => it,
         })
     };
-    first.chain(then).map(made).collect()
+    // To a hook is posted, and to nobody else.
+    let leads = |it: &(Channel, Option<u64>)| recipient.is_hook == (it.0 == Channel::Hook);
+    first.chain(then).filter(leads).map(made).collect()
 }
 
 /// The delivery with its job.
@@ -284,6 +287,11 @@ pub async fn sent(
                 return Ok(store::update_delivery(&delivery).and(handed));
             }
             mailbox::caught(&delivery.id, &letter)
+        }
+        Channel::Hook => {
+            let letter = HookLetter::new(notice, words, at.now());
+            let handed = posting::queued(&delivery.id, &letter);
+            return Ok(store::update_delivery(&delivery).and(handed));
         }
         Channel::Push => {
             let how = workflow.text.push.clone().unwrap_or_default();

@@ -16,6 +16,7 @@ pub mod digest;
 pub mod eligible;
 pub mod fallback;
 pub mod feedback;
+pub mod hook;
 pub mod inbox;
 pub mod letter;
 pub mod mail;
@@ -24,6 +25,7 @@ pub mod mailbox;
 pub mod notice;
 pub mod outbox;
 pub mod plan;
+pub mod posting;
 pub mod preference;
 pub mod provider;
 pub mod push;
@@ -104,6 +106,10 @@ const ROUTES: &[Route] = &[
         "unsubscribeBrowser",
         WRITE,
     ),
+    Route::new("GET", "/v1/notifications/hooks", "listNoticeHooks", READ),
+    Route::new("GET", "/v1/notifications/hooks/{name}", "getNoticeHook", READ),
+    Route::new("PUT", "/v1/notifications/hooks/{name}", "putNoticeHook", WRITE),
+    Route::new("DELETE", "/v1/notifications/hooks/{name}", "deleteNoticeHook", WRITE),
     Route::new("GET", "/v1/notifications/rules", "listNoticeRules", READ),
     Route::new("GET", "/v1/notifications/rules/{name}", "getNoticeRule", READ),
     Route::new("PUT", "/v1/notifications/rules/{name}", "putNoticeRule", WRITE),
@@ -157,6 +163,10 @@ impl Function for Notify {
             "listBrowsers" => browser::list(at, call).await,
             "subscribeBrowser" => browser::subscribe(at, call).await,
             "unsubscribeBrowser" => browser::unsubscribe(at, call).await,
+            "listNoticeHooks" => hook::list(at, call).await,
+            "getNoticeHook" => hook::get(at, call).await,
+            "putNoticeHook" => hook::put(at, call).await,
+            "deleteNoticeHook" => hook::delete(at, call).await,
             "listNoticeRules" => rule::list(at, call).await,
             "getNoticeRule" => rule::get(at, call).await,
             "putNoticeRule" => rule::put(at, call).await,
@@ -182,6 +192,7 @@ impl Function for Notify {
             audience::FAN => audience::work(at, job).await,
             rule::FIRE => rule::fire(at, job).await,
             outbox::SEND => outbox::work(at, job).await,
+            posting::SEND => posting::work(at, job).await,
             pushing::SEND => pushing::work(at, job).await,
             suppression::HEAR => suppression::hear(at, job).await,
             other => Err(Failure::dead(format!("notify works no {other}"))),
@@ -191,6 +202,7 @@ impl Function for Notify {
     async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
         match job.kind.as_str() {
             outbox::SEND => outbox::give_up(at, job).await,
+            posting::SEND => posting::give_up(at, job).await,
             pushing::SEND => pushing::give_up(at, job).await,
             _ => Ok(Commit::new()),
         }

@@ -176,6 +176,10 @@ pub async fn prepared<'a>(
     for (number, recipient) in found.into_iter().enumerate() {
         check(workflow, &notice, &recipient, &format!("to[{number}]"))?;
         let all = delivery::all(at, &notice, workflow, &recipient)?;
+        if all.is_empty() {
+            let why = "none of the channels of its type leads there: hook does to hooks alone";
+            return Err(Problem::unfitting(&format!("to[{number}]"), why));
+        }
         deliveries.extend(all.into_iter().map(|it| (recipient.clone(), it)));
     }
     Ok(Prepared { notice, workflow, recipients, deliveries })
@@ -284,7 +288,10 @@ async fn resolve(at: &impl Tenant, to: Vec<NewRecipient>) -> Result<Vec<Recipien
     let mut found: Vec<Recipient> = Vec::new();
     for (number, new) in to.into_iter().enumerate() {
         let recipient = recipient::find(at, new).await?.ok_or_else(|| {
-            Problem::unfitting(&format!("to[{number}].member"), "no member has this id")
+            Problem::unfitting(
+                &format!("to[{number}]"),
+                "no member has this id, or no hook this name",
+            )
         })?;
         if found.iter().all(|it| it.key != recipient.key) {
             found.push(recipient);

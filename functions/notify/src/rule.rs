@@ -101,7 +101,7 @@ impl RuleText {
             let word = it.trim_end_matches('.');
             action == word || action.starts_with(&format!("{word}."))
         };
-        if !is_word(action) || !FOLLOWS.iter().any(|it| known(&it)) {
+        if !is_word(action) || !FOLLOWS.iter().any(known) {
             let all: Vec<_> = FOLLOWS.iter().map(|it| it.trim_end_matches('.')).collect();
             let why = format!("one that is or begins with one of: {}", all.join(", "));
             return Err(Problem::unfitting("action", why));

@@ -5,6 +5,7 @@ use shared::openapi::{Operation, operation};
 use crate::{
     browser::{Browser, NewBrowser},
     delivery::Delivery,
+    hook::{Hook, HookText},
     inbox::{Inbox, InboxMark},
     mailbox::CaughtMail,
     notice::{NewNotice, NoticeReport},
@@ -97,6 +98,16 @@ fn providing() -> Vec<Operation> {
 
 fn ruling() -> Vec<Operation> {
     vec![
+        operation("listNoticeHooks", "List the rooms and webhooks that notices are posted to.")
+            .gives_page::<Hook>(),
+        operation("getNoticeHook", "Read a hook, without its address.").gives::<Hook>(200),
+        operation("putNoticeHook", "Say where notices are posted: Slack, Teams, or a webhook.")
+            .takes::<HookText>()
+            .conditional()
+            .gives::<Hook>(200),
+        operation("deleteNoticeHook", "Post no more notices to a hook.")
+            .conditional()
+            .gives_nothing(),
         operation("listNoticeRules", "List which entries of the log become notices, by name.")
             .gives_page::<Rule>(),
         operation("getNoticeRule", "Read a rule.").gives::<Rule>(200),

@@ -3,6 +3,7 @@
 mod batches;
 mod browsers;
 mod deliveries;
+mod hooks;
 mod inbox;
 mod mails;
 mod members;
@@ -19,6 +20,7 @@ mod workflows;
 pub use batches::*;
 pub use browsers::*;
 pub use deliveries::*;
+pub use hooks::*;
 pub use inbox::*;
 pub use mails::*;
 pub use members::*;

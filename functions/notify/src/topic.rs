@@ -109,12 +109,14 @@ fn named(new: NewRecipient, path: &str) -> Result<String, Problem> {
     match new {
         NewRecipient::Member(id) => Ok(id),
         NewRecipient::Contact(it) => Ok(it.email.key()),
-        NewRecipient::Topic(_) => Err(Problem::unfitting(path, "a member or a contact")),
+        NewRecipient::Topic(_) | NewRecipient::Hook(_) => {
+            Err(Problem::unfitting(path, "a member or a contact"))
+        }
     }
 }
 
 async fn found(at: &impl Tenant, new: NewRecipient, path: &str) -> Result<Recipient, Problem> {
-    if matches!(new, NewRecipient::Topic(_)) {
+    if matches!(new, NewRecipient::Topic(_) | NewRecipient::Hook(_)) {
         return Err(Problem::unfitting(path, "a member or a contact"));
     }
     let found = recipient::find(at, new).await?;

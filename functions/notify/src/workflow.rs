@@ -42,7 +42,7 @@ pub struct WorkflowText {
     /// What kind of thing it is to its readers, as `comments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// By which channels: `in_app`, `email`, `push`.
+    /// By which channels: `in_app`, `email`, `push`; and `hook` for recipients that are hooks.
     pub channels: BTreeSet<Channel>,
     /// By which channels it goes on when nobody has read it after a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -127,7 +127,11 @@ impl Workflow {
     /// Whether its notices leave the product.
     pub fn leaves(&self) -> bool {
         let fallback = self.text.fallback.iter().map(|it| &it.channel);
-        self.text.channels.iter().chain(fallback).any(|it| *it != Channel::InApp)
+        self.text
+            .channels
+            .iter()
+            .chain(fallback)
+            .any(|it| matches!(it, Channel::Email | Channel::Push))
     }
 
     /// What a notice of the type is to whoever decides whether it is wanted.
