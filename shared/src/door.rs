@@ -129,7 +129,7 @@ async fn whoever(edge: &impl Edge, uri: &Uri, headers: &HeaderMap) -> Result<Pri
     let record = open_record(edge, &tenant).await?;
     let scopes = Scopes::default();
     let (sandbox, actor) = (record.sandbox, Actor::Visitor);
-    Ok(Principal { tenant, sandbox, actor, scopes, customer: None })
+    Ok(Principal { tenant, sandbox, actor, scopes, customer: None, until: None })
 }
 
 async fn addressed(
@@ -149,7 +149,8 @@ async fn addressed(
     let tenant = directory::address(edge, kind, &name).await?.ok_or_else(Problem::not_found)?;
     let record = open_record(edge, &tenant).await?;
     let (actor, scopes) = (Actor::Address(name), Scopes::default());
-    let principal = Principal { tenant, sandbox: record.sandbox, actor, scopes, customer: None };
+    let principal =
+        Principal { tenant, sandbox: record.sandbox, actor, scopes, customer: None, until: None };
     // In a sandbox everything holds at once.
     if route.at_edge && !principal.sandbox {
         remember(known_as, now, &principal);
@@ -223,6 +224,7 @@ async fn credential(
         actor: Actor::Key(Id::trusted(key.id)),
         scopes: key.scopes,
         customer: None,
+        until: key.expires_at,
     })
 }
 
@@ -266,7 +268,7 @@ async fn act_for(edge: &impl Edge, headers: &HeaderMap) -> Result<Principal, Pro
 fn operator_of(tenant: &str, sandbox: bool) -> Principal {
     let tenant = tenant.to_owned();
     let (actor, scopes) = (Actor::Operator, Scopes::all());
-    Principal { tenant, sandbox, actor, scopes, customer: None }
+    Principal { tenant, sandbox, actor, scopes, customer: None, until: None }
 }
 
 /// The tenant's record, when it may be used at all.
@@ -289,7 +291,7 @@ pub struct Link {
     pub tenant: String,
     /// Who made it.
     pub by: String,
-    /// The one path that it opens, or with `/*` at its end all paths below.
+    /// The one path that it opens, or with `/*` at its end that and all paths below.
     pub path: String,
     /// What it may be used for.
     pub scopes: Scopes,
@@ -315,10 +317,10 @@ impl Link {
     }
 
     fn opens(&self, path: &str) -> bool {
-        match self.path.strip_suffix('*') {
-            Some(folder) => path.starts_with(folder),
-            None => path == self.path,
-        }
+        let below = |folder: &str| {
+            path.strip_prefix(folder).is_some_and(|it| it.is_empty() || it.starts_with('/'))
+        };
+        self.path.strip_suffix("/*").map_or(path == self.path, below)
     }
 
     fn parse(keys: &Keys, token: &str) -> Option<Self> {
@@ -352,6 +354,7 @@ async fn link(edge: &impl Edge, uri: &Uri, token: &str) -> Result<Principal, Pro
         actor: link.customer.clone().map_or(Actor::Link(link.by), Actor::Customer),
         scopes: link.scopes,
         customer: link.customer,
+        until: Some(link.expires_at),
     })
 }
 

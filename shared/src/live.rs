@@ -27,6 +27,9 @@ pub const BATCH: u32 = 100;
 
 /// What can be followed.
 pub trait Feed: 'static {
+    /// How many live connections the tenant may have when this one is opened.
+    const CONNECTIONS_MAX: u32 = 20;
+
     /// The next events after this place, at most [`BATCH`] of them, in order.
     async fn after(&self, tenant: &impl Tenant, place: &str) -> Result<Vec<Sent>, PortError>;
 }
@@ -61,7 +64,7 @@ pub async fn stream<T: Tenant, F: Feed>(
     place: String,
 ) -> Result<Response, Problem> {
     let looks = u32::try_from(LIFE.as_secs() / PERIOD.as_secs()).unwrap_or(1);
-    let lease = Lease::take(tenant).await?;
+    let lease = Lease::take(tenant, F::CONNECTIONS_MAX).await?;
     let start = Place { tenant: tenant.clone(), feed, lease, at: place, looks, quiet: 0 };
     let chunks = stream::unfold(Some(start), |place| async { next(place?).await }).map(Ok);
     let mut response = respond(StatusCode::OK, "text/event-stream", Bytes::new());
@@ -72,7 +75,7 @@ pub async fn stream<T: Tenant, F: Feed>(
 
 /// The next thing to send, and where that leads; nothing when the connection has lasted.
 async fn next<T: Tenant, F: Feed>(mut place: Place<T, F>) -> Option<(Bytes, Option<Place<T, F>>)> {
-    while place.looks > 0 {
+    while place.looks > 0 && is_let_in(&place.tenant) {
         place.looks -= 1;
         match look(&mut place).await {
             Ok(events) if !events.is_empty() => {
@@ -96,6 +99,11 @@ async fn next<T: Tenant, F: Feed>(mut place: Place<T, F>) -> Option<(Bytes, Opti
     }
     place.lease.give_back(&place.tenant).await;
     None
+}
+
+/// Whether whoever listens may still do so: a link or a key can end while it is open.
+fn is_let_in(at: &impl Tenant) -> bool {
+    at.principal().until.is_none_or(|it| at.real_now() < it)
 }
 
 /// What is new, for a connection that still has its lease.

@@ -57,6 +57,111 @@ fn a_source_is_followed_from_a_message_without_a_gap() {
     });
 }
 
+/// A tenant that lives by the real clock, with a member and a workflow for the inbox.
+fn with_inbox(host: &Host) -> (Sandbox, String) {
+    let at = host.sandbox();
+    let member = json!({"email": "ann@example.com", "name": "Ann"});
+    let member = host.ask("POST", "/v1/members", &at.key, &member).text("/id");
+    let workflow = json!({"channels": ["inbox"],
+        "text": {"subject": "Number {{ n }}", "markdown": "Here it is: {{ n }}"}});
+    let put = host.ask("PUT", "/v1/notifications/workflows/tea.ready", &at.key, &workflow);
+    assert!(put.status.is_success(), "{}", put.json());
+    (at, member)
+}
+
+fn notify(host: &Host, at: &Sandbox, member: &str, number: usize) {
+    let notice = json!({"type": "tea.ready", "to": [{"member": member}], "data": {"n": number}});
+    let sent = host.ask("POST", "/v1/notifications", &at.key, &notice);
+    assert!(sent.status.is_success(), "{}", sent.json());
+}
+
+/// The next change of an inbox, and how the inbox stands after it.
+fn change(lines: &mut impl BufRead) -> (Value, Value) {
+    let end = Instant::now() + PATIENCE;
+    let (mut event, mut change) = (String::new(), None);
+    loop {
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        assert!(Instant::now() < end && !line.is_empty(), "no change came");
+        if let Some(name) = line.strip_prefix("event: ") {
+            event = name.trim().to_owned();
+        }
+        let Some(data) = line.strip_prefix("data: ") else { continue };
+        let data: Value = serde_json::from_str(data).unwrap();
+        match (event.as_str(), &change) {
+            ("change", _) => change = Some(data),
+            ("counts", Some(it)) => return (it.clone(), data),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn an_inbox_is_followed_by_a_link_of_its_own_without_a_gap() {
+    Host::on_each("inbox", |host| {
+        let (at, member) = with_inbox(host);
+        let path = format!("/v1/notifications/inbox/{member}");
+        let link = json!({"expires_in_seconds": 600});
+        let made = host.ask("POST", &format!("{path}/links"), &at.key, &link);
+        let by_link = Sandbox { key: made.text("/token"), ..at.clone() };
+        notify(host, &at, &member, 1);
+        let mut lines = connect(host, &by_link, &format!("{path}/live"), "last-event-id: 0");
+        let (first, counts) = change(&mut lines);
+        assert_eq!((&first["change"], &first["after"]), (&json!("received"), &json!(0)));
+        assert_eq!(first["item"]["subject"], "Number 1");
+        assert_eq!(counts, json!({"unseen": 1, "unread": 1}));
+
+        notify(host, &at, &member, 2);
+        let (second, counts) = change(&mut lines);
+        assert_eq!(second["after"], first["sequence"], "nothing is missing between them");
+        assert_eq!(counts, json!({"unseen": 2, "unread": 2}));
+        drop(lines);
+
+        // Whoever comes back goes on where it was; what it has read elsewhere is a change as well.
+        let mark = json!({"as": "read", "ids": [first["item"]["id"]]});
+        let marked = host.ask("POST", &format!("{path}/marks"), &by_link.key, &mark);
+        assert_eq!(marked.status, 204, "{marked:?}");
+        let place = format!("last-event-id: {}", second["sequence"]);
+        let mut lines = connect(host, &by_link, &format!("{path}/live"), &place);
+        let (third, counts) = change(&mut lines);
+        assert_eq!((&third["change"], &third["after"]), (&json!("marked"), &second["sequence"]));
+        assert_eq!(counts, json!({"unseen": 1, "unread": 1}));
+
+        let after = format!("{path}/changes?after={}&wait_seconds=1", first["sequence"]);
+        let all = host.ask("GET", &after, &by_link.key, &Value::Null).json();
+        let changes: Vec<_> = all["items"].as_array().unwrap().iter().collect();
+        assert_eq!(changes.len(), 2, "{all}");
+        assert_eq!((&all["after"], &all["unread"]), (&third["sequence"], &json!(1)));
+        for other in ["/v1/log", "/v1/notifications/inbox/mem_other/live", "/v1/notifications"] {
+            assert_eq!(host.ask("GET", other, &by_link.key, &Value::Null).status, 401, "{other}");
+        }
+    });
+}
+
+#[test]
+fn a_connection_ends_with_its_link() {
+    Host::on_each("ends", |host| {
+        let (at, member) = with_inbox(host);
+        let path = format!("/v1/notifications/inbox/{member}");
+        let link = json!({"expires_in_seconds": 3});
+        let made = host.ask("POST", &format!("{path}/links"), &at.key, &link);
+        let by_link = Sandbox { key: made.text("/token"), ..at };
+        let mut lines = connect(host, &by_link, &format!("{path}/live"), "last-event-id: 0");
+
+        let began = Instant::now();
+        let mut line = String::new();
+        // The last chunk is of no bytes.
+        while lines.read_line(&mut line).unwrap() > 0 && line.trim() != "0" {
+            assert!(began.elapsed() < PATIENCE, "it goes on: {line}");
+            line.clear();
+        }
+
+        assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+        let again = host.ask("GET", &path, &by_link.key, &Value::Null);
+        assert_eq!(again.status, 401);
+    });
+}
+
 fn connect(host: &Host, at: &Sandbox, path: &str, header: &str) -> BufReader<TcpStream> {
     let address = host.url().unwrap().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();

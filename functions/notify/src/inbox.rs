@@ -14,7 +14,8 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    delivery::Delivery, notice::Notice, recipient, store, template::Rendered, workflow::Workflow,
+    delivery::Delivery, live, notice::Notice, recipient, store, template::Rendered,
+    workflow::Workflow,
 };
 
 /// How many items are marked at once by their ids.
@@ -190,7 +191,9 @@ pub fn written(
         archived_at: None,
         snoozed_until: None,
     };
-    Ok(store::insert_item(&delivery.recipient, &item))
+    let entry = Draft::new(live::RECEIVED, &Id::trusted(delivery.recipient.clone()))
+        .with(json!({"item": item.id, "notice": item.notice, "type": item.words.kind}));
+    Ok(store::insert_item(&delivery.recipient, &item).entry(entry))
 }
 
 /// Lists an inbox, the latest first.
@@ -215,7 +218,7 @@ pub async fn mark(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let (key, mark) = (recipient::key(at, call).await?, call.json::<InboxMark>()?);
     let ranges = mark.ranges()?;
     let until = mark.checked_until(at.now())?;
-    let entry = Draft::new("inbox.marked", &Id::trusted(key.clone()))
+    let entry = Draft::new(live::MARKED, &Id::trusted(key.clone()))
         .with(json!({"as": mark.to, "ids": mark.ids, "up_to": mark.up_to}));
     let commit = ranges.iter().fold(Commit::new(), |it, (from, to)| {
         it.and(store::mark_items(&key, mark.to, from, to, at.now(), until))

@@ -19,6 +19,7 @@ pub mod feedback;
 pub mod hook;
 pub mod inbox;
 pub mod letter;
+pub mod live;
 pub mod mail;
 pub mod mail_api;
 pub mod mailbox;
@@ -51,7 +52,7 @@ use shared::{
     domain::{Commit, Entry, Failure, Job},
     function::Function,
     http::Response,
-    ports::{PortError, Tenant},
+    ports::{Edge, PortError, Tenant},
     problem::Problem,
     route::{Access, Call, Route},
 };
@@ -120,6 +121,10 @@ const ROUTES: &[Route] = &[
     Route::new("PUT", "/v1/notifications/preferences/{recipient}", "putPreferences", WRITE),
     Route::new("GET", "/v1/notifications/inbox/{member}", "listInbox", READ),
     Route::new("POST", "/v1/notifications/inbox/{member}/marks", "markInbox", WRITE),
+    Route::new("POST", "/v1/notifications/inbox/{member}/links", "createInboxLink", WRITE),
+    Route::new("GET", "/v1/notifications/inbox/{member}/live", "followInbox", READ),
+    Route::new("GET", "/v1/notifications/inbox/{member}/changes", "listInboxChanges", READ),
+    Route::new("GET", "/v1/notifications/live.js", "getLiveClient", Access::Public),
     Route::new("GET", "/v1/notifications/mailbox", "listMailbox", READ),
     Route::new("GET", "/v1/notifications/mailbox/{id}", "getMail", READ),
     Route::new("GET", "/v1/notifications/unsubscribe/{id}", "askUnsubscribe", UNSUBSCRIBE),
@@ -177,10 +182,20 @@ impl Function for Notify {
             "putPreferences" => wishes::put(at, call, &recipient::key(at, call).await?).await,
             "listInbox" => inbox::list(at, call).await,
             "markInbox" => inbox::mark(at, call).await,
+            "createInboxLink" => live::link(at, call).await,
+            "followInbox" => live::follow(at, call).await,
+            "listInboxChanges" => live::changes(at, call).await,
             "listMailbox" => mailbox::list(at, call).await,
             "getMail" => mailbox::get(at, call).await,
             "askUnsubscribe" => unsubscribe::ask(at, call).await,
             "unsubscribe" => unsubscribe::unsubscribe(at, call).await,
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    async fn edge(_: &impl Edge, call: &Call) -> Result<Response, Problem> {
+        match call.operation() {
+            "getLiveClient" => Ok(live::client()),
             _ => Err(Problem::not_found()),
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     delivery::Delivery,
     hook::{Hook, HookText},
     inbox::{Inbox, InboxMark},
+    live::{InboxChanges, InboxLink, NewInboxLink},
     mailbox::CaughtMail,
     notice::{NewNotice, NoticeReport},
     plan::NoticePlan,
@@ -178,6 +179,18 @@ fn reading() -> Vec<Operation> {
         operation("markInbox", "Mark items as seen, read, unread, archived, snoozed or active.")
             .takes::<InboxMark>()
             .gives_nothing(),
+        operation("createInboxLink", "Let a browser list, mark and follow one inbox, for a while.")
+            .takes::<NewInboxLink>()
+            .gives::<InboxLink>(201),
+        operation("followInbox", "Follow an inbox as server-sent events, from Last-Event-ID.")
+            .query("after", "Start after this sequence; from now on when left out.")
+            .gives_other("text/event-stream"),
+        operation("listInboxChanges", "List what changed in an inbox, or wait for it.")
+            .query("after", "After this sequence; from now on when left out.")
+            .query("wait_seconds", "How long to wait for a change: 0 to 25.")
+            .gives::<InboxChanges>(200),
+        operation("getLiveClient", "The client for browsers that follows an inbox.")
+            .gives_other("text/javascript"),
         operation("listMailbox", "List mail that was caught and not sent, the latest first.")
             .gives_page::<CaughtMail>(),
         operation("getMail", "Read a mail that was caught, as MIME.").gives_other("message/rfc822"),

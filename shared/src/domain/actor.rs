@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Id;
+use super::{Id, Timestamp};
 
 /// The id of the operator's own tenant. Its log holds the life of all other tenants.
 pub const OPERATOR: &str = "ten_operator";
@@ -83,13 +83,16 @@ pub struct Principal {
     /// For which one of the tenant's own customers they act; `None` for the tenant itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<String>,
+    /// Until when they are let in, by the real clock: what lasts longer ends then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl Principal {
     /// Backplane itself, at work in this tenant.
     pub fn system(tenant: &str, sandbox: bool) -> Self {
         let (actor, scopes) = (Actor::System, Scopes::all());
-        Self { tenant: tenant.to_owned(), sandbox, actor, scopes, customer: None }
+        Self { tenant: tenant.to_owned(), sandbox, actor, scopes, customer: None, until: None }
     }
 }
 

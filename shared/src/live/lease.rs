@@ -11,8 +11,6 @@ use crate::{
     problem::Problem,
 };
 
-/// How many live connections a tenant has at a time.
-pub const CONNECTIONS_MAX: u32 = 20;
 /// How long the place of a client that has gone is kept.
 const KEPT: Duration = Duration::from_secs(30);
 
@@ -31,21 +29,21 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Takes one.
+    /// Takes one of so many.
     ///
     /// # Errors
     /// 409 when all are taken.
-    pub async fn take(at: &impl Tenant) -> Result<Self, Problem> {
+    pub async fn take(at: &impl Tenant, most: u32) -> Result<Self, Problem> {
         let now = at.real_now();
         let lease = Self { id: at.new_id("live")?, until: now + KEPT };
-        let params: [Value; 3] = [(&lease.id).into(), lease.until.into(), CONNECTIONS_MAX.into()];
+        let params: [Value; 3] = [(&lease.id).into(), lease.until.into(), most.into()];
         let commit = Commit::new().write(PRUNE, [Value::from(now)]).write_one(TAKE, params);
         match at.commit(commit).await {
             Ok(()) => Ok(lease),
             Err(CommitError::Port(err)) => Err(err.into()),
             Err(CommitError::Conflict) => {
                 let instead = format!("close one, and wait up to {} s", KEPT.as_secs());
-                Err(Problem::full_list(CONNECTIONS_MAX, "live connections", &instead))
+                Err(Problem::full_list(most, "live connections", &instead))
             }
         }
     }

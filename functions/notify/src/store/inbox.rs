@@ -21,6 +21,9 @@ const LIST: &str = "
       else archived_at_ms is null and coalesce(snoozed_until_ms, 0) <= ?5
         and (?4 = 'active' or read_at_ms is null) end
     order by id desc limit ?6";
+const FIND: &str = "
+    select id, notice, words, at_ms, seen_at_ms, read_at_ms, archived_at_ms, snoozed_until_ms
+    from notify_inbox where tenant = ?1 and recipient = ?2 and id = ?3";
 const IS_READ: &str = "
     select 1 from notify_inbox
     where tenant = ?1 and recipient = ?2 and notice = ?3 and read_at_ms is not null limit 1";
@@ -81,6 +84,15 @@ pub async fn list_items(
         limit.into(),
     ];
     at.query(LIST, params).await?.into_iter().map(read).collect()
+}
+
+/// One item.
+pub async fn find_item(
+    at: &impl Tenant,
+    recipient: &str,
+    id: &str,
+) -> Result<Option<InboxItem>, PortError> {
+    at.query(FIND, [recipient.into(), id.into()]).await?.into_iter().next().map(read).transpose()
 }
 
 pub async fn count_items(at: &impl Tenant, recipient: &str) -> Result<InboxCounts, PortError> {

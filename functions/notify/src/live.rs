@@ -1,0 +1,206 @@
+//! An inbox as it changes: server-sent events, or a call that waits for the next change.
+//!
+//! The sequence of a change is that of its entry in the tenant's log, so that it only grows, and
+//! each change names the one before it: whoever holds a place can tell that nothing is missing.
+//! What is counted is sent as it stands, and never as what was added.
+
+use std::{cell::Cell, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::{
+    domain::{Draft, Entry, Id, Scopes, Timestamp},
+    door::Link,
+    http::{Response, StatusCode, json as json_response, respond},
+    live::{self, Feed, Sent},
+    log,
+    ports::{PortError, Tenant},
+    problem::Problem,
+    route::Call,
+};
+use utoipa::ToSchema;
+
+use crate::{inbox::InboxCounts, recipient, store};
+
+/// An item came.
+pub const RECEIVED: &str = "inbox.received";
+/// Items were marked.
+pub const MARKED: &str = "inbox.marked";
+/// The client for browsers.
+pub const CLIENT: &str = include_str!("../assets/live.js");
+/// How long a call waits at most, in seconds.
+pub const WAIT_MAX: u64 = 25;
+/// How long a link works at most.
+pub const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often a call that waits looks.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The inbox of one recipient.
+struct InboxFeed {
+    recipient: String,
+    /// Whether the listener was told how the inbox stands.
+    greeted: Cell<bool>,
+}
+
+/// What has changed after a place.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InboxChanges {
+    /// The changes, in their order.
+    #[schema(value_type = Vec<Object>)]
+    pub items: Vec<Value>,
+    /// From where to ask next.
+    pub after: i64,
+    /// How the inbox stands.
+    #[serde(flatten)]
+    pub counts: InboxCounts,
+}
+
+/// For how long a link is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewInboxLink {
+    /// In seconds of the real clock: 1 to 86400.
+    pub expires_in_seconds: u64,
+}
+
+/// A link to one inbox and nothing else. It is kept nowhere.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InboxLink {
+    /// Send it as `Authorization: Bearer`, or as the query parameter `link`.
+    pub token: String,
+    /// When it stops working.
+    pub expires_at: Timestamp,
+}
+
+/// Makes a link with which a browser lists, marks and follows one inbox.
+pub async fn link(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let (key, new) = (recipient::key(at, call).await?, call.json::<NewInboxLink>()?);
+    let life = Duration::from_secs(new.expires_in_seconds);
+    if life.is_zero() || life > LIFE_MAX {
+        let why = format!("1 to {}", LIFE_MAX.as_secs());
+        return Err(Problem::unfitting("expires_in_seconds", why));
+    }
+    let scopes = ["notifications:read", "notifications:write"].map(str::to_owned).into();
+    let link = Link {
+        tenant: at.principal().tenant.clone(),
+        by: at.principal().actor.to_string(),
+        path: format!("/v1/notifications/inbox/{}/*", call.param()),
+        scopes: Scopes(scopes),
+        expires_at: at.real_now() + life,
+        customer: None,
+    };
+    let made = InboxLink { token: at.sign_link(&link).await?, expires_at: link.expires_at };
+    let entry =
+        Draft::new("inbox.opened", &Id::trusted(key)).with(json!({"expires_at": link.expires_at}));
+    let commit = shared::domain::Commit::new().entry(entry);
+    let response = json_response(StatusCode::CREATED, &made);
+    at.answer(commit, response, Problem::changed_meanwhile).await
+}
+
+/// Streams what changes: after `Last-Event-ID`, else after `after`, else from now on.
+pub async fn follow(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let recipient = recipient::key(at, call).await?;
+    let place = match place(call)? {
+        Some(it) => it,
+        None => log::head(at).await?,
+    };
+    let feed = InboxFeed { recipient, greeted: Cell::new(false) };
+    live::stream(at, feed, place.to_string()).await
+}
+
+/// Gives what changed after `after`, and waits for that up to `wait_seconds`.
+pub async fn changes(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let key = recipient::key(at, call).await?;
+    let after = match place(call)? {
+        Some(it) => it,
+        None => log::head(at).await?,
+    };
+    let wait = call.query("wait_seconds").map_or(Some(0), |it| it.parse().ok());
+    let wait = wait.filter(|it| *it <= WAIT_MAX);
+    let wait =
+        wait.ok_or_else(|| Problem::unfitting("wait_seconds", format!("0 to {WAIT_MAX}")))?;
+    let end = at.real_now() + Duration::from_secs(wait);
+    loop {
+        let items = read(at, &key, after).await?;
+        if !items.is_empty() || at.real_now() >= end {
+            let counts = store::count_items(at, &key).await?;
+            let last = items.last().and_then(|it| it["sequence"].as_i64());
+            let all = InboxChanges { items, after: last.unwrap_or(after), counts };
+            return Ok(json_response(StatusCode::OK, &all));
+        }
+        at.sleep(PERIOD).await;
+    }
+}
+
+/// The client for browsers, which anybody may have.
+pub fn client() -> Response {
+    respond(StatusCode::OK, "text/javascript; charset=utf-8", CLIENT)
+}
+
+fn place(call: &Call) -> Result<Option<i64>, Problem> {
+    let header = call.request.headers().get("last-event-id");
+    let header = header.and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let Some(text) = header.or_else(|| call.query("after").map(Into::into)) else {
+        return Ok(None);
+    };
+    let place = text.trim().parse::<i64>().ok().filter(|it| *it >= 0);
+    let problem = || Problem::unfitting("after", "the sequence of a change, or 0");
+    place.map(Some).ok_or_else(problem)
+}
+
+/// The changes after a place, in their order.
+async fn read(at: &impl Tenant, key: &str, after: i64) -> Result<Vec<Value>, PortError> {
+    let entries = log::read(at, after, live::BATCH, Some(key)).await?;
+    let mut before = after;
+    let mut changes = Vec::new();
+    for entry in entries.iter().filter(|it| it.action == RECEIVED || it.action == MARKED) {
+        changes.push(change(at, key, entry, before).await?);
+        before = entry.sequence;
+    }
+    Ok(changes)
+}
+
+async fn change(
+    at: &impl Tenant,
+    key: &str,
+    entry: &Entry,
+    before: i64,
+) -> Result<Value, PortError> {
+    let base = json!({"sequence": entry.sequence, "after": before, "at": entry.at});
+    let more = match entry.action.as_str() {
+        RECEIVED => {
+            let id = entry.data["item"].as_str().unwrap_or_default();
+            json!({"change": "received", "item": store::find_item(at, key, id).await?})
+        }
+        _ => json!({"change": "marked", "as": entry.data["as"], "ids": entry.data["ids"],
+            "up_to": entry.data["up_to"]}),
+    };
+    Ok(match (base, more) {
+        (Value::Object(mut base), Value::Object(more)) => {
+            base.extend(more);
+            Value::Object(base)
+        }
+        (_, more) => more,
+    })
+}
+
+impl Feed for InboxFeed {
+    const CONNECTIONS_MAX: u32 = 200;
+
+    async fn after(&self, at: &impl Tenant, place: &str) -> Result<Vec<Sent>, PortError> {
+        let changes = read(at, &self.recipient, place.parse().unwrap_or(0)).await?;
+        if changes.is_empty() && self.greeted.replace(true) {
+            return Ok(Vec::new());
+        }
+        let id = |it: &Value| it["sequence"].to_string();
+        let last = changes.last().map_or_else(|| place.to_owned(), id);
+        let mut all: Vec<Sent> = changes
+            .iter()
+            .map(|it| Sent { id: id(it), event: "change".to_owned(), data: it.to_string() })
+            .collect();
+        let counts = store::count_items(at, &self.recipient).await?;
+        let data = serde_json::to_string(&counts).unwrap_or_default();
+        all.push(Sent { id: last, event: "counts".to_owned(), data });
+        Ok(all)
+    }
+}
