@@ -56,6 +56,10 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0023_entitled.sql",
     "tenant/0024_notify.sql",
     "tenant/0025_notify_more.sql",
+    "tenant/0026_notify_many.sql",
+    "tenant/0027_notify_digests.sql",
+    "tenant/0028_notify_rules.sql",
+    "tenant/0029_notify_hooks.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -162,6 +166,12 @@ pub const ERASE: &[&str] = erasing![
     "notify_suppressions",
     "notify_push_keys",
     "notify_push_subscriptions",
+    "notify_audiences",
+    "notify_topics",
+    "notify_subscribers",
+    "notify_batches",
+    "notify_rules",
+    "notify_hooks",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 33] = [
+const PREFIXES: [&str; 34] = [
     "ten",
     "key",
     "src",
@@ -38,6 +38,7 @@ const PREFIXES: [&str; 33] = [
     "npr",
     "psb",
     "psk",
+    "dig",
 ];
 /// Fields that depend on chance or jitter.
 const HIDDEN: [&str; 12] = [

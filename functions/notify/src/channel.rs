@@ -14,11 +14,13 @@ pub enum Channel {
     Email,
     /// The browser's own notices, by Web Push (RFC 8030).
     Push,
+    /// A post for many to read: to Slack, to Teams, or to a webhook.
+    Hook,
 }
 
 impl Channel {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::InApp, Self::Email, Self::Push];
+    pub const ALL: [Self; 4] = [Self::InApp, Self::Email, Self::Push, Self::Hook];
 
     /// As it is written.
     pub fn word(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Channel {
             Self::InApp => "in_app",
             Self::Email => "email",
             Self::Push => "push",
+            Self::Hook => "hook",
         }
     }
 

@@ -10,16 +10,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
     domain::{Commit, Draft, Failure, Id, Job, NewJob, Timestamp},
-    ports::Tenant,
+    ports::{PortError, Tenant},
 };
 use utoipa::ToSchema;
 
 use crate::{
+    batch::{self, Joined},
     channel::Channel,
     eligible::{self, Decision},
     inbox, letter, mailbox,
     notice::Notice,
     outbox,
+    posting::{self, HookLetter},
     preference::Because,
     pushing,
     recipient::{self, Contact, Recipient},
@@ -72,6 +74,12 @@ pub struct Delivery {
     /// Whether it is sent only if nobody has read the notice by then.
     #[serde(rename = "unless_read", skip_serializing_if = "std::ops::Not::not")]
     pub fallback: bool,
+    /// The digest that it is in.
+    #[serde(rename = "digest", skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Id>,
+    /// The delivery that carries that digest, when it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<Id>,
     /// What the provider told of it later: that it bounced, or was called spam.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heard: Option<String>,
@@ -139,6 +147,8 @@ impl Delivery {
             provider: None,
             reference: None,
             fallback: false,
+            batch: None,
+            within: None,
             heard: None,
         }
     }
@@ -161,10 +171,42 @@ impl Delivery {
     }
 }
 
+/// The deliveries of a notice to a recipient: by each channel, and by each step of the fallback.
+///
+/// # Errors
+/// When the runtime has no randomness.
+pub fn all(
+    at: &impl Tenant,
+    notice: &Notice,
+    workflow: &Workflow,
+    recipient: &Recipient,
+) -> Result<Vec<Delivery>, PortError> {
+    let first = workflow.text.channels.iter().map(|it| (*it, None));
+    let then = workflow.text.fallback.iter().map(|it| (it.channel, Some(it.after_seconds)));
+    let made = |(channel, after): (Channel, Option<u64>)| {
+        let it = Delivery::new(at.new_id("dlv")?, notice, workflow, recipient, channel);
+        Ok(match after {
+            Some(it_waits) => it.falling_back(Duration::from_secs(it_waits)),
+            None => it,
+        })
+    };
+    // To a hook is posted, and to nobody else.
+    let leads = |it: &(Channel, Option<u64>)| recipient.is_hook == (it.0 == Channel::Hook);
+    first.chain(then).filter(leads).map(made).collect()
+}
+
 /// The delivery with its job.
 pub fn queued(it: &Delivery) -> Commit {
-    let job = NewJob::new(SEND, format!("{SEND}:{}", it.id), json!({"id": it.id}));
-    store::insert_delivery(it).job(job.at(it.send_at))
+    store::insert_delivery(it).job(job(it))
+}
+
+/// The same, unless the notice has one to its recipient by its channel already.
+pub fn offered(it: &Delivery) -> Commit {
+    store::offer_delivery(it).job(job(it))
+}
+
+fn job(it: &Delivery) -> NewJob {
+    NewJob::new(SEND, format!("{SEND}:{}", it.id), json!({"id": it.id})).at(it.send_at)
 }
 
 /// Sends what is due, if it is wanted.
@@ -194,8 +236,20 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         Decision::Wait(until) => return Err(later(at, delivery, until)),
         Decision::Send => {}
     }
+    // What is urgent waits for no others.
+    let urgent = notice.urgent || workflow.text.critical;
+    let beside = match urgent {
+        true => Commit::new(),
+        false => match batch::join(at, &delivery, &workflow, &recipient).await? {
+            Joined::In(waiting) => return Ok(waiting),
+            Joined::Alone(beside) => beside,
+        },
+    };
     match workflow.text.template.render(&notice.data_for(&recipient)) {
-        Ok(words) => sent(at, delivery, &notice, &workflow, &recipient, words).await,
+        Ok(words) => {
+            let it = sent(at, delivery, &notice, &workflow, &recipient, words).await?;
+            Ok(beside.and(it))
+        }
         Err(why) => Ok(ended(at, delivery, State::Failed, &why.to_string())),
     }
 }
@@ -209,7 +263,10 @@ fn later(at: &impl Tenant, delivery: Delivery, send_at: Timestamp) -> Failure {
 
 /// What its channel makes of the words, in one commit with the end of the delivery; or with its
 /// letter, which a provider is to take.
-async fn sent(
+///
+/// # Errors
+/// When the database fails.
+pub async fn sent(
     at: &impl Tenant,
     delivery: Delivery,
     notice: &Notice,
@@ -230,6 +287,11 @@ async fn sent(
                 return Ok(store::update_delivery(&delivery).and(handed));
             }
             mailbox::caught(&delivery.id, &letter)
+        }
+        Channel::Hook => {
+            let letter = HookLetter::new(notice, words, at.now());
+            let handed = posting::queued(&delivery.id, &letter);
+            return Ok(store::update_delivery(&delivery).and(handed));
         }
         Channel::Push => {
             let how = workflow.text.push.clone().unwrap_or_default();

@@ -87,7 +87,7 @@ async fn unreachable(
     }
 }
 
-/// When the recipient may be disturbed. What is in the product disturbs nobody.
+/// When the recipient may be disturbed. What is in the product, or in a room, disturbs nobody.
 fn opens(
     delivery: &Delivery,
     recipient: &Recipient,
@@ -97,7 +97,7 @@ fn opens(
     now: Timestamp,
 ) -> Outcome {
     let hours = own.quiet_hours.or(tenant.quiet_hours);
-    match hours.filter(|_| delivery.channel != Channel::InApp) {
+    match hours.filter(|_| !matches!(delivery.channel, Channel::InApp | Channel::Hook)) {
         Some(it) => it.outcome(now, recipient.zone, urgent),
         None => Outcome::At(now),
     }

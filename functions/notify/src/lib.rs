@@ -6,6 +6,8 @@
 //! `outbox` to a provider, `pushing` to browsers.
 
 pub mod address;
+pub mod audience;
+pub mod batch;
 pub mod browser;
 pub mod channel;
 pub mod delay;
@@ -14,6 +16,7 @@ pub mod digest;
 pub mod eligible;
 pub mod fallback;
 pub mod feedback;
+pub mod hook;
 pub mod inbox;
 pub mod letter;
 pub mod live;
@@ -23,18 +26,21 @@ pub mod mailbox;
 pub mod notice;
 pub mod outbox;
 pub mod plan;
+pub mod posting;
 pub mod preference;
 pub mod provider;
 pub mod push;
 pub mod pushing;
 pub mod quiet;
 pub mod recipient;
+pub mod rule;
 pub mod schema;
 pub mod settings;
 mod store;
 pub mod suppression;
 pub mod template;
 pub mod throttle;
+pub mod topic;
 #[cfg(test)]
 mod transitions;
 pub mod unsubscribe;
@@ -62,10 +68,13 @@ const WRITE: Access = Access::Scope("notifications:write");
 const UNSUBSCRIBE: Access = Access::Scope(unsubscribe::SCOPE);
 
 const ROUTES: &[Route] = &[
-    Route::new("POST", "/v1/notifications", "sendNotice", SEND),
+    Route::new("POST", "/v1/notifications", "sendNotice", SEND).body(notice::BODY_BYTES_MAX),
     Route::new("DELETE", "/v1/notifications", "cancelNoticeByKey", SEND),
     Route::new("POST", "/v1/notifications/plan", "planNotice", READ),
     Route::new("GET", "/v1/notifications/{id}", "getNotice", READ),
+    Route::new("GET", "/v1/notifications/{id}/deliveries", "listDeliveriesOfNotice", READ),
+    Route::new("GET", "/v1/notifications/topics/{topic}/subscribers", "listSubscribers", READ),
+    Route::new("POST", "/v1/notifications/topics/{topic}/subscribers", "changeSubscribers", WRITE),
     Route::new("DELETE", "/v1/notifications/{id}", "cancelNotice", SEND),
     Route::new("GET", "/v1/notifications/workflows", "listWorkflows", READ),
     Route::new("GET", "/v1/notifications/workflows/{type}", "getWorkflow", READ),
@@ -98,6 +107,14 @@ const ROUTES: &[Route] = &[
         "unsubscribeBrowser",
         WRITE,
     ),
+    Route::new("GET", "/v1/notifications/hooks", "listNoticeHooks", READ),
+    Route::new("GET", "/v1/notifications/hooks/{name}", "getNoticeHook", READ),
+    Route::new("PUT", "/v1/notifications/hooks/{name}", "putNoticeHook", WRITE),
+    Route::new("DELETE", "/v1/notifications/hooks/{name}", "deleteNoticeHook", WRITE),
+    Route::new("GET", "/v1/notifications/rules", "listNoticeRules", READ),
+    Route::new("GET", "/v1/notifications/rules/{name}", "getNoticeRule", READ),
+    Route::new("PUT", "/v1/notifications/rules/{name}", "putNoticeRule", WRITE),
+    Route::new("DELETE", "/v1/notifications/rules/{name}", "deleteNoticeRule", WRITE),
     Route::new("GET", "/v1/notifications/preferences", "getDefaultPreferences", READ),
     Route::new("PUT", "/v1/notifications/preferences", "putDefaultPreferences", WRITE),
     Route::new("GET", "/v1/notifications/preferences/{recipient}", "getPreferences", READ),
@@ -126,6 +143,9 @@ impl Function for Notify {
             "sendNotice" => notice::send(at, call.json()?).await,
             "cancelNoticeByKey" => notice::cancel_by_key(at, call).await,
             "planNotice" => plan::plan(at, call.json()?).await,
+            "listDeliveriesOfNotice" => notice::deliveries(at, call).await,
+            "listSubscribers" => topic::list(at, call).await,
+            "changeSubscribers" => topic::change(at, call).await,
             "getNotice" => notice::get(at, call).await,
             "cancelNotice" => notice::cancel(at, call).await,
             "listWorkflows" => workflow::list(at, call).await,
@@ -148,6 +168,14 @@ impl Function for Notify {
             "listBrowsers" => browser::list(at, call).await,
             "subscribeBrowser" => browser::subscribe(at, call).await,
             "unsubscribeBrowser" => browser::unsubscribe(at, call).await,
+            "listNoticeHooks" => hook::list(at, call).await,
+            "getNoticeHook" => hook::get(at, call).await,
+            "putNoticeHook" => hook::put(at, call).await,
+            "deleteNoticeHook" => hook::delete(at, call).await,
+            "listNoticeRules" => rule::list(at, call).await,
+            "getNoticeRule" => rule::get(at, call).await,
+            "putNoticeRule" => rule::put(at, call).await,
+            "deleteNoticeRule" => rule::delete(at, call).await,
             "getDefaultPreferences" => wishes::get(at, wishes::TENANT).await,
             "putDefaultPreferences" => wishes::put(at, call, wishes::TENANT).await,
             "getPreferences" => wishes::get(at, &recipient::key(at, call).await?).await,
@@ -175,7 +203,11 @@ impl Function for Notify {
     async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         match job.kind.as_str() {
             delivery::SEND => delivery::work(at, job).await,
+            batch::CLOSE => batch::close(at, job).await,
+            audience::FAN => audience::work(at, job).await,
+            rule::FIRE => rule::fire(at, job).await,
             outbox::SEND => outbox::work(at, job).await,
+            posting::SEND => posting::work(at, job).await,
             pushing::SEND => pushing::work(at, job).await,
             suppression::HEAR => suppression::hear(at, job).await,
             other => Err(Failure::dead(format!("notify works no {other}"))),
@@ -185,16 +217,18 @@ impl Function for Notify {
     async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
         match job.kind.as_str() {
             outbox::SEND => outbox::give_up(at, job).await,
+            posting::SEND => posting::give_up(at, job).await,
             pushing::SEND => pushing::give_up(at, job).await,
             _ => Ok(Commit::new()),
         }
     }
 
     fn follows(_: &str) -> &'static [&'static str] {
-        &[suppression::FOLLOWS]
+        rule::FOLLOWS
     }
 
     async fn follow(_: &str, at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
-        suppression::follow(at, entries).await
+        // What providers tell comes by webhooks, which are followed for rules as well.
+        Ok(suppression::follow(at, entries).await?.and(rule::follow(at, entries).await?))
     }
 }

@@ -1,13 +1,11 @@
 //! Notices: something that some are to hear of, taken in once and told of by each channel.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
-    domain::{Commit, Draft, Id, Timestamp, WORD, is_word},
+    domain::{Commit, Draft, Id, Page, Timestamp, WORD, is_word},
     http::{Response, StatusCode, json as json_response},
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
 };
@@ -15,15 +13,16 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::{
-    delivery::{self, Delivery},
-    fallback::Fallback,
+    audience::{self, AT_ONCE_MAX},
+    batch,
+    delivery::{self, Delivery, State},
     recipient::{self, NewRecipient, Recipient},
     settings, store,
     workflow::Workflow,
 };
 
-/// How many recipients a notice has at most.
-pub const RECIPIENTS_MAX: usize = 100;
+/// The largest request: ten thousand contacts, each with name and zone.
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The longest address that a notice leads to, in bytes.
 const URL_BYTES_MAX: usize = 2048;
 /// The name in a template's data of who reads it.
@@ -36,7 +35,8 @@ pub struct NewNotice {
     /// Its type; a workflow says how that is sent.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Who is to hear of it: 1 to 100, each once.
+    /// Who is to hear of it, each once: up to 10,000, with all subscribers of the topics that are
+    /// named. More than 100, and topics, are reached after the answer.
     pub to: Vec<NewRecipient>,
     /// What the template is filled with; `recipient.name` and `recipient.email` are there as well.
     #[serde(default)]
@@ -80,6 +80,10 @@ pub struct Notice {
     pub data: Map<String, Value>,
     /// When it was taken in.
     pub created_at: Timestamp,
+    /// How many it was for, when they are reached after the answer; who was named twice counts
+    /// twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipients: Option<i64>,
 }
 
 /// A notice, and what became of it: why it was or was not sent, to each.
@@ -88,8 +92,29 @@ pub struct NoticeReport {
     /// The notice.
     #[serde(flatten)]
     pub notice: Notice,
-    /// To each recipient by each channel.
+    /// To each recipient by each channel. Of a notice whose recipients are reached after the
+    /// answer they are listed at `/v1/notifications/{id}/deliveries`.
     pub deliveries: Vec<Delivery>,
+    /// How those deliveries stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<NoticeCounts>,
+}
+
+/// How the deliveries of a notice to many stand.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct NoticeCounts {
+    /// Whether more of its recipients are to be reached.
+    pub more: bool,
+    /// Those that are not over.
+    pub waiting: i64,
+    /// Those that are there.
+    pub sent: i64,
+    /// Those that are not wanted, or too much.
+    pub withheld: i64,
+    /// Those that could not be made.
+    pub failed: i64,
+    /// Those that were called off.
+    pub cancelled: i64,
 }
 
 impl Notice {
@@ -98,7 +123,8 @@ impl Notice {
         let email = recipient.mailbox.as_ref().map(|it| it.address.as_str());
         let mut data = self.data.clone();
         data.insert(RECIPIENT.to_owned(), json!({"name": recipient.name, "email": email}));
-        Value::Object(data)
+        // A template whose type has a digest is filled alike when one goes out by itself.
+        batch::data(Value::Object(data), &[&self.data], 1)
     }
 }
 
@@ -141,40 +167,81 @@ pub async fn prepared<'a>(
     workflow: &'a Workflow,
     new: NewNotice,
 ) -> Result<Prepared<'a>, Problem> {
+    if !(1..=AT_ONCE_MAX).contains(&new.to.len()) {
+        return Err(Problem::unfitting("to", format!("1 to {AT_ONCE_MAX} recipients")));
+    }
     let (notice, to) = new.checked(at.new_id("ntc")?, at.now())?;
     let found = resolve(at, to).await?;
     let (recipients, mut deliveries) = (found.len(), Vec::new());
     for (number, recipient) in found.into_iter().enumerate() {
-        check(workflow, &notice, &recipient, number)?;
-        for channel in &workflow.text.channels {
-            let it = Delivery::new(at.new_id("dlv")?, &notice, workflow, &recipient, *channel);
-            deliveries.push((recipient.clone(), it));
+        check(workflow, &notice, &recipient, &format!("to[{number}]"))?;
+        let all = delivery::all(at, &notice, workflow, &recipient)?;
+        if all.is_empty() {
+            let why = "none of the channels of its type leads there: hook does to hooks alone";
+            return Err(Problem::unfitting(&format!("to[{number}]"), why));
         }
-        for Fallback { channel, after_seconds } in &workflow.text.fallback {
-            let it = Delivery::new(at.new_id("dlv")?, &notice, workflow, &recipient, *channel);
-            let it = it.falling_back(Duration::from_secs(*after_seconds));
-            deliveries.push((recipient.clone(), it));
-        }
+        deliveries.extend(all.into_iter().map(|it| (recipient.clone(), it)));
     }
     Ok(Prepared { notice, workflow, recipients, deliveries })
 }
 
 /// Takes a notice in: the deliveries are due when the workflow says, and worked as jobs.
 pub async fn send(at: &impl Tenant, new: NewNotice) -> Result<Response, Problem> {
-    let workflow = workflow_of(at, &new).await?;
     if let Some(key) = &new.key
         && let Some(first) = store::find_notice_by_key(at, key).await?
     {
         return report(at, StatusCode::OK, first).await;
     }
+    let Composed { commit, report } = composed(at, new).await?;
+    at.answer(commit, json_response(StatusCode::ACCEPTED, &report), taken).await
+}
+
+/// A notice that is ready to be taken in.
+pub struct Composed {
+    /// What takes it in.
+    pub commit: Commit,
+    /// What its sender hears.
+    pub report: NoticeReport,
+}
+
+/// Makes all that a notice is, to one or to many.
+///
+/// # Errors
+/// What its sender is to do otherwise.
+pub async fn composed(at: &impl Tenant, new: NewNotice) -> Result<Composed, Problem> {
+    let workflow = workflow_of(at, &new).await?;
+    if audience::is_large(&new.to) {
+        return fanned_out(at, &workflow, new).await;
+    }
     let Prepared { notice, recipients, deliveries, .. } = prepared(at, &workflow, new).await?;
+    let deliveries: Vec<_> = deliveries.into_iter().map(|it| it.1).collect();
+    let commit = created(&notice, recipients);
+    let commit = deliveries.iter().fold(commit, |it, one| it.and(delivery::queued(one)));
+    Ok(Composed { commit, report: NoticeReport { notice, deliveries, counts: None } })
+}
+
+/// A notice to many: they are reached by jobs.
+async fn fanned_out(
+    at: &impl Tenant,
+    workflow: &Workflow,
+    new: NewNotice,
+) -> Result<Composed, Problem> {
+    let count = audience::count(at, &new.to).await?;
+    let (notice, to) = new.checked(at.new_id("ntc")?, at.now())?;
+    let notice = Notice { recipients: i64::try_from(count).ok(), ..notice };
+    let parts = audience::parts(to);
+    if let Some(first) = audience::first(at, &parts).await? {
+        check(workflow, &notice, &first, "the first of to")?;
+    }
+    let commit = created(&notice, count).and(audience::queued(&notice.id, &parts));
+    let counts = Some(NoticeCounts { more: true, ..NoticeCounts::default() });
+    Ok(Composed { commit, report: NoticeReport { notice, deliveries: Vec::new(), counts } })
+}
+
+fn created(notice: &Notice, recipients: usize) -> Commit {
     let entry = Draft::new("notice.created", &notice.id)
         .with(json!({"type": notice.kind, "recipients": recipients}));
-    let deliveries: Vec<_> = deliveries.into_iter().map(|it| it.1).collect();
-    let commit = store::insert_notice(&notice).entry(entry);
-    let commit = deliveries.iter().fold(commit, |it, one| it.and(delivery::queued(one)));
-    let response = json_response(StatusCode::ACCEPTED, &NoticeReport { notice, deliveries });
-    at.answer(commit, response, taken).await
+    store::insert_notice(notice).entry(entry)
 }
 
 /// 409: another request with the same key was faster.
@@ -195,17 +262,19 @@ impl NewNotice {
                 return Err(Problem::unfitting(path, WORD));
             }
         }
-        if !(1..=RECIPIENTS_MAX).contains(&self.to.len()) {
-            return Err(Problem::unfitting("to", format!("1 to {RECIPIENTS_MAX} recipients")));
-        }
         if self.data.contains_key(RECIPIENT) {
             return Err(Problem::unfitting("data.recipient", "this is who reads it: leave it out"));
+        }
+        if self.data.contains_key(batch::DIGEST) {
+            let why = "this is what came together with it: leave it out";
+            return Err(Problem::unfitting("data.digest", why));
         }
         if self.url.as_ref().is_some_and(|it| !is_link(it)) {
             return Err(Problem::unfitting("url", "an address of http or https"));
         }
         let Self { kind, to, data, about, url, key, urgent } = self;
-        Ok((Notice { id, kind, key, about, url, urgent, data, created_at }, to))
+        let recipients = None;
+        Ok((Notice { id, kind, key, about, url, urgent, data, created_at, recipients }, to))
     }
 }
 
@@ -219,7 +288,10 @@ async fn resolve(at: &impl Tenant, to: Vec<NewRecipient>) -> Result<Vec<Recipien
     let mut found: Vec<Recipient> = Vec::new();
     for (number, new) in to.into_iter().enumerate() {
         let recipient = recipient::find(at, new).await?.ok_or_else(|| {
-            Problem::unfitting(&format!("to[{number}].member"), "no member has this id")
+            Problem::unfitting(
+                &format!("to[{number}]"),
+                "no member has this id, or no hook this name",
+            )
         })?;
         if found.iter().all(|it| it.key != recipient.key) {
             found.push(recipient);
@@ -233,11 +305,11 @@ fn check(
     workflow: &Workflow,
     notice: &Notice,
     recipient: &Recipient,
-    number: usize,
+    whose: &str,
 ) -> Result<(), Problem> {
     let data = notice.data_for(recipient);
     let rendered = workflow.text.template.render(&data);
-    rendered.map_err(|it| Problem::unfitting("data", format!("for to[{number}]: {it}")))?;
+    rendered.map_err(|it| Problem::unfitting("data", format!("for {whose}: {it}")))?;
     Ok(())
 }
 
@@ -252,8 +324,38 @@ async fn find(at: &impl Tenant, call: &Call) -> Result<Notice, Problem> {
 }
 
 async fn report(at: &impl Tenant, status: StatusCode, notice: Notice) -> Result<Response, Problem> {
-    let deliveries = store::deliveries_of(at, &notice.id).await?;
-    Ok(json_response(status, &NoticeReport { notice, deliveries }))
+    let (deliveries, counts) = match notice.recipients {
+        None => (store::deliveries_of(at, &notice.id).await?, None),
+        Some(_) => (Vec::new(), Some(counts(at, &notice).await?)),
+    };
+    Ok(json_response(status, &NoticeReport { notice, deliveries, counts }))
+}
+
+async fn counts(at: &impl Tenant, notice: &Notice) -> Result<NoticeCounts, PortError> {
+    let more = store::has_parts(at, &notice.id).await?;
+    let mut it = NoticeCounts { more, ..NoticeCounts::default() };
+    for (state, count) in store::count_deliveries(at, &notice.id).await? {
+        match state {
+            State::Waiting => it.waiting = count,
+            State::Sent => it.sent = count,
+            State::Withheld => it.withheld = count,
+            State::Failed => it.failed = count,
+            State::Cancelled => it.cancelled = count,
+        }
+    }
+    Ok(it)
+}
+
+/// Lists what became of one, to each recipient by each channel, or to one.
+pub async fn deliveries(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let notice = find(at, call).await?;
+    let (limit, cursor) = call.page()?;
+    let after = cursor.as_ref().and_then(|it| it.key().rsplit_once('/')).unwrap_or_default();
+    let recipient = call.query("recipient");
+    let found =
+        store::page_of_deliveries(at, &notice.id, after, recipient.as_deref(), limit + 1).await?;
+    let key = |it: &Delivery| format!("{}/{}", it.recipient, it.channel.word());
+    Ok(json_response(StatusCode::OK, &Page::of(found, limit, key)))
 }
 
 /// Cancels what of it is not sent yet.
@@ -271,9 +373,22 @@ pub async fn cancel_by_key(at: &impl Tenant, call: &Call) -> Result<Response, Pr
 
 async fn cancelled(at: &impl Tenant, notice: Notice) -> Result<Response, Problem> {
     let entry = Draft::new("notice.cancelled", &notice.id);
-    let commit: Commit = store::cancel_deliveries(&notice.id, at.now()).entry(entry);
-    let mut deliveries = store::deliveries_of(at, &notice.id).await?;
-    deliveries.iter_mut().for_each(|it| it.cancel(at.now()));
-    let response = json_response(StatusCode::OK, &NoticeReport { notice, deliveries });
+    let commit: Commit = store::cancel_deliveries(&notice.id, at.now())
+        .and(store::delete_parts(&notice.id))
+        .entry(entry);
+    let report = match notice.recipients {
+        None => {
+            let mut deliveries = store::deliveries_of(at, &notice.id).await?;
+            deliveries.iter_mut().for_each(|it| it.cancel(at.now()));
+            NoticeReport { notice, deliveries, counts: None }
+        }
+        Some(_) => {
+            let it = counts(at, &notice).await?;
+            let (more, cancelled) = (false, it.cancelled + it.waiting);
+            let counts = Some(NoticeCounts { more, waiting: 0, cancelled, ..it });
+            NoticeReport { notice, deliveries: Vec::new(), counts }
+        }
+    };
+    let response = json_response(StatusCode::OK, &report);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }

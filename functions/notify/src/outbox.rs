@@ -31,6 +31,10 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long mail that is held back by all providers' rates waits at least.
 const HELD_MIN: Duration = Duration::from_secs(1);
+/// How long it waits at most beyond what the rate asks for.
+const SPREAD_MAX: Duration = Duration::from_secs(60 * 60);
+/// How many mails that wait are counted.
+pub const COUNTED_MAX: u32 = 20_000;
 
 /// A mail on its way, and who was asked last and did not answer.
 pub struct Outgoing<L> {
@@ -55,8 +59,8 @@ struct Round {
     later: bool,
     /// The longest that one asked to wait.
     wait: Option<Duration>,
-    /// The shortest wait for a rate of ours.
-    held: Option<Duration>,
+    /// The shortest wait for a rate of ours, and how far apart that rate has mails.
+    held: Option<(Duration, Duration)>,
 }
 
 /// Hands it over.
@@ -82,7 +86,8 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     for provider in &providers {
         let again = outgoing.asked.as_deref() == Some(provider.id.as_str());
         if let Admission::Refused(wait) = admitted(at, provider).await? {
-            round.held = Some(round.held.map_or(wait, |it| it.min(wait)));
+            let apart = provider.rate().period / provider.rate().limit.max(1);
+            round.held = Some(round.held.map_or((wait, apart), |it| it.min((wait, apart))));
             // Who may have it is not passed over.
             if again {
                 break;
@@ -99,7 +104,7 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
             Sent::Refused(why) => round.said.push(why),
         }
     }
-    round.ended(at, delivery, job)
+    round.ended(at, delivery, job).await
 }
 
 /// Those that are given mail; who may have this one is the first.
@@ -173,9 +178,15 @@ impl Round {
     }
 
     /// Nobody took it: later, or never.
-    fn ended(self, at: &impl Tenant, delivery: Delivery, job: &Job) -> Result<Commit, Failure> {
-        if let Some(wait) = self.held {
-            return Err(Failure::postponed(wait.max(HELD_MIN), Commit::new()));
+    async fn ended(
+        self,
+        at: &impl Tenant,
+        delivery: Delivery,
+        job: &Job,
+    ) -> Result<Commit, Failure> {
+        if let Some((wait, apart)) = self.held {
+            let wait = wait.max(HELD_MIN) + spread(at, apart).await?;
+            return Err(Failure::postponed(wait, Commit::new()));
         }
         let why = match self.said.is_empty() {
             true => "no provider of mail is enabled".to_owned(),
@@ -188,6 +199,15 @@ impl Round {
         let retry = self.wait.map_or(Retry::Schedule, Retry::After);
         Err(Failure { retry, ..Failure::again(why) })
     }
+}
+
+/// Some of the time that all mails which wait take at this rate: were all of them to come back at
+/// once, most would wait again.
+async fn spread(at: &impl Tenant, apart: Duration) -> Result<Duration, PortError> {
+    let all = apart.saturating_mul(store::count_outgoing(at).await?).min(SPREAD_MAX);
+    let mut chance = [0; 2];
+    at.random(&mut chance)?;
+    Ok(all * u32::from(u16::from_le_bytes(chance)) / u32::from(u16::MAX))
 }
 
 fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {

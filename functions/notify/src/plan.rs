@@ -10,8 +10,11 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
+    audience::{self, AT_ONCE_MAX},
+    batch,
     channel::Channel,
     delivery::Delivery,
+    digest::Arrival,
     eligible::{self, Decision},
     notice::{self, NewNotice, Prepared},
     preference::Because,
@@ -43,6 +46,9 @@ pub struct PlannedDelivery {
     /// Whether it is sent only if nobody has read the notice by then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unless_read: bool,
+    /// Whether it is sent together with others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub digest: bool,
     /// What the preferences say.
     pub because: Because,
     /// Why it would not be sent.
@@ -53,6 +59,10 @@ pub struct PlannedDelivery {
 /// Says what would become of a notice. It asks what sending it asks, of the moments at which it
 /// would; nothing is kept.
 pub async fn plan(at: &impl Tenant, new: NewNotice) -> Result<Response, Problem> {
+    if audience::is_large(&new.to) {
+        let why = format!("a plan is of up to {AT_ONCE_MAX} members and contacts");
+        return Err(Problem::unfitting("to", why));
+    }
     let workflow = notice::workflow_of(at, &new).await?;
     let it = notice::prepared(at, &workflow, new).await?;
     let mut deliveries = Vec::new();
@@ -77,6 +87,13 @@ async fn planned(
         decided = eligible::decide(at, delivery, notice, workflow, recipient, when).await?;
     }
     let (because, decision) = decided;
+    let mut digest = false;
+    if decision == Decision::Send && !notice.urgent && !workflow.text.critical {
+        let arrived = batch::arrival(at, delivery, workflow, recipient, when).await?;
+        if let Some((_, Arrival::In(it))) = arrived {
+            (when, digest) = (it.closes_at, true);
+        }
+    }
     let why = match decision {
         Decision::Withhold(why) => Some(why),
         _ => None,
@@ -87,6 +104,7 @@ async fn planned(
         sent: why.is_none(),
         at: when,
         unless_read: delivery.fallback,
+        digest,
         because,
         why,
     })

@@ -9,10 +9,10 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{address::Address, mail::Mailbox, store};
+use crate::{address::Address, hook, mail::Mailbox, store};
 
 /// Who is to hear of something.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = NoticeRecipient)]
 pub enum NewRecipient {
@@ -20,6 +20,10 @@ pub enum NewRecipient {
     Member(String),
     /// Somebody outside.
     Contact(Contact),
+    /// All subscribers of a topic.
+    Topic(String),
+    /// A hook, by its name.
+    Hook(String),
 }
 
 /// Somebody outside of the tenant, who is known by the address.
@@ -53,6 +57,8 @@ pub struct Recipient {
     pub name: String,
     /// Where their clock hangs.
     pub zone: Zone,
+    /// Whether it is a hook, which takes posts and nothing else.
+    pub is_hook: bool,
 }
 
 impl From<Contact> for Recipient {
@@ -63,11 +69,11 @@ impl From<Contact> for Recipient {
             address: it.email.clone(),
         };
         let (key, zone) = (it.email.key(), it.zone);
-        Self { key, contact: Some(it), mailbox: Some(mailbox), name, zone }
+        Self { key, contact: Some(it), mailbox: Some(mailbox), name, zone, is_hook: false }
     }
 }
 
-/// Finds who is meant. `None` when no member has the id.
+/// Finds who is meant. `None` when no member has the id, or a topic is meant.
 ///
 /// # Errors
 /// When the database fails.
@@ -75,7 +81,26 @@ pub async fn find(at: &impl Tenant, new: NewRecipient) -> Result<Option<Recipien
     match new {
         NewRecipient::Contact(it) => Ok(Some(it.into())),
         NewRecipient::Member(id) => member(at, &id).await,
+        NewRecipient::Topic(_) => Ok(None),
+        NewRecipient::Hook(name) => hook(at, &name).await,
     }
+}
+
+/// Finds who is meant; a member who is not there has a name all the same, so that it can be said
+/// what became of the notice. `None` when a topic is meant.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_or_name(
+    at: &impl Tenant,
+    new: NewRecipient,
+) -> Result<Option<Recipient>, PortError> {
+    let NewRecipient::Member(id) = &new else { return find(at, new).await };
+    let found = member(at, id).await?;
+    let (name, zone) = (String::new(), Zone::default());
+    let gone =
+        || Recipient { key: id.clone(), contact: None, mailbox: None, name, zone, is_hook: false };
+    Ok(Some(found.unwrap_or_else(gone)))
 }
 
 /// Finds whom a delivery is for, as they are now. `None` when the member is gone.
@@ -89,8 +114,23 @@ pub async fn of(
 ) -> Result<Option<Recipient>, PortError> {
     match contact {
         Some(it) => Ok(Some(it.into())),
-        None => member(at, key).await,
+        None => match key.strip_prefix(hook::KEY) {
+            Some(name) => hook(at, name).await,
+            None => member(at, key).await,
+        },
     }
+}
+
+async fn hook(at: &impl Tenant, name: &str) -> Result<Option<Recipient>, PortError> {
+    let found = store::find_hook(at, name).await?;
+    Ok(found.map(|it| Recipient {
+        key: format!("{}{}", hook::KEY, it.name),
+        contact: None,
+        mailbox: None,
+        name: it.name,
+        zone: Zone::default(),
+        is_hook: true,
+    }))
 }
 
 async fn member(at: &impl Tenant, id: &str) -> Result<Option<Recipient>, PortError> {
@@ -101,7 +141,8 @@ async fn member(at: &impl Tenant, id: &str) -> Result<Option<Recipient>, PortErr
     });
     // A member's zone was checked when it was written; an unknown one is UTC.
     let zone = zone.parse().unwrap_or_default();
-    Ok(Some(Recipient { key: id.to_owned(), contact: None, mailbox, name, zone }))
+    let (key, contact, is_hook) = (id.to_owned(), None, false);
+    Ok(Some(Recipient { key, contact, mailbox, name, zone, is_hook }))
 }
 
 /// Whom the path means: a member's id, or an address.

@@ -4,14 +4,18 @@ use shared::openapi::{Operation, operation};
 
 use crate::{
     browser::{Browser, NewBrowser},
+    delivery::Delivery,
+    hook::{Hook, HookText},
     inbox::{Inbox, InboxMark},
     live::{InboxChanges, InboxLink, NewInboxLink},
     mailbox::CaughtMail,
     notice::{NewNotice, NoticeReport},
     plan::NoticePlan,
     provider::{NewProvider, Provider, ProviderChange},
+    rule::{Rule, RuleText},
     settings::Settings,
     suppression::{NewSuppression, Suppression},
+    topic::{Change, Changed, Subscriber},
     vapid_key::VapidKey,
     wishes::Wishes,
     workflow::{Workflow, WorkflowText},
@@ -22,6 +26,7 @@ pub fn operations() -> Vec<Operation> {
     let mut all = sending();
     all.extend(providing());
     all.extend(suppressing());
+    all.extend(ruling());
     all.extend(pushing());
     all.extend(wanting());
     all.extend(reading());
@@ -30,9 +35,12 @@ pub fn operations() -> Vec<Operation> {
 
 fn sending() -> Vec<Operation> {
     vec![
-        operation("sendNotice", "Tell up to 100 of something, each by the channels of its type.")
-            .takes::<NewNotice>()
-            .gives::<NoticeReport>(202),
+        operation(
+            "sendNotice",
+            "Tell up to 10,000 of something, each by the channels of its type.",
+        )
+        .takes::<NewNotice>()
+        .gives::<NoticeReport>(202),
         operation("cancelNoticeByKey", "Call off what of the notice with a key is not sent yet.")
             .query("key", "The key that it was sent with.")
             .gives::<NoticeReport>(200),
@@ -41,6 +49,17 @@ fn sending() -> Vec<Operation> {
             .gives::<NoticePlan>(200),
         operation("getNotice", "Read a notice: what became of it, and why.")
             .gives::<NoticeReport>(200),
+        operation("listDeliveriesOfNotice", "List what became of a notice, to each recipient.")
+            .query(
+                "recipient",
+                "A member's id, or an address in lower case: what became of it there.",
+            )
+            .gives_page::<Delivery>(),
+        operation("listSubscribers", "List who is subscribed to a topic.")
+            .gives_page::<Subscriber>(),
+        operation("changeSubscribers", "Subscribe some to a topic, and others no longer.")
+            .takes::<Change>()
+            .gives::<Changed>(200),
         operation("cancelNotice", "Call off what of a notice is not sent yet.")
             .gives::<NoticeReport>(200),
         operation("listWorkflows", "List how notices are sent, by type.").gives_page::<Workflow>(),
@@ -73,6 +92,31 @@ fn providing() -> Vec<Operation> {
             .conditional()
             .gives::<Provider>(200),
         operation("deleteNoticeProvider", "Disconnect a provider. After the last, mail is caught.")
+            .conditional()
+            .gives_nothing(),
+    ]
+}
+
+fn ruling() -> Vec<Operation> {
+    vec![
+        operation("listNoticeHooks", "List the rooms and webhooks that notices are posted to.")
+            .gives_page::<Hook>(),
+        operation("getNoticeHook", "Read a hook, without its address.").gives::<Hook>(200),
+        operation("putNoticeHook", "Say where notices are posted: Slack, Teams, or a webhook.")
+            .takes::<HookText>()
+            .conditional()
+            .gives::<Hook>(200),
+        operation("deleteNoticeHook", "Post no more notices to a hook.")
+            .conditional()
+            .gives_nothing(),
+        operation("listNoticeRules", "List which entries of the log become notices, by name.")
+            .gives_page::<Rule>(),
+        operation("getNoticeRule", "Read a rule.").gives::<Rule>(200),
+        operation("putNoticeRule", "Say which entries of the log become a notice, and of whom.")
+            .takes::<RuleText>()
+            .conditional()
+            .gives::<Rule>(200),
+        operation("deleteNoticeRule", "Make no more notices by a rule.")
             .conditional()
             .gives_nothing(),
     ]

@@ -158,6 +158,9 @@ fn added(it: &Suppression) -> Commit {
 /// # Errors
 /// When the providers cannot be read.
 pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+    if entries.iter().all(|it| it.action != FOLLOWS) {
+        return Ok(Commit::new());
+    }
     let providers = store::list_providers(at).await?;
     let provider = |entry: &Entry| {
         let source = entry.data.get("source").and_then(Value::as_str)?;

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::{
     channel::Channel,
     delay::Delay,
+    digest::Digest,
     fallback::{self, Fallback},
     preference::Matter,
     push::TTL_SECONDS_MAX,
@@ -41,7 +42,7 @@ pub struct WorkflowText {
     /// What kind of thing it is to its readers, as `comments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// By which channels: `in_app`, `email`, `push`.
+    /// By which channels: `in_app`, `email`, `push`; and `hook` for recipients that are hooks.
     pub channels: BTreeSet<Channel>,
     /// By which channels it goes on when nobody has read it after a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -55,6 +56,10 @@ pub struct WorkflowText {
     /// How long it is held; whether it is still wanted is asked after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Delay>,
+    /// When what comes together for a recipient by a channel goes out together. The template is
+    /// given `digest.count`, and `digest.notices`, the data of the latest 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// How many of the type one recipient gets by one channel; more are withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle: Option<Throttle>,
@@ -104,11 +109,17 @@ impl WorkflowText {
         fallback::check(&self.fallback, &self.channels)
             .map_err(|it| unfit("fallback", it.to_string()))?;
         self.delay.map(Delay::checked).transpose().map_err(|it| unfit("delay", it.to_string()))?;
+        if self.critical && self.digest.is_some() {
+            let why = "what is critical is sent at once: leave out one of the two";
+            return Err(Problem::unfitting("digest", why));
+        }
+        let digest = self.digest.map(Digest::checked).transpose();
+        let digest = digest.map_err(|it| unfit("digest", it.to_string()))?;
         let throttle = self.throttle.map(Throttle::checked).transpose();
         throttle.map_err(|it| unfit("throttle", it.to_string()))?;
         let template = self.template.checked();
         let template = template.map_err(|it| unfit("template", it.to_string()))?;
-        Ok(Self { template, ..self })
+        Ok(Self { template, digest, ..self })
     }
 }
 
@@ -116,7 +127,11 @@ impl Workflow {
     /// Whether its notices leave the product.
     pub fn leaves(&self) -> bool {
         let fallback = self.text.fallback.iter().map(|it| &it.channel);
-        self.text.channels.iter().chain(fallback).any(|it| *it != Channel::InApp)
+        self.text
+            .channels
+            .iter()
+            .chain(fallback)
+            .any(|it| matches!(it, Channel::Email | Channel::Push))
     }
 
     /// What a notice of the type is to whoever decides whether it is wanted.

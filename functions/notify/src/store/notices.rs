@@ -9,14 +9,15 @@ use shared::{
 use crate::notice::Notice;
 
 const FIND: &str = "
-    select id, kind, key, about, url, urgent, data, created_at_ms from notify_notices
+    select id, kind, key, about, url, urgent, data, created_at_ms, recipients from notify_notices
     where tenant = ?1 and id = ?2";
 const FIND_BY_KEY: &str = "
-    select id, kind, key, about, url, urgent, data, created_at_ms from notify_notices
+    select id, kind, key, about, url, urgent, data, created_at_ms, recipients from notify_notices
     where tenant = ?1 and key = ?2";
 const INSERT: &str = "
-    insert into notify_notices (tenant, id, kind, key, about, url, urgent, data, created_at_ms)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict do nothing";
+    insert into notify_notices (tenant, id, kind, key, about, url, urgent, data, created_at_ms,
+      recipients)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) on conflict do nothing";
 
 pub async fn find_notice(at: &impl Tenant, id: &Id) -> Result<Option<Notice>, PortError> {
     at.query(FIND, [id.into()]).await?.into_iter().next().map(read).transpose()
@@ -28,7 +29,7 @@ pub async fn find_notice_by_key(at: &impl Tenant, key: &str) -> Result<Option<No
 
 /// Writes it, unless another has its key.
 pub fn insert_notice(it: &Notice) -> Commit {
-    let params: [Value; 8] = [
+    let params: [Value; 9] = [
         (&it.id).into(),
         (&it.kind).into(),
         it.key.clone().into(),
@@ -37,12 +38,13 @@ pub fn insert_notice(it: &Notice) -> Commit {
         it.urgent.into(),
         (&Json::Object(it.data.clone())).into(),
         it.created_at.into(),
+        it.recipients.into(),
     ];
     Commit::new().write_one(INSERT, params)
 }
 
-fn read(row: Row) -> Result<Notice, PortError> {
-    let [id, kind, key, about, url, urgent, data, created_at] = row.columns()?;
+pub(super) fn read(row: Row) -> Result<Notice, PortError> {
+    let [id, kind, key, about, url, urgent, data, created_at, recipients] = row.columns()?;
     Ok(Notice {
         id: Id::trusted(id.text()?),
         kind: kind.text()?,
@@ -52,5 +54,9 @@ fn read(row: Row) -> Result<Notice, PortError> {
         urgent: urgent.integer()? != 0,
         data: data.json()?,
         created_at: created_at.timestamp()?,
+        recipients: match recipients {
+            Value::Null => None,
+            it => Some(it.integer()?),
+        },
     })
 }

@@ -7,7 +7,7 @@ use shared::{
     ports::{PortError, Tenant, Value},
 };
 
-use crate::outbox::Outgoing;
+use crate::outbox::{COUNTED_MAX, Outgoing};
 
 const FIND: &str = "
     select letter, asked from notify_outbox where tenant = ?1 and delivery = ?2";
@@ -17,6 +17,8 @@ const UPDATE: &str = "
     update notify_outbox set letter = ?3 where tenant = ?1 and delivery = ?2";
 const ASKED: &str = "
     update notify_outbox set asked = ?3 where tenant = ?1 and delivery = ?2";
+const COUNT: &str = "
+    select count(*) from (select 1 from notify_outbox where tenant = ?1 limit ?2)";
 const DELETE: &str = "delete from notify_outbox where tenant = ?1 and delivery = ?2";
 
 /// What a delivery is sent as. Its channel says what that is.
@@ -41,6 +43,14 @@ pub fn update_outgoing(id: &Id, letter: &impl Serialize) -> Commit {
 /// Remembers who was asked last and did not answer.
 pub fn asked(id: &Id, provider: &str) -> Commit {
     Commit::new().write(ASKED, [Value::from(id), provider.into()])
+}
+
+/// How many wait, as far as they are counted.
+pub async fn count_outgoing(at: &impl Tenant) -> Result<u32, PortError> {
+    let rows = at.query(COUNT, [COUNTED_MAX.into()]).await?;
+    let Some(row) = rows.into_iter().next() else { return Ok(0) };
+    let [count] = row.columns()?;
+    Ok(u32::try_from(count.integer()?).unwrap_or(COUNTED_MAX))
 }
 
 pub fn delete_outgoing(id: &Id) -> Commit {
