@@ -132,6 +132,8 @@ fn an_inbox_is_followed_by_a_link_of_its_own_without_a_gap() {
         let changes: Vec<_> = all["items"].as_array().unwrap().iter().collect();
         assert_eq!(changes.len(), 2, "{all}");
         assert_eq!((&all["after"], &all["unread"]), (&third["sequence"], &json!(1)));
+        let another = host.ask("POST", &format!("{path}/links"), &by_link.key, &link);
+        assert_eq!(another.status, 403, "a link does not outlive itself: {another:?}");
         for other in
             ["/v1/log", "/v1/notifications/inbox/mem_other/live", "/v1/notifications/settings"]
         {

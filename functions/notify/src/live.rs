@@ -9,7 +9,7 @@ use std::{cell::Cell, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
-    domain::{Draft, Entry, Id, Scopes, Timestamp},
+    domain::{Actor, Commit, Draft, Entry, Id, Scopes, Timestamp},
     door::Link,
     http::{Response, StatusCode, json as json_response, respond},
     live::{self, Feed, Sent},
@@ -74,6 +74,10 @@ pub struct InboxLink {
 
 /// Makes a link with which a browser lists, marks and follows one inbox.
 pub async fn link(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    // It would outlive itself.
+    if matches!(at.principal().actor, Actor::Link(_)) {
+        return Err(Problem::forbidden("notifications:write").detail("a link makes no other links"));
+    }
     let (key, new) = (recipient::key(at, call).await?, call.json::<NewInboxLink>()?);
     let life = Duration::from_secs(new.expires_in_seconds);
     if life.is_zero() || life > LIFE_MAX {
@@ -92,7 +96,7 @@ pub async fn link(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let made = InboxLink { token: at.sign_link(&link).await?, expires_at: link.expires_at };
     let entry =
         Draft::new("inbox.opened", &Id::trusted(key)).with(json!({"expires_at": link.expires_at}));
-    let commit = shared::domain::Commit::new().entry(entry);
+    let commit = Commit::new().entry(entry);
     let response = json_response(StatusCode::CREATED, &made);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }
