@@ -128,7 +128,7 @@ pub async fn changes(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
         let items = read(at, &key, after).await?;
         if !items.is_empty() || at.real_now() >= end {
             let counts = store::count_items(at, &key).await?;
-            let last = items.last().and_then(|it| it["sequence"].as_i64());
+            let last = items.last().and_then(|it| it.get("sequence")).and_then(Value::as_i64);
             let all = InboxChanges { items, after: last.unwrap_or(after), counts };
             return Ok(json_response(StatusCode::OK, &all));
         }
@@ -170,22 +170,15 @@ async fn change(
     entry: &Entry,
     before: i64,
 ) -> Result<Value, PortError> {
-    let base = json!({"sequence": entry.sequence, "after": before, "at": entry.at});
-    let more = match entry.action.as_str() {
-        RECEIVED => {
-            let id = entry.data["item"].as_str().unwrap_or_default();
-            json!({"change": "received", "item": store::find_item(at, key, id).await?})
-        }
-        _ => json!({"change": "marked", "as": entry.data["as"], "ids": entry.data["ids"],
-            "up_to": entry.data["up_to"]}),
-    };
-    Ok(match (base, more) {
-        (Value::Object(mut base), Value::Object(more)) => {
-            base.extend(more);
-            Value::Object(base)
-        }
-        (_, more) => more,
-    })
+    let field = |name: &str| entry.data.get(name).cloned().unwrap_or_default();
+    let (sequence, moment) = (entry.sequence, entry.at);
+    if entry.action == RECEIVED {
+        let item = store::find_item(at, key, field("item").as_str().unwrap_or_default()).await?;
+        return Ok(json!({"sequence": sequence, "after": before, "at": moment,
+            "change": "received", "item": item}));
+    }
+    Ok(json!({"sequence": sequence, "after": before, "at": moment, "change": "marked",
+        "as": field("as"), "ids": field("ids"), "up_to": field("up_to")}))
 }
 
 impl Feed for InboxFeed {
@@ -196,7 +189,7 @@ impl Feed for InboxFeed {
         if changes.is_empty() && self.greeted.replace(true) {
             return Ok(Vec::new());
         }
-        let id = |it: &Value| it["sequence"].to_string();
+        let id = |it: &Value| it.get("sequence").map(Value::to_string).unwrap_or_default();
         let last = changes.last().map_or_else(|| place.to_owned(), id);
         let mut all: Vec<Sent> = changes
             .iter()
