@@ -20,6 +20,7 @@ pub mod openapi;
 pub mod problem;
 pub mod route;
 // The spine, once, over the ports.
+pub mod bell;
 pub mod blob_rows;
 pub mod certificates;
 pub mod directory;

@@ -23,7 +23,8 @@ use crate::{
     http::Response,
     ingest,
     limit::Standing,
-    limits, migrations,
+    limits::{Ask, together::Together},
+    migrations,
     ports::{
         Assets, Blobs, Edge, FetchError, HttpRequest, HttpResponse, Item, Kv, Limiter, PortError,
         Question, Queue, Row, Sql, SqlError, Statement, Store, Tally, Value, Wake, check_items,
@@ -50,6 +51,7 @@ struct Inner {
     network: RefCell<Network>,
     assets: Option<PathBuf>,
     sql: MemorySql,
+    together: Together,
 }
 
 /// SQLite with the schema of the directory and of the tenants.
@@ -96,6 +98,7 @@ impl Memory {
             network: RefCell::new(Box::new(network)),
             assets: None,
             sql: MemorySql::migrated(),
+            together: Together::default(),
         }))
     }
 
@@ -257,7 +260,7 @@ impl Limiter for Memory {
             let wake = Wake { function: it.function.clone(), at: self.now() + ingest::FOLD_AFTER };
             self.store(&it.tenant).wake(vec![wake]).await?;
         }
-        limits::decide(&self.0.sql, questions, tallies, now).await
+        self.0.together.decide(&self.0.sql, Ask::new(questions, tallies, now)?).await
     }
 }
 
@@ -299,7 +302,7 @@ impl MemorySql {
         Self { db: Rc::new(db), wakes: Rc::default(), tenant: String::new() }
     }
 
-    fn migrated() -> Self {
+    pub(crate) fn migrated() -> Self {
         let sql = Self::empty();
         block_on(migrations::bring_up(&sql, "directory", migrations::DIRECTORY))
             .expect("the directory's schema applies to a fresh database");

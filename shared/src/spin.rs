@@ -4,29 +4,36 @@ mod database;
 mod outside;
 mod wakes;
 
-use std::{cell::Cell, pin::Pin, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    pin::Pin,
+    rc::Rc,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
 use spin_sdk::{http::Request, key_value, variables};
 use subtle::ConstantTimeEq;
 
 use crate::{
+    bell::{Bell, bell},
     blob_rows::BlobRows,
     domain::{Timestamp, sha256_hex},
     function::Function,
     http::{Body, Broken, Response, empty},
     ingest,
     limit::Standing,
-    limits, migrations,
+    limits::{Ask, together::Together},
+    migrations,
     ports::{
         Assets, Blobs, Edge, Item, Kv, Limiter, PortError, Question, Queue, Row, Sql, SqlError,
         Statement, Store, Tally, Wake, check_items,
     },
     problem::Problem,
     route::{self, Access},
-    serve as serving,
+    serve::{self as serving, Admitted},
 };
 use database::Database;
 use wakes::WAKE_PATH;
@@ -36,6 +43,23 @@ const ASSETS: &str = "/assets";
 
 /// The body of an answer. A client that hangs up drops it, with the next chunk at the latest.
 pub type Written = Pin<Box<dyn http_body::Body<Data = Bytes, Error = Broken>>>;
+
+thread_local! {
+    /// Those who ask this instance's limiter.
+    static TOGETHER: Together = Together::default();
+    /// Whether somebody has been let in, and the bells of those who wait until then.
+    static FIRST: RefCell<First> = const { RefCell::new(First::Nobody) };
+}
+
+/// How far the first request of an instance is.
+enum First {
+    Nobody,
+    Enters(Vec<Bell>),
+    IsIn,
+}
+
+/// The first request, until it is let in or refused.
+struct Entering;
 
 /// The runtime.
 #[derive(Clone)]
@@ -68,11 +92,7 @@ pub async fn serve<F: Function>(request: Request) -> http::Response<Written> {
 
 async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    if route::find(F::routes(), &method, uri.path())?.access != Access::Public {
-        database::bring_up().await?;
-    }
-    let admitted = serving::admit::<F>(&Spin, &method, &uri, &parts.headers).await?;
+    let admitted = admit::<F>(&parts).await?;
     let body = body.map_err(|err| err.to_string());
     let route = admitted.route;
     if let Some(principal) = admitted.principal.as_ref().filter(|_| route.at_edge) {
@@ -91,6 +111,51 @@ async fn answer<F: Function>(request: Request) -> Result<Response, Problem> {
         });
     }
     outcome
+}
+
+/// Lets a request in. The first one of an instance goes alone: what it finds out, such as who asks
+/// and how the database is, all know that came with it.
+async fn admit<F: Function>(parts: &Parts) -> Result<Admitted, Problem> {
+    let Parts { method, uri, headers, .. } = parts;
+    let admitted = || serving::admit::<F>(&Spin, method, uri, headers);
+    if route::find(F::routes(), method, uri.path())?.access == Access::Public {
+        return admitted().await;
+    }
+    let Some(_entering) = Entering::alone().await else { return admitted().await };
+    database::bring_up().await?;
+    admitted().await
+}
+
+impl Entering {
+    /// Waits for whoever enters; `None` when somebody is in.
+    async fn alone() -> Option<Self> {
+        loop {
+            let rung = FIRST.with_borrow_mut(|first| match first {
+                First::Nobody => {
+                    *first = First::Enters(vec![]);
+                    Some(None)
+                }
+                First::Enters(waiting) => {
+                    let (bell, rung) = bell();
+                    waiting.push(bell);
+                    Some(Some(rung))
+                }
+                First::IsIn => None,
+            });
+            match rung? {
+                Some(rung) => rung.await,
+                None => return Some(Self),
+            }
+        }
+    }
+}
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        // Whether or not it was let in: the database is up, or the next one tries.
+        let next = if database::is_up() { First::IsIn } else { First::Nobody };
+        drop(FIRST.replace(next));
+    }
 }
 
 /// A wake from the tick. It comes by service chaining, and shows the operator's key as well.
@@ -160,7 +225,7 @@ impl Edge for Spin {
     }
 
     fn directory(&self) -> impl Sql {
-        Database::Safe
+        Database::Directory
     }
 
     fn kv(&self) -> impl Kv {
@@ -200,7 +265,9 @@ impl Limiter for Spin {
         tallies: &[Tally],
         now: Timestamp,
     ) -> Result<Vec<Standing>, PortError> {
-        limits::decide(&Database::Quick, questions, tallies, now).await
+        let ask = Ask::new(questions, tallies, now)?;
+        let together = TOGETHER.with(Together::clone);
+        together.decide(&Database::Quick, ask).await
     }
 }
 

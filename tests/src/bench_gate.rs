@@ -38,19 +38,26 @@ pub fn throughput(runtime: &str) {
     ] {
         put(&host, &at, name, app, mode);
     }
-    let apps = ["exact", "three", "eventual"];
-    let (mut idle, mut found) = (Vec::new(), [const { Vec::new() }; 3]);
+    let loads = [
+        ("exact", "exact", KEYS),
+        ("one key", "exact", 1),
+        ("three", "three", KEYS),
+        ("eventual", "eventual", BUSY_KEYS),
+    ];
+    let (mut idle, mut found) = (Vec::new(), [const { Vec::new() }; 4]);
     for _ in 0..ROUNDS {
-        idle.push(wrk::ask(&format!("{url}/v1/health"), None));
-        for (app, found) in apps.iter().zip(&mut found) {
-            let script = script(state.path(), &at.key, app);
+        // The no-op is sent what the gate is sent: the generator works on the same processors.
+        let same = script(state.path(), &at.key, loads[0], ["GET", "/v1/health"]);
+        idle.push(wrk::ask(&format!("{url}/v1/health"), Some(&same)));
+        for (load, found) in loads.iter().zip(&mut found) {
+            let script = script(state.path(), &at.key, *load, ["POST", "/v1/limits/check"]);
             found.push(wrk::ask(&format!("{url}/v1/limits/check"), Some(&script)));
         }
     }
     let idle = median(&idle);
     print(runtime, "no-op", idle, idle);
-    for (app, found) in apps.iter().zip(&found) {
-        print(runtime, app, median(found), idle);
+    for ((name, ..), found) in loads.iter().zip(&found) {
+        print(runtime, name, median(found), idle);
     }
 }
 
@@ -106,20 +113,24 @@ fn ask(host: &Host, at: &Sandbox, from: usize) {
 }
 
 /// A script for wrk that asks for one key after the other.
-fn script(folder: &Path, key: &str, app: &str) -> String {
-    let keys = if app == "eventual" { BUSY_KEYS } else { KEYS };
+fn script(
+    folder: &Path,
+    key: &str,
+    (name, app, keys): (&str, &str, usize),
+    [method, path]: [&str; 2],
+) -> String {
     let script = format!(
         r#"
 local n = 0
 function request()
   n = n % {keys} + 1
-  return wrk.format("POST", "/v1/limits/check", {{
+  return wrk.format("{method}", "{path}", {{
     ["content-type"] = "application/json", ["authorization"] = "Bearer {key}",
   }}, '{{"app":"{app}","api_key":"key_' .. n .. '","route":"/v1/orders"}}')
 end
 "#
     );
-    let file = folder.join(format!("check-{app}.lua"));
+    let file = folder.join(format!("{method}-{name}.lua"));
     fs::write(&file, script).expect("there is room for the script");
     file.display().to_string()
 }

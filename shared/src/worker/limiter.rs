@@ -14,7 +14,7 @@ use crate::{
     domain::Timestamp,
     ingest,
     limit::Standing,
-    limits,
+    limits::{self, Ask},
     ports::{
         Edge, ITEMS_MAX, Item, PortError, Question, Queue, Row, Sql, SqlError, Statement, Tally,
     },
@@ -95,9 +95,9 @@ pub(super) async fn ask(
 }
 
 async fn exchange(env: &Env, group: &str, asked: &Questions) -> worker::Result<Vec<Standing>> {
-    // 4,096 shares: a group is always with the same object, and no object has them all.
+    // 1,024 shares: a group is always with the same object, and no object has them all.
     let hash = Sha256::digest(group);
-    let share = hash.iter().take(2).fold(0_u32, |sum, it| (sum << 8) | u32::from(*it)) >> 4;
+    let share = hash.iter().take(2).fold(0_u32, |sum, it| (sum << 8) | u32::from(*it)) >> 6;
     let mut init = RequestInit::new();
     init.with_method(worker::Method::Post).with_body(Some(serde_json::to_string(asked)?.into()));
     let request = Request::new_with_init("http://limiter/", &init)?;
@@ -136,7 +136,9 @@ impl LimiterState {
             limits::prune(self, self.edge.now()).await?;
         }
         let now = Timestamp(asked.now_ms);
-        limits::decide(self, &asked.questions, &asked.tallies, now).await
+        let ask = Ask::new(&asked.questions, &asked.tallies, now)?;
+        let standings = limits::decide(self, &[ask]).await?;
+        Ok(standings.into_iter().next().unwrap_or_default())
     }
 
     /// Sends what was counted, forgets keys, and comes again while there are any.

@@ -65,10 +65,11 @@ fn on_each(all: &[&dyn Fn(&str)]) -> ExitCode {
         eprintln!("wrk is not installed: apt-get install wrk");
         return ExitCode::from(2);
     }
+    let wanted = std::env::var("BACKPLANE_RUNTIMES").unwrap_or_else(|_| "local,workerd".to_owned());
     println!("| runtime | what | req/s | p50 ms | p99 ms | ratio to the no-op |");
     println!("|---|---|---|---|---|---|");
     for it in all {
-        for runtime in ["local", "workerd"] {
+        for runtime in ["local", "workerd"].iter().filter(|it| wanted.contains(*it)) {
             it(runtime);
         }
     }
