@@ -9,6 +9,8 @@
 //! costs no other. What it remembers may be old: then that statement writes nothing, and the states
 //! are read. Nobody is refused, or told how a key stands, by what is only remembered.
 
+mod counts;
+pub mod held;
 mod keys;
 pub mod together;
 
@@ -17,6 +19,7 @@ use crate::{
     limit::{Act, Standing, State},
     ports::{PortError, QUESTIONS_MAX, Question, Sql, Statement, Tally},
 };
+use counts::Counts;
 use keys::Keys;
 
 /// How often a decision is made anew because another was faster. With each try somebody gets on.
@@ -115,23 +118,16 @@ pub async fn decide(sql: &impl Sql, asks: &[Ask]) -> Result<Vec<Vec<Standing>>, 
         if !is_fresh && judged.iter().any(|it| !it.admitted) {
             continue;
         }
-        let counted = asks.iter().zip(&judged).flat_map(|(ask, it)| counted(ask, it.admitted));
-        if keys.write(sql, counted, asks.iter().map(|it| it.now).max()).await? {
+        let mut counts = Counts::default();
+        for (ask, it) in asks.iter().zip(&judged) {
+            counts.add(ask, it.admitted);
+        }
+        let now = asks.iter().map(|it| it.now).max().unwrap_or_default();
+        if keys.write(sql, &counts, now).await? {
             return Ok(judged.into_iter().map(|it| it.standings).collect());
         }
     }
     Err(PortError::new("limiter", "too many ask for the same key"))
-}
-
-/// Whose, and of which function, label and field; and how many.
-type Counted<'a> = ([&'a str; 4], i64);
-
-/// What is counted.
-fn counted(ask: &Ask, admitted: bool) -> impl Iterator<Item = Counted<'_>> {
-    ask.tallies.iter().flat_map(move |it| {
-        let counts = if admitted { &it.admitted } else { &it.refused };
-        counts.iter().map(|(field, n)| ([&*it.tenant, &*it.function, &*it.label, &**field], *n))
-    })
 }
 
 /// Forgets what is as good as forgotten, a number of keys at a time.

@@ -7,11 +7,11 @@ use std::{
 
 use serde_json::{Value as Json, json};
 
-use super::{Ask, Counted, Judged};
+use super::{Ask, Judged, counts::Counts};
 use crate::{
     domain::Timestamp,
     limit::{Act, State},
-    ports::{PortError, Sql, SqlError, Statement},
+    ports::{PortError, Row, Sql, SqlError, Statement},
 };
 
 const READ: &str = "
@@ -45,12 +45,29 @@ struct Known {
 #[derive(Default)]
 pub struct Keys(BTreeMap<String, Key>);
 
+/// Names of keys that have to be read.
+pub struct Missing(Vec<String>);
+
 /// A key while it is decided about.
 #[derive(Default)]
 struct Key {
     known: Known,
     /// From when on it is as good as forgotten, if its state was changed.
     changed: Option<Timestamp>,
+}
+
+impl Known {
+    /// The version that it was written under: they go up also when a row was forgotten in between.
+    fn count_on(&mut self, now: Timestamp) {
+        self.version = (self.version + 1).max(now.0);
+    }
+}
+
+impl Missing {
+    /// What reads them: key, version and state of each that is there.
+    pub fn statement(&self) -> Statement {
+        Statement::new(READ, [(&Json::from(self.0.clone())).into()])
+    }
 }
 
 impl Keys {
@@ -78,16 +95,38 @@ impl Keys {
     /// When the database fails.
     pub async fn read(sql: &impl Sql, asks: &[Ask]) -> Result<Self, PortError> {
         let questions = asks.iter().flat_map(|it| &it.questions);
-        let mut keys: BTreeMap<_, _> =
-            questions.map(|it| (it.key.clone(), Key::default())).collect();
-        let names: Json = keys.keys().map(String::as_str).collect();
-        for row in sql.query(Statement::new(READ, [(&names).into()])).await? {
+        let missing = Missing(questions.map(|it| it.key.clone()).collect());
+        let found = sql.query(missing.statement()).await?;
+        let mut keys = Self::default();
+        keys.learn(missing, found)?;
+        Ok(keys)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Which keys of an ask are not here.
+    pub fn missing(&self, ask: &Ask) -> Option<Missing> {
+        let names = ask.questions.iter().map(|it| &it.key);
+        let missing: Vec<_> = names.filter(|it| !self.0.contains_key(*it)).cloned().collect();
+        (!missing.is_empty()).then_some(Missing(missing))
+    }
+
+    /// Takes in what was found of keys that were missing.
+    ///
+    /// # Errors
+    /// When a row is none.
+    pub fn learn(&mut self, missing: Missing, found: Vec<Row>) -> Result<(), PortError> {
+        self.0.extend(missing.0.into_iter().map(|it| (it, Key::default())));
+        for row in found {
             let [key, version, state] = row.columns()?;
-            if let Some(it) = keys.get_mut(&key.text()?) {
+            if let Some(it) = self.0.get_mut(&key.text()?) {
                 it.known = Known { version: version.integer()?, state: state.json()? };
             }
         }
-        Ok(Self(keys))
+        Ok(())
     }
 
     /// Decides what is asked by the keys as those before it have left them.
@@ -106,22 +145,29 @@ impl Keys {
         judged
     }
 
-    /// Writes what has changed, and adds up what is counted. Says whether it was as it had been
-    /// read; otherwise nothing is written.
+    /// Writes what has changed, and what is counted. Says whether it was as it had been read;
+    /// otherwise nothing is written.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn write<'a>(
+    pub async fn write(
         self,
         sql: &impl Sql,
-        counted: impl Iterator<Item = Counted<'a>>,
-        now: Option<Timestamp>,
+        counts: &Counts,
+        now: Timestamp,
     ) -> Result<bool, PortError> {
-        let now = now.unwrap_or(Timestamp(0));
-        let mut sums = BTreeMap::<[&str; 4], i64>::new();
-        for (of, n) in counted {
-            *sums.entry(of).or_default() += n;
-        }
+        let Some(statement) = self.statement(counts, now) else { return Ok(true) };
+        let written = match sql.query(statement).await {
+            Ok(_) => true,
+            Err(SqlError::Conflict) => false,
+            Err(SqlError::Port(err)) => return Err(err),
+        };
+        self.remember(written, now);
+        Ok(written)
+    }
+
+    /// What writes all that has changed, if anything has.
+    pub fn statement(&self, counts: &Counts, now: Timestamp) -> Option<Statement> {
         let row = |(name, key): (&String, &Key)| {
             let until = key.changed?.0.div_euclid(FORGOTTEN_EACH_MS) + 1;
             let state = serde_json::to_string(&key.known.state).unwrap_or_default();
@@ -129,21 +175,18 @@ impl Keys {
             Some(json!([name, key.known.version, state, until]))
         };
         let keys: Vec<Json> = self.0.iter().filter_map(row).collect();
-        let count = |([tenant, function, label, field], n): Counted| {
-            json!([tenant, function, label, field, n])
-        };
-        let counts: Vec<Json> = sums.into_iter().map(count).collect();
-        if keys.is_empty() && counts.is_empty() {
-            return Ok(true);
+        let nothing = keys.is_empty() && counts.is_empty();
+        let params = [(&Json::from(keys)).into(), (&counts.rows()).into(), now.into()];
+        (!nothing).then(|| Statement::new(WRITE, params))
+    }
+
+    /// Takes what has changed as written.
+    pub fn settle(&mut self, now: Timestamp) {
+        for it in self.0.values_mut() {
+            if it.changed.take().is_some() {
+                it.known.count_on(now);
+            }
         }
-        let params = [(&Json::from(keys)).into(), (&Json::from(counts)).into(), now.into()];
-        let written = match sql.query(Statement::new(WRITE, params)).await {
-            Ok(_) => true,
-            Err(SqlError::Conflict) => false,
-            Err(SqlError::Port(err)) => return Err(err),
-        };
-        self.remember(written, now);
-        Ok(written)
     }
 
     /// Remembers what was written, and forgets what somebody else has changed.
@@ -158,8 +201,9 @@ impl Keys {
             for (name, Key { known, .. }) in self.0.into_iter().filter(|it| it.1.changed.is_some())
             {
                 if written {
-                    let version = (known.version + 1).max(now.0);
-                    all.insert(name, Known { version, ..known });
+                    let mut known = known;
+                    known.count_on(now);
+                    all.insert(name, known);
                 } else {
                     all.remove(&name);
                 }
