@@ -5,6 +5,8 @@
 
 pub mod close;
 pub mod credit;
+pub mod deliver;
+pub mod delivery;
 pub mod draft;
 pub mod file;
 pub mod handle;

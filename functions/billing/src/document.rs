@@ -17,6 +17,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
+use serde::Serialize;
 
 pub use html::policy;
 
@@ -75,6 +76,34 @@ pub enum Error {
     /// The font failed, which is a mistake of ours.
     #[error("the font could not be used: {0}")]
     Font(String),
+}
+
+/// What a mail says of a document, in the words of its reader.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said {
+    /// The language: `en`, `de`, `fr`, `es`, `it` or `nl`.
+    pub locale: &'static str,
+    /// What it is and its number, as `Rechnung T-2030-0001`.
+    pub title: String,
+    /// What it comes to with tax.
+    pub gross: String,
+    /// What is left to pay.
+    pub due: String,
+    /// Until when it is to be paid.
+    pub due_at: Option<String>,
+}
+
+/// What a mail says of it, of which `left` minor units are to be paid.
+pub fn said(invoice: &Invoice, left: i64) -> Result<Said, Error> {
+    let content = content::Content::of(invoice)?;
+    let (words, currency) = (content.words, invoice.document.currency);
+    Ok(Said {
+        locale: words.lang,
+        title: content.title,
+        gross: words.amount(invoice.totals.gross, currency),
+        due: words.amount(left, currency),
+        due_at: invoice.header.due.map(|it| words.day(it)),
+    })
 }
 
 /// The page: a whole HTML document without scripts. [`policy`] is the Content-Security-Policy

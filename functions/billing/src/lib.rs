@@ -73,12 +73,19 @@ impl Function for Billing {
         }
     }
 
+    async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        match job.kind.as_str() {
+            bill::deliver::DELIVER => bill::deliver::give_up(at, job).await,
+            _ => Ok(Commit::new()),
+        }
+    }
+
     fn follows(_: &str) -> &'static [&'static str] {
         billed::FOLLOWS
     }
 
-    async fn follow(_: &str, _: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
-        Ok(billed::follow(entries))
+    async fn follow(_: &str, at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        billed::follow(at, entries).await
     }
 }
 

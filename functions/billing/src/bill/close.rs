@@ -157,7 +157,8 @@ pub async fn number(
     let settled = bill.kind == BillKind::CreditNote || bill.left_of_due() == 0;
     bill.state = if settled { BillState::Paid } else { BillState::Open };
     bill.paid_at = settled.then_some(now);
-    Ok(taken.and(posted).entry(finalised(bill)?))
+    let delivered = super::deliver::finalised(at, parties, bill)?;
+    Ok(taken.and(posted).and(delivered).entry(finalised(bill)?))
 }
 
 /// Gives a credit note of an invoice its number. What it posts is its maker's.

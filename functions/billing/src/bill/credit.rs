@@ -192,7 +192,9 @@ async fn note(
         "number": note.number, "customer": note.customer, "currency": note.currency,
         "gross": amount, "preceding": bill.number, "reason": reason,
     }));
-    let commit = posted.and(lowered).and(numbered).and(store::insert_bill(&note)).entry(entry);
+    let delivered = super::deliver::finalised(at, &parties, &note)?;
+    let numbered = numbered.and(store::insert_bill(&note)).and(delivered);
+    let commit = posted.and(lowered).and(numbered).entry(entry);
     Ok((note, commit))
 }
 

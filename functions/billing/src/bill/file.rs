@@ -73,9 +73,33 @@ fn broken(err: document::Error) -> Problem {
 }
 
 fn named(response: Response, bill: &Bill, suffix: &str) -> Response {
-    let name = bill.number.as_deref().unwrap_or("draft").replace('/', "-");
-    let value = format!("inline; filename=\"{name}.{suffix}\"");
+    let value = format!("inline; filename=\"{}\"", name(bill, suffix));
     with_header(response, header::CONTENT_DISPOSITION, &value)
+}
+
+/// What the file is called.
+pub fn name(bill: &Bill, suffix: &str) -> String {
+    let name = bill.number.as_deref().unwrap_or("draft").replace('/', "-");
+    format!("{name}.{suffix}")
+}
+
+/// A bill as it is mailed.
+pub struct Drawn {
+    /// The PDF: the bytes that [`get`] answers with at this moment.
+    pub pdf: Vec<u8>,
+    /// What a mail says of it.
+    pub said: document::Said,
+}
+
+/// Draws it.
+///
+/// # Errors
+/// When its parties are gone, or it cannot be drawn.
+pub async fn drawn(at: &impl Tenant, bill: &Bill) -> Result<Drawn, Problem> {
+    let parties = close::Parties::of(at, &bill.customer).await?;
+    let printed = printed(bill, &parties, Profile::En16931)?;
+    let pdf = document::pdf(&printed).map_err(broken)?;
+    Ok(Drawn { pdf, said: document::said(&printed, bill.left()).map_err(broken)? })
 }
 
 /// The document of a bill. A draft shows who is on it now; what has a number shows who was.

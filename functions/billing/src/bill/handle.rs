@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Commit, Draft, Id, Page},
+    domain::{Draft, Id, Page},
     http::{Response, StatusCode, etag, header, json as json_response, with_header},
     ports::Tenant,
     problem::Problem,
@@ -243,18 +243,4 @@ pub async fn collect(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
     let asked = pay::request(at, &bill, account, method, bill.left_of_due())?;
     let commit = asked.and(store::update_bill(&bill));
     at.answer(commit, answer(StatusCode::OK, &bill), Problem::changed_meanwhile).await
-}
-
-/// Sends it to the customer again.
-pub async fn send(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let bill = find(at, call).await?;
-    if bill.number.is_none() {
-        return Err(wrong_state("a draft is not sent: finalise it first"));
-    }
-    let customer = store::find_customer(at, &bill.customer).await?;
-    let to = customer.map(|it| it.email).unwrap_or_default();
-    let entry = Draft::new("invoice.send_requested", &Id::trusted(bill.id.clone()))
-        .with(json!({"number": bill.number, "customer": bill.customer, "to": to}));
-    let response = answer(StatusCode::ACCEPTED, &bill);
-    at.answer(Commit::new().entry(entry), response, Problem::changed_meanwhile).await
 }
