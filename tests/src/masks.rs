@@ -34,6 +34,7 @@ const PREFIXES: [&str; 34] = [
     "acc",
     "ntc",
     "dlv",
+    "bdl",
     "itm",
     "npr",
     "psb",
