@@ -1,5 +1,9 @@
 //! Notices: something that some are to hear of, taken in once and told of by each channel.
 
+mod cancel;
+
+pub use cancel::{cancel, cancel_by_key};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
@@ -385,39 +389,4 @@ pub async fn deliveries(at: &impl Tenant, call: &Call) -> Result<Response, Probl
         store::page_of_deliveries(at, &notice.id, after, recipient.as_deref(), limit + 1).await?;
     let key = |it: &Delivery| format!("{}/{}", it.recipient, it.channel.word());
     Ok(json_response(StatusCode::OK, &Page::of(found, limit, key)))
-}
-
-/// Cancels what of it is not sent yet.
-pub async fn cancel(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    cancelled(at, find(at, call).await?).await
-}
-
-/// Cancels the one that has the key which is asked with.
-pub async fn cancel_by_key(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let key = call.query("key").filter(|it| is_word(it));
-    let key = key.ok_or_else(|| Problem::invalid().detail(format!("ask with ?key=, {WORD}")))?;
-    let found = store::find_notice_by_key(at, &key).await?;
-    cancelled(at, found.ok_or_else(Problem::not_found)?).await
-}
-
-async fn cancelled(at: &impl Tenant, notice: Notice) -> Result<Response, Problem> {
-    let entry = Draft::new("notice.cancelled", &notice.id);
-    let commit: Commit = store::cancel_deliveries(&notice.id, at.now())
-        .and(store::delete_parts(&notice.id))
-        .entry(entry);
-    let report = match notice.recipients {
-        None => {
-            let mut deliveries = store::deliveries_of(at, &notice.id).await?;
-            deliveries.iter_mut().for_each(|it| it.cancel(at.now()));
-            NoticeReport { notice, deliveries, counts: None }
-        }
-        Some(_) => {
-            let it = counts(at, &notice).await?;
-            let (more, cancelled) = (false, it.cancelled + it.waiting);
-            let counts = Some(NoticeCounts { more, waiting: 0, cancelled, ..it });
-            NoticeReport { notice, deliveries: Vec::new(), counts }
-        }
-    };
-    let response = json_response(StatusCode::OK, &report);
-    at.answer(commit, response, Problem::changed_meanwhile).await
 }

@@ -5,7 +5,7 @@
 //! to an address on the list, however critical it is: mail that bounces or is complained about
 //! costs whoever sends it the mail of all others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -209,9 +209,11 @@ pub async fn hear(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let all = feedback::read(provider.kind, &body);
     let mut commit = Commit::new();
     let mut heard: BTreeMap<String, &Feedback> = BTreeMap::new();
+    let mut deliveries = BTreeSet::new();
     for it in all.iter().skip(from).take(SLICE) {
         heard.entry(it.address.key()).or_insert(it);
-        if let Some(delivery) = &it.delivery {
+        // What was heard of a delivery first stays.
+        if let Some(delivery) = it.delivery.as_ref().filter(|it| deliveries.insert(*it)) {
             commit = commit.and(told(at, delivery, it).await?);
         }
     }
