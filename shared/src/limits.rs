@@ -1,5 +1,5 @@
-//! The limiter over a [`book::Book`] of states: a database that many write to, an object that has
-//! one, or a [`redis`].
+//! The limiter over a [`book::Book`] of states: a database that many write to, or a [`redis`]. Whoever
+//! alone writes a database has them [`held`].
 //!
 //! What is decided is decided by [`crate::limit::Limit::decide`] from the states as they were read. One
 //! statement then writes all states, if none of them was changed meanwhile, and nothing otherwise;
@@ -11,6 +11,8 @@
 //! are read. Nobody is refused, or told how a key stands, by what is only remembered.
 
 pub mod book;
+pub mod counts;
+pub mod held;
 mod keys;
 pub mod redis;
 mod rows;
@@ -22,6 +24,7 @@ use crate::{
     ports::{PortError, QUESTIONS_MAX, Question, Sql, Statement, Tally},
 };
 use book::Book;
+use counts::Counts;
 use keys::Keys;
 
 /// How often a decision is made anew because another was faster. With each try somebody gets on.
@@ -120,23 +123,16 @@ pub async fn decide(book: &impl Book, asks: &[Ask]) -> Result<Vec<Vec<Standing>>
         if !is_fresh && judged.iter().any(|it| !it.admitted) {
             continue;
         }
-        let counted = asks.iter().zip(&judged).flat_map(|(ask, it)| counted(ask, it.admitted));
-        if keys.write(book, counted, asks.iter().map(|it| it.now).max()).await? {
+        let mut counts = Counts::default();
+        for (ask, it) in asks.iter().zip(&judged) {
+            counts.add(ask, it.admitted);
+        }
+        let now = asks.iter().map(|it| it.now).max().unwrap_or_default();
+        if keys.write(book, &counts, now).await? {
             return Ok(judged.into_iter().map(|it| it.standings).collect());
         }
     }
     Err(PortError::new("limiter", "too many ask for the same key"))
-}
-
-/// Whose, and of which function, label and field; and how many.
-pub type Counted<'a> = ([&'a str; 4], i64);
-
-/// What is counted.
-fn counted(ask: &Ask, admitted: bool) -> impl Iterator<Item = Counted<'_>> {
-    ask.tallies.iter().flat_map(move |it| {
-        let counts = if admitted { &it.admitted } else { &it.refused };
-        counts.iter().map(|(field, n)| ([&*it.tenant, &*it.function, &*it.label, &**field], *n))
-    })
 }
 
 /// Forgets what is as good as forgotten, a number of keys at a time.

@@ -74,7 +74,7 @@ impl RedisServer {
     /// # Panics
     /// When it does not start.
     pub fn start_again(&self) {
-        self.child.replace(spawn(&self.folder, self.port));
+        *self.child.borrow_mut() = spawn(&self.folder, self.port);
         assert!(self.is_up(), "it starts again");
     }
 

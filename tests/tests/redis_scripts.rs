@@ -8,10 +8,11 @@ use shared::{
     domain::{Id, Timestamp},
     limit::{Act, Algorithm, Limit, State},
     limits::{
-        Ask, Counted,
-        book::{Book, Entry},
+        Ask,
+        book::{Book, Entry, Known},
+        counts::Counts,
         decide,
-        redis::{Redis, RedisBook, Reply, counts},
+        redis::{Redis, RedisBook, Reply, taking},
     },
     memory::{Memory, MemorySql},
     ports::{PortError, Question, Sql, Statement, Tally},
@@ -38,18 +39,33 @@ fn book(server: &RedisServer, seed: u8) -> RedisBook<&RedisServer> {
     RedisBook::new(server, NOW, chance(seed))
 }
 
-/// An entry of the key `k`, which had this version and is as good as forgotten a second later.
-fn entry(version: i64, next: i64) -> Entry {
-    let until = NOW + Duration::from_secs(1);
-    Entry { name: "k".into(), version, next, state: State::default(), at: NOW, until }
+/// What is counted of a tenant under these labels.
+fn counts(tenant: &str, labels: &[&str], fields: &[(&str, i64)]) -> Counts {
+    let tally = |label: &&str| Tally {
+        tenant: tenant.into(),
+        function: "gate".into(),
+        label: (*label).into(),
+        admitted: fields.iter().map(|(field, n)| ((*field).into(), *n)).collect(),
+        refused: vec![],
+    };
+    let tallies: Vec<_> = labels.iter().map(tally).collect();
+    let mut counts = Counts::default();
+    counts.add(&Ask::new(&[], &tallies, NOW).unwrap(), true);
+    counts
 }
 
-const COUNTS: [Counted<'static>; 2] =
-    [(["ten_a", "gate", "a label", "passed"], 2), (["ten_a", "gate", "a label", "units"], -5)];
-
+/// Writes the key `k`, which had this version and is as good as forgotten a second later.
 fn write(book: &impl Book, version: i64) -> bool {
-    let entry = entry(version, book.version_after(version, NOW));
-    block_on(book.write(&[entry], &COUNTS, NOW)).unwrap()
+    let known = Known { version, state: State::default() };
+    let until = NOW + Duration::from_secs(1);
+    let counts = counts("ten_a", &["a label"], &[("passed", 2), ("units", -5)]);
+    let entry = Entry { name: "k", known: &known, at: NOW, until };
+    block_on(book.write(&[entry], &counts, NOW)).unwrap()
+}
+
+/// The version that the key `k` has.
+fn version(server: &RedisServer) -> i64 {
+    block_on(book(server, 99).read(&["k".to_owned()])).unwrap()[0].1.version
 }
 
 #[test]
@@ -60,7 +76,7 @@ fn what_was_changed_meanwhile_is_not_written() {
         assert!(write(&one, 0));
 
         assert!(!write(&two, 0), "it is not new any more");
-        let known = block_on(two.read(&["k", "never"])).unwrap();
+        let known = block_on(two.read(&["k".to_owned(), "never".to_owned()])).unwrap();
         assert_eq!(known.len(), 1);
         assert!(write(&two, known[0].1.version));
         let counted: i64 = server.ask(&["HGET", "{backplane}:counts:ten_a:gate:a label", "passed"]);
@@ -101,10 +117,9 @@ fn a_write_whose_answer_was_lost_is_done_once() {
     with_redis(|server| {
         // Redis knows the script, so the first command does what it should.
         write(&book(server, 1), 0);
-        let version = block_on(book(server, 9).read(&["k"])).unwrap()[0].1.version;
         let lossy = RedisBook::new(Lossy(server, Cell::new(false)), NOW, chance(2));
 
-        assert!(write(&lossy, version));
+        assert!(write(&lossy, version(server)));
 
         let counted: i64 = server.ask(&["HGET", "{backplane}:counts:ten_a:gate:a label", "passed"]);
         assert_eq!(counted, 4, "twice two");
@@ -118,9 +133,8 @@ fn a_state_is_kept_until_it_is_as_good_as_none_and_longer_on_another_clock() {
         write(&book(server, 1), 0);
         assert!((5_500..=6_000).contains(&kept()), "{}", kept());
 
-        let version = block_on(book(server, 9).read(&["k"])).unwrap()[0].1.version;
         let (day, real) = (24 * 60 * 60 * 1000, NOW + Duration::from_secs(60));
-        write(&RedisBook::new(server, real, chance(2)), version);
+        write(&RedisBook::new(server, real, chance(2)), version(server));
         assert!((day + 500..=day + 1_000).contains(&kept()), "{}", kept());
     });
 }
@@ -138,7 +152,10 @@ fn several_who_decide_at_once_admit_the_limit() {
             refused: vec![("blocked".into(), 1)],
         };
         let asks: Vec<_> = (0..25)
-            .map(|_| Ask::new(&[question("a"), question("b")], &[tally.clone()], NOW).unwrap())
+            .map(|_| {
+                let questions = [question("a"), question("b")];
+                Ask::new(&questions, std::slice::from_ref(&tally), NOW).unwrap()
+            })
             .collect();
 
         let standings = block_on(decide(&book(server, 1), &asks)).unwrap();
@@ -166,7 +183,7 @@ impl Redis for Dies<'_> {
 
 fn bring(redis: &impl Redis, sql: &MemorySql, id: u8) -> Result<(), PortError> {
     let new_id = || Ok(Id::new("tly", NOW, &[id; 10]));
-    block_on(counts::bring(redis, sql, ("ten_a", "gate"), NOW, new_id))
+    block_on(taking::bring(redis, sql, ("ten_a", "gate"), NOW, new_id))
 }
 
 /// What waits in the queue, by its id. It is removed, as a drain would.
@@ -188,8 +205,8 @@ fn sum(items: &BTreeMap<String, Value>) -> i64 {
 
 fn count(server: &RedisServer, seed: u8, labels: usize) {
     let labels: Vec<_> = (0..labels).map(|it| format!("label {it}")).collect();
-    let counts: Vec<Counted> =
-        labels.iter().map(|it| (["ten_a", "gate", it.as_str(), "passed"], 1)).collect();
+    let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+    let counts = counts("ten_a", &labels, &[("passed", 1)]);
     assert!(block_on(book(server, seed).write(&[], &counts, NOW)).unwrap());
 }
 
@@ -198,9 +215,9 @@ fn all_that_was_counted_is_brought_in_parts_and_nothing_is_left() {
     with_redis(|server| {
         count(server, 1, 250);
         count(server, 2, 250);
-        let waiting = block_on(counts::waiting(&server, NOW)).unwrap();
+        let waiting = block_on(taking::waiting(&server, NOW)).unwrap();
         assert_eq!(waiting, [("ten_a".to_owned(), "gate".to_owned())]);
-        assert_eq!(block_on(counts::waiting(&server, Timestamp(NOW.0 - 1))).unwrap(), []);
+        assert_eq!(block_on(taking::waiting(&server, Timestamp(NOW.0 - 1))).unwrap(), []);
         let (sql, mut items, ids) =
             (Memory::default().store("ten_a"), BTreeMap::new(), Cell::new(0));
         let new_id = || {
@@ -208,7 +225,7 @@ fn all_that_was_counted_is_brought_in_parts_and_nothing_is_left() {
             Ok(Id::new("tly", NOW, &[ids.get(); 10]))
         };
 
-        block_on(counts::bring(&server, &sql, ("ten_a", "gate"), NOW, new_id)).unwrap();
+        block_on(taking::bring(&server, &sql, ("ten_a", "gate"), NOW, new_id)).unwrap();
 
         taken_in(&sql, &mut items);
         assert_eq!((items.len(), sum(&items)), (250, 500));
@@ -243,10 +260,10 @@ fn whoever_dies_while_bringing_loses_nothing_and_doubles_nothing() {
 fn a_tenant_that_is_erased_leaves_no_counts() {
     with_redis(|server| {
         count(server, 1, 3);
-        let other = [(["ten_b", "gate", "l", "passed"], 1)];
+        let other = counts("ten_b", &["l"], &[("passed", 1)]);
         block_on(book(server, 2).write(&[], &other, NOW)).unwrap();
 
-        block_on(counts::forget(&server, "ten_a")).unwrap();
+        block_on(taking::forget(&server, "ten_a")).unwrap();
 
         let left = server.keys();
         assert!(!left.iter().any(|it| it.contains("ten_a")), "{left:?}");

@@ -1,6 +1,6 @@
 //! Where the states of keys are kept, and counts add up.
 
-use super::Counted;
+use super::counts::Counts;
 use crate::{domain::Timestamp, limit::State, ports::PortError};
 
 /// What is known of a key. The default is that of a key never seen.
@@ -14,15 +14,11 @@ pub struct Known {
 
 /// A key as it is to be written.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct Entry<'a> {
     /// Its name.
-    pub name: String,
-    /// The version that it had.
-    pub version: i64,
-    /// The version that it gets.
-    pub next: i64,
-    /// Its new state.
-    pub state: State,
+    pub name: &'a str,
+    /// The version that it had, and its new state.
+    pub known: &'a Known,
     /// When that was decided, by the clock of its tenant …
     pub at: Timestamp,
     /// … and from when on it is as good as forgotten, by the same clock.
@@ -32,7 +28,7 @@ pub struct Entry {
 /// A book of states and counts, which several instances write.
 pub trait Book {
     /// What is known of these keys. Those never seen are left out.
-    async fn read(&self, names: &[&str]) -> Result<Vec<(String, Known)>, PortError>;
+    async fn read(&self, names: &[String]) -> Result<Vec<(String, Known)>, PortError>;
 
     /// The version that a key gets that had this one: one that it never had, also if it was
     /// forgotten in between.
@@ -42,8 +38,8 @@ pub trait Book {
     /// otherwise it does nothing. Says which.
     async fn write(
         &self,
-        entries: &[Entry],
-        counts: &[Counted<'_>],
+        entries: &[Entry<'_>],
+        counts: &Counts,
         now: Timestamp,
     ) -> Result<bool, PortError>;
 }

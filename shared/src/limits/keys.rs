@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    Ask, Counted, Judged,
+    Ask, Judged,
     book::{Book, Entry, Known},
+    counts::Counts,
 };
 use crate::{
     domain::Timestamp,
@@ -63,16 +64,34 @@ impl Keys {
     /// # Errors
     /// When the book cannot be read.
     pub async fn read(book: &impl Book, asks: &[Ask]) -> Result<Self, PortError> {
-        let questions = asks.iter().flat_map(|it| &it.questions);
-        let mut keys: BTreeMap<_, _> =
-            questions.map(|it| (it.key.clone(), Key::default())).collect();
-        let names: Vec<_> = keys.keys().map(String::as_str).collect();
-        for (name, known) in book.read(&names).await? {
-            if let Some(it) = keys.get_mut(&name) {
+        let mut names: Vec<_> =
+            asks.iter().flat_map(|it| &it.questions).map(|it| it.key.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut keys = Self::default();
+        keys.learn(&names, book.read(&names).await?);
+        Ok(keys)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Which keys of an ask are not here.
+    pub fn missing(&self, ask: &Ask) -> Vec<String> {
+        let names = ask.questions.iter().map(|it| &it.key);
+        names.filter(|it| !self.0.contains_key(*it)).cloned().collect()
+    }
+
+    /// Takes in what is known of these keys, each of which is as new if nothing is.
+    pub fn learn(&mut self, names: &[String], found: Vec<(String, Known)>) {
+        self.0.extend(names.iter().map(|it| (it.clone(), Key::default())));
+        for (name, known) in found {
+            if let Some(it) = self.0.get_mut(&name) {
                 it.known = known;
             }
         }
-        Ok(Self(keys))
     }
 
     /// Decides what is asked by the keys as those before it have left them.
@@ -91,53 +110,64 @@ impl Keys {
         judged
     }
 
-    /// Writes what has changed, and adds up what is counted. Says whether it was as it had been
-    /// read; otherwise nothing is written.
+    /// Writes what has changed, and what is counted. Says whether it was as it had been read;
+    /// otherwise nothing is written.
     ///
     /// # Errors
     /// When the book cannot be written.
-    pub async fn write<'a>(
-        self,
+    pub async fn write(
+        mut self,
         book: &impl Book,
-        counted: impl Iterator<Item = Counted<'a>>,
-        now: Option<Timestamp>,
+        counts: &Counts,
+        now: Timestamp,
     ) -> Result<bool, PortError> {
-        let now = now.unwrap_or(Timestamp(0));
-        let mut sums = BTreeMap::<[&str; 4], i64>::new();
-        for (of, n) in counted {
-            *sums.entry(of).or_default() += n;
-        }
-        let entry = |(name, key): (String, Key)| {
-            let ([at, until], Known { version, state }) = (key.changed?, key.known);
-            let next = book.version_after(version, now);
-            Some(Entry { name, version, next, state, at, until })
-        };
-        let entries: Vec<_> = self.0.into_iter().filter_map(entry).collect();
-        let counts: Vec<Counted> = sums.into_iter().collect();
+        let entries = self.entries();
         if entries.is_empty() && counts.is_empty() {
             return Ok(true);
         }
-        let written = book.write(&entries, &counts, now).await?;
-        remember(entries, written);
+        let written = book.write(&entries, counts, now).await?;
+        self.0.retain(|_, it| it.changed.is_some());
+        if written {
+            self.settle(|it| book.version_after(it, now));
+        }
+        self.remember(written);
         Ok(written)
     }
-}
 
-/// Remembers what was written, and forgets what somebody else has changed.
-fn remember(entries: Vec<Entry>, written: bool) {
-    if !written {
-        TO_READ.set(READ_AFTER_CONFLICT);
+    /// What has changed.
+    pub fn entries(&self) -> Vec<Entry<'_>> {
+        let changed = self.0.iter().filter_map(|(name, it)| {
+            let [at, until] = it.changed?;
+            Some(Entry { name, known: &it.known, at, until })
+        });
+        changed.collect()
     }
-    REMEMBERED.with_borrow_mut(|all| {
-        if all.len() + entries.len() > REMEMBERED_MAX {
-            all.clear();
-        }
-        for Entry { name, next, state, .. } in entries {
-            if written {
-                all.insert(name, Known { version: next, state });
-            } else {
-                all.remove(&name);
+
+    /// Takes what has changed as written, each key under the version that comes after its own.
+    pub fn settle(&mut self, version_after: impl Fn(i64) -> i64) {
+        for it in self.0.values_mut() {
+            if it.changed.take().is_some() {
+                it.known.version = version_after(it.known.version);
             }
         }
-    });
+    }
+
+    /// Remembers what was written, and forgets what somebody else has changed.
+    fn remember(self, written: bool) {
+        if !written {
+            TO_READ.set(READ_AFTER_CONFLICT);
+        }
+        REMEMBERED.with_borrow_mut(|all| {
+            if all.len() + self.0.len() > REMEMBERED_MAX {
+                all.clear();
+            }
+            for (name, Key { known, .. }) in self.0 {
+                if written {
+                    all.insert(name, known);
+                } else {
+                    all.remove(&name);
+                }
+            }
+        });
+    }
 }

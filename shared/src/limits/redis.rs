@@ -5,7 +5,7 @@
 //!
 //! All names have one hash tag, so a Redis that is a cluster behind a proxy keeps them in one place.
 
-pub mod counts;
+pub mod taking;
 
 use std::sync::LazyLock;
 
@@ -13,8 +13,8 @@ use data_encoding::HEXLOWER;
 use sha1::{Digest as _, Sha1};
 
 use super::{
-    Counted,
     book::{Book, Entry, Known},
+    counts::Counts,
 };
 use crate::{domain::Timestamp, ports::PortError};
 
@@ -135,7 +135,7 @@ fn state_key(name: &str) -> String {
 }
 
 impl<R: Redis> Book for RedisBook<R> {
-    async fn read(&self, names: &[&str]) -> Result<Vec<(String, Known)>, PortError> {
+    async fn read(&self, names: &[String]) -> Result<Vec<(String, Known)>, PortError> {
         if names.is_empty() {
             return Ok(vec![]);
         }
@@ -143,7 +143,7 @@ impl<R: Redis> Book for RedisBook<R> {
         let replies = READ.run(&self.redis, keys, vec![]).await?;
         let found = names.iter().zip(replies).filter_map(|(name, reply)| match reply {
             Reply::Nil => None,
-            other => Some(known(other).map(|it| ((*name).to_owned(), it))),
+            other => Some(known(other).map(|it| (name.clone(), it))),
         });
         found.collect()
     }
@@ -154,21 +154,21 @@ impl<R: Redis> Book for RedisBook<R> {
 
     async fn write(
         &self,
-        entries: &[Entry],
-        counts: &[Counted<'_>],
+        entries: &[Entry<'_>],
+        counts: &Counts,
         _: Timestamp,
     ) -> Result<bool, PortError> {
         let own = [format!("{{backplane}}:mark:{}", self.mark), WAITING.to_owned()];
-        let keys = own.into_iter().chain(entries.iter().map(|it| state_key(&it.name)));
+        let keys = own.into_iter().chain(entries.iter().map(|it| state_key(it.name)));
         let mut args = vec![MARK_MS.to_string(), self.now.0.to_string()];
         for it in entries {
-            let state = serde_json::to_string(&it.state).unwrap_or_default();
-            let value = format!("{} {state}", it.next);
-            args.extend([it.version.to_string(), value, self.kept_ms(it).to_string()]);
+            let state = serde_json::to_string(&it.known.state).unwrap_or_default();
+            let (version, value) = (it.known.version, format!("{} {state}", self.version));
+            args.extend([version.to_string(), value, self.kept_ms(it).to_string()]);
         }
-        for ([tenant, function, label, field], n) in counts {
-            let whose = counts::whose(tenant, function);
-            args.extend([whose, (*label).to_owned(), (*field).to_owned(), n.to_string()]);
+        for ([tenant, function, label, field], n) in counts.iter() {
+            let whose = taking::whose(tenant, function);
+            args.extend([whose, label.clone(), field.clone(), n.to_string()]);
         }
         match WRITE.run(&self.redis, keys.collect(), args).await?.as_slice() {
             [Reply::Integer(written)] => Ok(*written == 1),

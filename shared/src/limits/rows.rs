@@ -3,12 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::{
-    Counted,
     book::{Book, Entry, Known},
+    counts::Counts,
 };
 use crate::{
     domain::Timestamp,
-    ports::{PortError, Sql, SqlError, Statement},
+    ports::{PortError, Row, Sql, SqlError, Statement},
 };
 
 const READ: &str = "
@@ -20,41 +20,57 @@ const WRITE: &str = "insert into decisions (keys, counts, now_ms) values (?1, ?2
 /// time moves in the index by them not each time, but now and then.
 const FORGOTTEN_EACH_MS: i64 = 60 * 1000;
 
+/// What reads keys.
+pub fn read(names: &[String]) -> Statement {
+    Statement::new(READ, [(&Json::from(names)).into()])
+}
+
+/// What was read.
+///
+/// # Errors
+/// When a row is none of these.
+pub fn known(rows: Vec<Row>) -> Result<Vec<(String, Known)>, PortError> {
+    let known = rows.into_iter().map(|row| {
+        let [key, version, state] = row.columns()?;
+        Ok((key.text()?, Known { version: version.integer()?, state: state.json()? }))
+    });
+    known.collect()
+}
+
+/// The version that the trigger gives a key: they go up also when a row was forgotten in between,
+/// for they start at the time.
+pub fn version_after(version: i64, now: Timestamp) -> i64 {
+    (version + 1).max(now.0)
+}
+
+/// What writes keys and counts.
+pub fn write(entries: &[Entry], counts: &Counts, now: Timestamp) -> Statement {
+    let row = |it: &Entry| {
+        let until = it.until.0.div_euclid(FORGOTTEN_EACH_MS) + 1;
+        let until = until.saturating_mul(FORGOTTEN_EACH_MS);
+        let state = serde_json::to_string(&it.known.state).unwrap_or_default();
+        json!([it.name, it.known.version, state, until])
+    };
+    let keys: Json = entries.iter().map(row).collect();
+    Statement::new(WRITE, [(&keys).into(), (&counts.rows()).into(), now.into()])
+}
+
 impl<S: Sql> Book for S {
-    async fn read(&self, names: &[&str]) -> Result<Vec<(String, Known)>, PortError> {
-        let names: Json = names.iter().copied().collect();
-        let rows = self.query(Statement::new(READ, [(&names).into()])).await?;
-        let known = rows.into_iter().map(|row| {
-            let [key, version, state] = row.columns()?;
-            Ok((key.text()?, Known { version: version.integer()?, state: state.json()? }))
-        });
-        known.collect()
+    async fn read(&self, names: &[String]) -> Result<Vec<(String, Known)>, PortError> {
+        known(self.query(read(names)).await?)
     }
 
-    /// As the trigger does: they go up also when a row was forgotten, for they start at the time.
     fn version_after(&self, version: i64, now: Timestamp) -> i64 {
-        (version + 1).max(now.0)
+        version_after(version, now)
     }
 
     async fn write(
         &self,
-        entries: &[Entry],
-        counts: &[Counted<'_>],
+        entries: &[Entry<'_>],
+        counts: &Counts,
         now: Timestamp,
     ) -> Result<bool, PortError> {
-        let row = |it: &Entry| {
-            let until =
-                (it.until.0.div_euclid(FORGOTTEN_EACH_MS) + 1).saturating_mul(FORGOTTEN_EACH_MS);
-            let state = serde_json::to_string(&it.state).unwrap_or_default();
-            json!([it.name, it.version, state, until])
-        };
-        let keys: Json = entries.iter().map(row).collect();
-        let count = |([tenant, function, label, field], n): &Counted| {
-            json!([tenant, function, label, field, n])
-        };
-        let counts: Json = counts.iter().map(count).collect();
-        let params = [(&keys).into(), (&counts).into(), now.into()];
-        match self.query(Statement::new(WRITE, params)).await {
+        match self.query(write(entries, counts, now)).await {
             Ok(_) => Ok(true),
             Err(SqlError::Conflict) => Ok(false),
             Err(SqlError::Port(err)) => Err(err),

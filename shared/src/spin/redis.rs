@@ -18,7 +18,7 @@ use super::{Database, Spin, wakes};
 use crate::{
     domain::{Id, Timestamp},
     ingest,
-    limits::redis::{Redis, RedisBook, Reply, counts},
+    limits::redis::{Redis, RedisBook, Reply, taking},
     ports::{Edge, PortError, Statement, Wake},
 };
 
@@ -65,7 +65,7 @@ pub(super) fn book(server: Server) -> Result<RedisBook<Server>, PortError> {
 /// The statements that ask for a wake of those whose counts have waited for long enough.
 pub(super) async fn ask_for_counts(now: Timestamp) -> Result<Vec<Statement>, PortError> {
     let Some(server) = server().await? else { return Ok(vec![]) };
-    let waiting = counts::waiting(&server, now - ingest::FOLD_AFTER).await?;
+    let waiting = taking::waiting(&server, now - ingest::FOLD_AFTER).await?;
     let ask =
         |(tenant, function): (String, String)| wakes::ask(&tenant, Wake { function, at: now });
     Ok(waiting.into_iter().map(ask).collect())
@@ -79,13 +79,13 @@ pub(super) async fn bring_counts(tenant: &str, function: &str) -> Result<(), Por
         Spin.random(&mut random)?;
         Ok(Id::new("tly", Spin.now(), &random))
     };
-    counts::bring(&server, &Database::Safe, (tenant, function), Spin.now(), new_id).await
+    taking::bring(&server, &Database::Safe, (tenant, function), Spin.now(), new_id).await
 }
 
 /// Forgets what was counted for a tenant.
 pub(super) async fn forget(tenant: &str) -> Result<(), PortError> {
     match server().await? {
-        Some(server) => counts::forget(&server, tenant).await,
+        Some(server) => taking::forget(&server, tenant).await,
         None => Ok(()),
     }
 }
