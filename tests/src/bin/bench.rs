@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         ["billing"] => on_each(BOTH, &[&bench_billing::run]),
         ["gate"] => gate(10_000),
         ["gate", most] => number(most).map_or_else(usage, gate),
-        ["notify"] => on_each(&[&bench_notify::run]),
+        ["notify"] => on_each(BOTH, &[&bench_notify::run]),
         ["webhooks"] => webhooks(10_000),
         ["webhooks", largest] => number(largest).map_or_else(usage, webhooks),
         _ => usage(),
