@@ -60,6 +60,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0027_notify_digests.sql",
     "tenant/0028_notify_rules.sql",
     "tenant/0029_notify_hooks.sql",
+    "tenant/0034_billing_readings.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -172,6 +173,7 @@ pub const ERASE: &[&str] = erasing![
     "notify_batches",
     "notify_rules",
     "notify_hooks",
+    "billing_readings",
 ];
 
 /// Removes a tenant from a database that it shares with others.

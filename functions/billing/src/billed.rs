@@ -10,7 +10,7 @@ use shared::{
 
 use crate::{
     bill::{close, credit, draft, file, handle, pay},
-    books, entitlement, metered, payment, portal,
+    books, entitlement, late, metered, payment, portal,
     subscription::{self, cancel, change, create, mirror, renew, seat},
     wallet,
 };
@@ -112,6 +112,7 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         payment::fact::FACT => payment::fact::work(at, job).await,
         payment::dun::DUN => payment::dun::dun(at, job).await,
         metered::TOLD => metered::work(at, job).await,
+        late::LOOK => late::work(at, job).await,
         mirror::MIRROR => mirror::work(at, job).await,
         wallet::EXPIRE => wallet::expire(at, job).await,
         other => Err(Failure::dead(format!("billing works no {other}"))),

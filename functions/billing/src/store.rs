@@ -3,6 +3,7 @@
 mod bills;
 mod books;
 mod catalogue;
+mod readings;
 mod subscriptions;
 
 use shared::ports::{PortError, Row};
@@ -10,6 +11,7 @@ use shared::ports::{PortError, Row};
 pub use bills::*;
 pub use books::*;
 pub use catalogue::*;
+pub use readings::*;
 pub use subscriptions::*;
 
 /// The number in the only column of the only row.
