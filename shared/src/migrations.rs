@@ -61,6 +61,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0028_notify_rules.sql",
     "tenant/0029_notify_hooks.sql",
     "tenant/0034_billing_readings.sql",
+    "tenant/0035_billing_seats_of.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.

@@ -2,6 +2,7 @@
 //! ours stands in for the payment providers: it follows what they follow, and says what they say.
 
 mod late;
+mod leaving;
 mod world;
 
 use std::time::Duration;

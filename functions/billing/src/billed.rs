@@ -113,6 +113,8 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         payment::dun::DUN => payment::dun::dun(at, job).await,
         metered::TOLD => metered::work(at, job).await,
         late::LOOK => late::work(at, job).await,
+        seat::LEFT => seat::freed(at, job).await,
+        seat::FEWER => seat::fewer(at, job).await,
         mirror::MIRROR => mirror::work(at, job).await,
         wallet::EXPIRE => wallet::expire(at, job).await,
         other => Err(Failure::dead(format!("billing works no {other}"))),
@@ -121,7 +123,7 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
 
 /// Which entries are followed.
 pub const FOLLOWS: &[&str] =
-    &["payment.", "payment_method.", "usage.told", "subscription.mirrored"];
+    &["payment.", "payment_method.", "usage.told", "subscription.mirrored", "member.deleted"];
 
 /// The jobs that entries are.
 pub fn follow(entries: &[Entry]) -> Commit {
@@ -131,5 +133,10 @@ pub fn follow(entries: &[Entry]) -> Commit {
     let facts: Vec<_> = facts.cloned().collect();
     let mirrored = entries.iter().filter(|it| it.action == "subscription.mirrored");
     let mirrored: Vec<_> = mirrored.cloned().collect();
-    payment::fact::facts(&facts).and(metered::told(&told)).and(mirror::follow(&mirrored))
+    let left = entries.iter().filter(|it| it.action == "member.deleted");
+    let left: Vec<_> = left.cloned().collect();
+    payment::fact::facts(&facts)
+        .and(metered::told(&told))
+        .and(mirror::follow(&mirrored))
+        .and(seat::left(&left))
 }
