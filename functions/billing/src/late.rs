@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::{
-    domain::{Commit, Draft, Failure, Id, Job, NewJob},
+    domain::{Commit, Draft, Failure, Id, Job, NewJob, Timestamp},
     ports::{PortError, Tenant},
     problem::Problem,
 };
@@ -13,7 +13,7 @@ use shared::{
 use crate::{
     bill::{Bill, Question, close, draft, line::BillLine},
     plan::Plan,
-    reading::{LATE, Quantities, Reading},
+    reading::{Quantities, Reading},
     store,
 };
 
@@ -87,16 +87,19 @@ pub async fn begins(
     let subscription = bill.subscription.clone().unwrap_or_default();
     let known = store::find_reading(at, &bill.id).await?;
     let mut reading = known.unwrap_or_else(|| Reading::of(bill, &subscription));
-    let end = question.period.to;
     let lines = reading.first(plan, question, told, &mut bill.coupons)?;
     reading.version += 1;
     let commit = store::write_reading(&reading);
-    Ok((lines, if reading.version == 1 { commit.job(look(&reading, end)) } else { commit }))
+    let commit = match reading.last_look().filter(|_| reading.version == 1) {
+        Some(due) => commit.job(look(&reading, due)),
+        None => commit,
+    };
+    Ok((lines, commit))
 }
 
-fn look(it: &Reading, end: shared::domain::Timestamp) -> NewJob {
+fn look(it: &Reading, due: Timestamp) -> NewJob {
     let id = format!("{LOOK}:{}", it.invoice);
-    NewJob::new(LOOK, id, json!({"id": it.invoice})).at(end + LATE)
+    NewJob::new(LOOK, id, json!({"id": it.invoice})).at(due)
 }
 
 /// What a later answer changes, and what is kept of it.

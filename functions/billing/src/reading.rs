@@ -24,6 +24,9 @@ mod tests;
 /// somebody says otherwise.
 pub const LATE: Duration = Duration::from_secs(36 * 86_400);
 
+/// For how long meters know what they counted: two days less than they keep it.
+pub const KNOWN: Duration = Duration::from_secs(398 * 86_400);
+
 /// A quantity for each value of a dimension; one without a name where there is no dimension.
 pub type Quantities = BTreeMap<String, Quantity>;
 
@@ -135,9 +138,15 @@ impl Reading {
         Ok(lines)
     }
 
-    /// Whether nothing can come any more at `now`.
+    /// When it is looked at for the last time: when nothing can come any more, and before the meters
+    /// forget how the period began.
+    pub fn last_look(&self) -> Option<Timestamp> {
+        self.period().map(|it| (it.to + LATE).min(it.from + KNOWN).max(it.to))
+    }
+
+    /// Whether it is not looked at again after `now`.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.period().is_none_or(|it| it.to + LATE <= now)
+        self.last_look().is_none_or(|it| it <= now)
     }
 }
 

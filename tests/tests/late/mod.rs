@@ -92,6 +92,7 @@ fn usage_that_is_lowered_late_is_given_back() {
         }
         world.post("/v1/usage/events", event);
     };
+    world.advance("2030-01-20T00:00:00Z");
     event("1", None, 3000);
     world.advance("2030-02-10T00:00:00Z");
     event("2", Some("1"), 500);
@@ -147,4 +148,37 @@ fn what_comes_after_the_end_of_a_subscription_is_charged_by_one_last_look() {
     assert_eq!(late.values().copied().collect::<Vec<_>>(), [250]);
     let states: Vec<_> = bills.iter().map(|it| it["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["paid", "paid", "paid"]);
+}
+
+#[test]
+fn where_the_next_bill_is_a_year_away_what_comes_late_has_one_of_its_own() {
+    let world = Played::new();
+    world.catalogue();
+    let model = json!({"model": "per_unit", "unit_amount": "2"});
+    let price = json!({"name": "calls", "model": model,
+        "basis": {"kind": "metered", "meter": "calls"}});
+    let plan = json!({"title": "Yearly", "currency": "EUR", "prices": [price],
+        "interval": {"unit": "year", "count": 1}});
+    world.put("/v1/billing/plans/yearly", plan);
+    world.pays_by("x", "ok");
+    world.post("/v1/billing/subscriptions", json!({"customer": "x", "plan": "yearly"}));
+    let event = |id: &str, value: u32| {
+        let event = json!({
+            "specversion": "1.0", "id": id, "source": "app", "type": "calls", "subject": "x",
+            "time": "2030-12-20T00:00:00Z", "data": {"value": value},
+        });
+        world.post("/v1/usage/events", event);
+    };
+    world.advance("2030-12-21T00:00:00Z");
+    event("1", 100);
+    world.advance("2031-01-10T00:00:00Z");
+    event("2", 30);
+
+    world.advance("2031-02-10T00:00:00Z");
+
+    let bills = world.all("/v1/billing/invoices");
+    let paid: Vec<_> = bills.iter().filter(|it| it["state"] == "paid").collect();
+    let net: Vec<_> = paid.iter().map(|it| it["totals"]["net"].as_i64().unwrap()).collect();
+    assert_eq!(net, [200, 60]);
+    assert_eq!(paid[1]["lines"][0]["after"], paid[0]["id"]);
 }

@@ -173,3 +173,13 @@ fn it_is_over_when_meters_take_nothing_for_it_any_more() {
     assert!(!it.is_over(Timestamp((end + LATE).0 - 1)));
     assert!(it.is_over(end + LATE));
 }
+
+#[test]
+fn a_year_is_looked_at_while_the_meters_know_how_it_began() {
+    let mut it = reading(&[]);
+    first(&mut it, &[], &[quantities(&[("", 1)])]);
+    let year = Period { from: Timestamp(0), to: Timestamp(365 * 86_400_000) };
+    it.answers[0].question.period = year;
+
+    assert_eq!(it.last_look(), Some(Timestamp(398 * 86_400_000)));
+}
