@@ -1,4 +1,5 @@
-//! The limiter in SQL, for a database that many write to, and for an object that has one.
+//! The limiter over a [`book::Book`] of states: a database that many write to, or a [`redis`]. Whoever
+//! alone writes a database has them [`held`].
 //!
 //! What is decided is decided by [`crate::limit::Limit::decide`] from the states as they were read. One
 //! statement then writes all states, if none of them was changed meanwhile, and nothing otherwise;
@@ -9,9 +10,12 @@
 //! costs no other. What it remembers may be old: then that statement writes nothing, and the states
 //! are read. Nobody is refused, or told how a key stands, by what is only remembered.
 
-mod counts;
+pub mod book;
+pub mod counts;
 pub mod held;
 mod keys;
+pub mod redis;
+mod rows;
 pub mod together;
 
 use crate::{
@@ -19,6 +23,7 @@ use crate::{
     limit::{Act, Standing, State},
     ports::{PortError, QUESTIONS_MAX, Question, Sql, Statement, Tally},
 };
+use book::Book;
 use counts::Counts;
 use keys::Keys;
 
@@ -106,13 +111,13 @@ impl Ask {
 /// stand then.
 ///
 /// # Errors
-/// When the database fails, or others were faster too often.
-pub async fn decide(sql: &impl Sql, asks: &[Ask]) -> Result<Vec<Vec<Standing>>, PortError> {
+/// When the book fails, or others were faster too often.
+pub async fn decide(book: &impl Book, asks: &[Ask]) -> Result<Vec<Vec<Standing>>, PortError> {
     let mut remembered = Keys::remembered(asks);
     for _ in 0..TRIES_MAX {
         let (mut keys, is_fresh) = match remembered.take() {
             Some(keys) => (keys, false),
-            None => (Keys::read(sql, asks).await?, true),
+            None => (Keys::read(book, asks).await?, true),
         };
         let judged: Vec<_> = asks.iter().map(|ask| keys.decide(ask)).collect();
         if !is_fresh && judged.iter().any(|it| !it.admitted) {
@@ -123,7 +128,7 @@ pub async fn decide(sql: &impl Sql, asks: &[Ask]) -> Result<Vec<Vec<Standing>>, 
             counts.add(ask, it.admitted);
         }
         let now = asks.iter().map(|it| it.now).max().unwrap_or_default();
-        if keys.write(sql, &counts, now).await? {
+        if keys.write(book, &counts, now).await? {
             return Ok(judged.into_iter().map(|it| it.standings).collect());
         }
     }

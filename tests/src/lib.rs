@@ -19,6 +19,7 @@ pub mod local;
 pub mod masks;
 pub mod origin;
 pub mod player;
+pub mod redis;
 pub mod shop;
 pub mod sink;
 pub mod spellings;

@@ -26,6 +26,11 @@ impl Counts {
         self.0.is_empty()
     }
 
+    /// Each sum, and what it is of: tenant, function, label, field.
+    pub fn iter(&self) -> impl Iterator<Item = (&[String; 4], i64)> {
+        self.0.iter().map(|(of, n)| (of, *n))
+    }
+
     /// As `decisions` takes them: `[tenant, function, label, field, n]` of each.
     pub fn rows(&self) -> Json {
         let row = |([tenant, function, label, field], n): (&[String; 4], &i64)| {

@@ -1,7 +1,7 @@
 //! The keys of whoever alone writes them, such as an object: decided in memory, and written a
 //! moment later, many with one statement.
 
-use super::{Ask, counts::Counts, keys::Keys};
+use super::{Ask, counts::Counts, keys::Keys, rows};
 use crate::{
     domain::Timestamp,
     limit::Standing,
@@ -34,9 +34,10 @@ impl Held {
             self.write(&run)?;
             self.keys = Keys::default();
         }
-        if let Some(missing) = self.keys.missing(ask) {
-            let found = run(missing.statement())?;
-            self.keys.learn(missing, found)?;
+        let missing = self.keys.missing(ask);
+        if !missing.is_empty() {
+            let found = run(rows::read(&missing))?;
+            self.keys.learn(&missing, rows::known(found)?);
         }
         let judged = self.keys.decide(ask);
         self.counts.add(ask, judged.admitted);
@@ -52,11 +53,12 @@ impl Held {
         &mut self,
         run: impl Fn(Statement) -> Result<Vec<Row>, SqlError>,
     ) -> Result<bool, PortError> {
-        let Some(statement) = self.keys.statement(&self.counts, self.last) else {
+        let entries = self.keys.entries();
+        if entries.is_empty() && self.counts.is_empty() {
             return Ok(false);
-        };
-        run(statement)?;
-        self.keys.settle(self.last);
+        }
+        run(rows::write(&entries, &self.counts, self.last))?;
+        self.keys.settle(|it| rows::version_after(it, self.last));
         self.counts = Counts::default();
         Ok(true)
     }

@@ -5,25 +5,19 @@ use std::{
     collections::BTreeMap,
 };
 
-use serde_json::{Value as Json, json};
-
-use super::{Ask, Judged, counts::Counts};
+use super::{
+    Ask, Judged,
+    book::{Book, Entry, Known},
+    counts::Counts,
+};
 use crate::{
     domain::Timestamp,
     limit::{Act, State},
-    ports::{PortError, Row, Sql, SqlError, Statement},
+    ports::PortError,
 };
-
-const READ: &str = "
-    select key, version, state from limits where key in (select value from json_each(?1))";
-/// Writes states and counts, if the states were still as they had been read.
-const WRITE: &str = "insert into decisions (keys, counts, now_ms) values (?1, ?2, ?3)";
 
 /// How many keys an instance remembers.
 const REMEMBERED_MAX: usize = 10_000;
-/// The moments when keys are forgotten are whole multiples of this: a key that is asked for all the
-/// time moves in the index by them not each time, but now and then.
-const FORGOTTEN_EACH_MS: i64 = 60 * 1000;
 
 /// After somebody else was faster, how many decisions are made by what is read: where several
 /// instances serve the same keys, what one of them remembers is nearly always old.
@@ -34,40 +28,16 @@ thread_local! {
     static TO_READ: Cell<u32> = const { Cell::new(0) };
 }
 
-/// What is known of a key.
-#[derive(Clone, Debug, Default)]
-struct Known {
-    version: i64,
-    state: State,
-}
-
 /// Keys by their names.
 #[derive(Default)]
 pub struct Keys(BTreeMap<String, Key>);
-
-/// Names of keys that have to be read.
-pub struct Missing(Vec<String>);
 
 /// A key while it is decided about.
 #[derive(Default)]
 struct Key {
     known: Known,
-    /// From when on it is as good as forgotten, if its state was changed.
-    changed: Option<Timestamp>,
-}
-
-impl Known {
-    /// The version that it was written under: they go up also when a row was forgotten in between.
-    fn count_on(&mut self, now: Timestamp) {
-        self.version = (self.version + 1).max(now.0);
-    }
-}
-
-impl Missing {
-    /// What reads them: key, version and state of each that is there.
-    pub fn statement(&self) -> Statement {
-        Statement::new(READ, [(&Json::from(self.0.clone())).into()])
-    }
+    /// When its state was changed, and from when on it is as good as forgotten, if it was.
+    changed: Option<[Timestamp; 2]>,
 }
 
 impl Keys {
@@ -92,13 +62,14 @@ impl Keys {
     /// All keys as they are; those that are not there are as new.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn read(sql: &impl Sql, asks: &[Ask]) -> Result<Self, PortError> {
-        let questions = asks.iter().flat_map(|it| &it.questions);
-        let missing = Missing(questions.map(|it| it.key.clone()).collect());
-        let found = sql.query(missing.statement()).await?;
+    /// When the book cannot be read.
+    pub async fn read(book: &impl Book, asks: &[Ask]) -> Result<Self, PortError> {
+        let mut names: Vec<_> =
+            asks.iter().flat_map(|it| &it.questions).map(|it| it.key.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
         let mut keys = Self::default();
-        keys.learn(missing, found)?;
+        keys.learn(&names, book.read(&names).await?);
         Ok(keys)
     }
 
@@ -108,25 +79,19 @@ impl Keys {
     }
 
     /// Which keys of an ask are not here.
-    pub fn missing(&self, ask: &Ask) -> Option<Missing> {
+    pub fn missing(&self, ask: &Ask) -> Vec<String> {
         let names = ask.questions.iter().map(|it| &it.key);
-        let missing: Vec<_> = names.filter(|it| !self.0.contains_key(*it)).cloned().collect();
-        (!missing.is_empty()).then_some(Missing(missing))
+        names.filter(|it| !self.0.contains_key(*it)).cloned().collect()
     }
 
-    /// Takes in what was found of keys that were missing.
-    ///
-    /// # Errors
-    /// When a row is none.
-    pub fn learn(&mut self, missing: Missing, found: Vec<Row>) -> Result<(), PortError> {
-        self.0.extend(missing.0.into_iter().map(|it| (it, Key::default())));
-        for row in found {
-            let [key, version, state] = row.columns()?;
-            if let Some(it) = self.0.get_mut(&key.text()?) {
-                it.known = Known { version: version.integer()?, state: state.json()? };
+    /// Takes in what is known of these keys, each of which is as new if nothing is.
+    pub fn learn(&mut self, names: &[String], found: Vec<(String, Known)>) {
+        self.0.extend(names.iter().map(|it| (it.clone(), Key::default())));
+        for (name, known) in found {
+            if let Some(it) = self.0.get_mut(&name) {
+                it.known = known;
             }
         }
-        Ok(())
     }
 
     /// Decides what is asked by the keys as those before it have left them.
@@ -139,7 +104,7 @@ impl Keys {
         for (it, state) in taken.filter(|(it, _)| judged.admitted && it.act != Act::Take(0)) {
             if let Some(key) = self.0.get_mut(&it.key) {
                 key.known.state.clone_from(state);
-                key.changed = Some(it.limit.forgotten(state));
+                key.changed = Some([ask.now, it.limit.forgotten(state)]);
             }
         }
         judged
@@ -149,48 +114,46 @@ impl Keys {
     /// otherwise nothing is written.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the book cannot be written.
     pub async fn write(
-        self,
-        sql: &impl Sql,
+        mut self,
+        book: &impl Book,
         counts: &Counts,
         now: Timestamp,
     ) -> Result<bool, PortError> {
-        let Some(statement) = self.statement(counts, now) else { return Ok(true) };
-        let written = match sql.query(statement).await {
-            Ok(_) => true,
-            Err(SqlError::Conflict) => false,
-            Err(SqlError::Port(err)) => return Err(err),
-        };
-        self.remember(written, now);
+        let entries = self.entries();
+        if entries.is_empty() && counts.is_empty() {
+            return Ok(true);
+        }
+        let written = book.write(&entries, counts, now).await?;
+        self.0.retain(|_, it| it.changed.is_some());
+        if written {
+            self.settle(|it| book.version_after(it, now));
+        }
+        self.remember(written);
         Ok(written)
     }
 
-    /// What writes all that has changed, if anything has.
-    pub fn statement(&self, counts: &Counts, now: Timestamp) -> Option<Statement> {
-        let row = |(name, key): (&String, &Key)| {
-            let until = key.changed?.0.div_euclid(FORGOTTEN_EACH_MS) + 1;
-            let state = serde_json::to_string(&key.known.state).unwrap_or_default();
-            let until = until.saturating_mul(FORGOTTEN_EACH_MS);
-            Some(json!([name, key.known.version, state, until]))
-        };
-        let keys: Vec<Json> = self.0.iter().filter_map(row).collect();
-        let nothing = keys.is_empty() && counts.is_empty();
-        let params = [(&Json::from(keys)).into(), (&counts.rows()).into(), now.into()];
-        (!nothing).then(|| Statement::new(WRITE, params))
+    /// What has changed.
+    pub fn entries(&self) -> Vec<Entry<'_>> {
+        let changed = self.0.iter().filter_map(|(name, it)| {
+            let [at, until] = it.changed?;
+            Some(Entry { name, known: &it.known, at, until })
+        });
+        changed.collect()
     }
 
-    /// Takes what has changed as written.
-    pub fn settle(&mut self, now: Timestamp) {
+    /// Takes what has changed as written, each key under the version that comes after its own.
+    pub fn settle(&mut self, version_after: impl Fn(i64) -> i64) {
         for it in self.0.values_mut() {
             if it.changed.take().is_some() {
-                it.known.count_on(now);
+                it.known.version = version_after(it.known.version);
             }
         }
     }
 
     /// Remembers what was written, and forgets what somebody else has changed.
-    fn remember(self, written: bool, now: Timestamp) {
+    fn remember(self, written: bool) {
         if !written {
             TO_READ.set(READ_AFTER_CONFLICT);
         }
@@ -198,11 +161,8 @@ impl Keys {
             if all.len() + self.0.len() > REMEMBERED_MAX {
                 all.clear();
             }
-            for (name, Key { known, .. }) in self.0.into_iter().filter(|it| it.1.changed.is_some())
-            {
+            for (name, Key { known, .. }) in self.0 {
                 if written {
-                    let mut known = known;
-                    known.count_on(now);
                     all.insert(name, known);
                 } else {
                     all.remove(&name);
