@@ -10,7 +10,7 @@ use shared::{
 
 use crate::{
     bill::{close, credit, deliver, draft, file, handle, pay},
-    books, entitlement, metered, payment, portal,
+    books, entitlement, late, metered, payment, portal,
     subscription::{self, cancel, change, create, mirror, renew, seat},
     wallet,
 };
@@ -114,6 +114,9 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         payment::fact::FACT => payment::fact::work(at, job).await,
         payment::dun::DUN => payment::dun::dun(at, job).await,
         metered::TOLD => metered::work(at, job).await,
+        late::LOOK => late::work(at, job).await,
+        seat::LEFT => seat::freed(at, job).await,
+        seat::FEWER => seat::fewer(at, job).await,
         mirror::MIRROR => mirror::work(at, job).await,
         deliver::DELIVER => deliver::work(at, job).await,
         wallet::EXPIRE => wallet::expire(at, job).await,
@@ -122,8 +125,14 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
 }
 
 /// Which entries are followed.
-pub const FOLLOWS: &[&str] =
-    &["payment.", "payment_method.", "usage.told", "subscription.mirrored", deliver::FOLLOWS];
+pub const FOLLOWS: &[&str] = &[
+    "payment.",
+    "payment_method.",
+    "usage.told",
+    "subscription.mirrored",
+    "member.deleted",
+    deliver::FOLLOWS,
+];
 
 /// The jobs that entries are, and what they tell of deliveries.
 ///
@@ -136,6 +145,11 @@ pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortE
     let facts: Vec<_> = facts.cloned().collect();
     let mirrored = entries.iter().filter(|it| it.action == "subscription.mirrored");
     let mirrored: Vec<_> = mirrored.cloned().collect();
-    let jobs = payment::fact::facts(&facts).and(metered::told(&told));
-    Ok(jobs.and(mirror::follow(&mirrored)).and(deliver::follow(at, entries).await?))
+    let left = entries.iter().filter(|it| it.action == "member.deleted");
+    let left: Vec<_> = left.cloned().collect();
+    let jobs = payment::fact::facts(&facts)
+        .and(metered::told(&told))
+        .and(mirror::follow(&mirrored))
+        .and(seat::left(&left));
+    Ok(jobs.and(deliver::follow(at, entries).await?))
 }

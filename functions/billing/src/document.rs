@@ -14,7 +14,7 @@ mod pdf;
 mod tests;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -44,8 +44,6 @@ pub struct Invoice {
     pub state: State,
     /// The day of the last payment, for one that is paid.
     pub paid_at: Option<NaiveDate>,
-    /// First and last day of what a line is for, by the line's id.
-    pub periods: BTreeMap<String, (NaiveDate, NaiveDate)>,
 }
 
 /// A PDF, and what is to be known of it.

@@ -18,6 +18,7 @@ pub mod entity;
 #[cfg(test)]
 mod examples;
 pub mod invoice;
+pub mod late;
 pub mod ledger;
 pub mod metered;
 pub mod money;
@@ -28,6 +29,7 @@ pub mod plan;
 pub mod portal;
 pub mod price;
 pub mod proration;
+pub mod reading;
 pub mod schema;
 mod store;
 pub mod subscription;

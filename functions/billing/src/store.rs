@@ -4,6 +4,7 @@ mod bills;
 mod books;
 mod catalogue;
 mod deliveries;
+mod readings;
 mod subscriptions;
 
 use shared::ports::{PortError, Row};
@@ -12,6 +13,7 @@ pub use bills::*;
 pub use books::*;
 pub use catalogue::*;
 pub use deliveries::*;
+pub use readings::*;
 pub use subscriptions::*;
 
 /// The number in the only column of the only row.

@@ -277,7 +277,8 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     bill.version += 1;
     if !bill.awaiting.is_empty() {
         // Its answers close it: `metered`.
-        return Ok(super::draft::ask(&bill).and(store::update_bill(&bill)));
+        let again = crate::late::ask(at, &mut bill).await?;
+        return Ok(again.and(super::draft::ask(&bill)).and(store::update_bill(&bill)));
     }
     let held = bill.clone();
     match finish(at, &mut bill).await {

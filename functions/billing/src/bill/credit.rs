@@ -103,7 +103,12 @@ pub async fn give_back(
         }
     };
     let after = settle(at, bill).await?;
-    Ok((note, noted.and(back).and(after)))
+    // What is taken back as a whole is not charged by what comes late.
+    let forgiven = match bill.credited == bill.totals.gross {
+        true => crate::late::forgive(at, bill).await?,
+        false => Commit::new(),
+    };
+    Ok((note, noted.and(back).and(after).and(forgiven)))
 }
 
 pub(crate) fn wrong_state(why: &str) -> Problem {

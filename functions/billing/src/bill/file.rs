@@ -1,7 +1,5 @@
 //! Bills as documents: a page, a PDF, an electronic invoice.
 
-use std::collections::BTreeMap;
-
 use chrono::NaiveDate;
 use shared::{
     domain::Timestamp,
@@ -120,6 +118,8 @@ fn printed(
     let references = bill.references.clone().unwrap_or_else(|| close::references(parties));
     let issued = day(bill.finalised_at.unwrap_or(bill.created_at), zone);
     let transfers = bill.collection == Collection::SendInvoice;
+    let lines = bill.lines.iter().enumerate();
+    let periods = lines.filter_map(|(at, it)| Some(((at + 1).to_string(), days(it.period?, zone))));
     let header = Header {
         profile,
         number: bill.number.clone().unwrap_or_default(),
@@ -130,6 +130,7 @@ fn printed(
         buyer_reference: references.buyer_reference,
         order: references.order,
         period: bill.period.map(|it| days(it, zone)),
+        periods: periods.collect(),
         delivered: bill.period.is_none().then_some(issued),
         preceding: bill.preceding.as_ref().map(|it| (it.number.clone(), day(it.at, zone))),
         iban: references.iban.filter(|_| transfers),
@@ -138,8 +139,6 @@ fn printed(
         seller: party(seller, None),
         buyer: party(buyer, references.endpoint),
     };
-    let lines = bill.lines.iter().enumerate();
-    let periods = lines.filter_map(|(at, it)| Some(((at + 1).to_string(), days(it.period?, zone))));
     Ok(document::Invoice {
         header,
         document,
@@ -147,7 +146,6 @@ fn printed(
         locale: bill.locale.clone(),
         state: state(bill.state),
         paid_at: bill.paid_at.map(|it| day(it, zone)),
-        periods: periods.collect::<BTreeMap<_, _>>(),
     })
 }
 

@@ -171,7 +171,8 @@ pub async fn finalise(at: &impl Tenant, call: &Call) -> Result<Response, Problem
     let without = call.query("without_usage").as_deref() == Some("true");
     if !bill.awaiting.is_empty() && !without {
         bill.draft_until = Some(at.now());
-        let commit = draft::ask(&bill).and(store::update_bill(&bill));
+        let again = crate::late::ask(at, &mut bill).await?;
+        let commit = again.and(draft::ask(&bill)).and(store::update_bill(&bill));
         let response = answer(StatusCode::ACCEPTED, &bill);
         return at.answer(commit, response, Problem::changed_meanwhile).await;
     }
@@ -181,7 +182,7 @@ pub async fn finalise(at: &impl Tenant, call: &Call) -> Result<Response, Problem
     at.answer(commit, answer(StatusCode::OK, &bill), Problem::changed_meanwhile).await
 }
 
-/// Drops a draft.
+/// Drops a draft. What was used is forgiven with it, also what comes late.
 pub async fn drop(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let mut bill = find(at, call).await?;
     if bill.state != BillState::Draft || bill.applies.is_some() {
@@ -190,7 +191,8 @@ pub async fn drop(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     bill.version += 1;
     bill.state = BillState::Void;
     let entry = Draft::new("invoice.dropped", &Id::trusted(bill.id.clone()));
-    let commit = store::update_bill(&bill).entry(entry);
+    let forgiven = crate::late::forgive(at, &bill).await?;
+    let commit = store::update_bill(&bill).entry(entry).and(forgiven);
     at.answer(commit, answer(StatusCode::OK, &bill), Problem::changed_meanwhile).await
 }
 
