@@ -1,7 +1,7 @@
 //! Seats: who sits on what was bought. The buyer pays for seats; members take them.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Draft, Entry, Failure, Id, Job, NewJob, Page, Timestamp, WORD, is_word},
     http::{Response, StatusCode, empty, json as json_response},
@@ -144,10 +144,8 @@ fn left_job(member: &str, sequence: i64, round: i64) -> NewJob {
 /// # Errors
 /// The failure, and whether to try again.
 pub async fn freed(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
-    let field = |name: &str| job.body.get(name).cloned().unwrap_or_default();
-    let number = |name: &str| field(name).as_i64().unwrap_or_default();
-    let member = field("member");
-    let member = member.as_str().unwrap_or_default();
+    let member = job.body.get("member").and_then(Value::as_str).unwrap_or_default();
+    let number = |name: &str| job.body.get(name).and_then(Value::as_i64).unwrap_or_default();
     let (sequence, round) = (number("sequence"), number("round"));
     let seats = store::list_seats_of(at, member, LEFT_MAX).await?;
     let mut commit = Commit::new();
