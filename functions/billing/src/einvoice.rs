@@ -14,7 +14,6 @@ mod xml;
 use chrono::NaiveDate;
 
 pub use check::Violation;
-pub(crate) use xml::printable;
 
 use crate::{
     invoice::{Document, Totals, Vat},

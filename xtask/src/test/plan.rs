@@ -54,7 +54,8 @@ fn own(name: &'static str, place: &'static str, own: fn() -> anyhow::Result<()>)
 /// Clippy as a target sees the code: half of it is there for one target only.
 fn clippy<'a>(target: &'static str, packages: impl Iterator<Item = &'a str>) -> Step {
     // The profile that is deployed, so that nothing is built for a third time.
-    let mut command = command::words("cargo clippy --release --package shared --target");
+    let mut command =
+        command::words("cargo clippy --release --package shared --package paper --target");
     command.arg(target);
     for name in packages {
         command.args(["--package", name]);
@@ -64,7 +65,7 @@ fn clippy<'a>(target: &'static str, packages: impl Iterator<Item = &'a str>) -> 
 }
 
 fn documentation(functions: &[String]) -> Step {
-    let mut command = command::words("cargo doc --no-deps --package shared");
+    let mut command = command::words("cargo doc --no-deps --package shared --package paper");
     for name in functions {
         command.args(["--package", name]);
     }
