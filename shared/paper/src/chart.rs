@@ -92,11 +92,13 @@ pub fn lying(sheet: &mut Sheet, text: &str, bars: &[Bar<'_>]) {
         label(sheet, figure, bar.name, (MARGIN, names), false);
         sheet.y = y;
         label(sheet, figure, bar.amount, (MARGIN + INNER - amounts, amounts), true);
-        let length = (bar.value.max(0.0) / most) as f32 * room;
-        let lower = HEIGHT - y - (line + THICKNESS) / 2.0;
-        let drawn = [[MARGIN + names + GAP, lower, length.max(THIN), THICKNESS]];
-        sheet.canvas.boxes(sheet.page, Some(figure), GRAY, drawn.into_iter());
         sheet.y = y + line;
+        if bar.value > 0.0 {
+            let length = ((bar.value / most) as f32 * room).max(THIN);
+            let lower = HEIGHT - y - (line + THICKNESS) / 2.0;
+            let drawn = [[MARGIN + names + GAP, lower, length, THICKNESS]];
+            sheet.canvas.boxes(sheet.page, Some(figure), GRAY, drawn.into_iter());
+        }
     }
     sheet.y = top + whole;
 }

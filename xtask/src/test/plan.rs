@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::Context as _;
 
-use super::{Extent, Step, Work, document, invoices};
+use super::{Extent, Step, Work, document, papers};
 use crate::{build, command, sizes};
 
 const RUNTIMES: &str = "tests/tests/runtimes.rs";
@@ -31,7 +31,7 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         documentation(&functions),
         one("tests", "native", "cargo test --workspace --no-fail-fast"),
         own("API document, read by others", "python", document::check),
-        own("invoices, read by others", "python", invoices::check),
+        own("documents, read by others", "python", papers::check),
         npm(),
         own("build", SPIN, build::build_spin),
         own("build", WORKERS, build::build_workers),
