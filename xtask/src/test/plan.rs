@@ -85,7 +85,7 @@ fn runtimes() -> Step {
         // that others ask for, and are built a second time.
         let line = "cargo test --workspace --no-fail-fast --test runtimes --test live --test worlds \
                     --test broken --test cron --test interop --test outbound \
-                    --test receivers --test signed --test limits --test proxy --test customer_keys --test payments --test paypal -- --nocapture \
+                    --test receivers --test signed --test limits --test proxy --test networks --test customer_keys --test payments --test paypal -- --nocapture \
                     --test-threads=1";
         let mut command = command::words(line);
         command.env("BACKPLANE_RUNTIMES", "local,workerd");
