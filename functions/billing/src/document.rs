@@ -71,9 +71,9 @@ pub enum Error {
     /// The template failed, which is a mistake of ours.
     #[error("the page could not be written: {0}")]
     Template(String),
-    /// The font failed, which is a mistake of ours.
-    #[error("the font could not be used: {0}")]
-    Font(String),
+    /// The PDF failed, which is a mistake of ours as well.
+    #[error(transparent)]
+    Paper(#[from] paper::Error),
 }
 
 /// What a mail says of a document, in the words of its reader.

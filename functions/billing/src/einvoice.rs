@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 pub use check::Violation;
-pub(crate) use xml::printable;
 
 use crate::{
     invoice::{Document, Line, Totals, Vat},

@@ -203,6 +203,16 @@ fn a_character_that_the_font_lacks_is_told() {
 }
 
 #[test]
+fn the_words_of_all_languages_are_in_the_font() {
+    let mut fonts = paper::font::Fonts::new().unwrap();
+    for words in &super::words::ALL {
+        fonts.regular.encode(&format!("{words:?}"));
+        fonts.bold.encode(&format!("{words:?}"));
+    }
+    assert_eq!(fonts.missing(), BTreeSet::new());
+}
+
+#[test]
 fn the_page_escapes_and_has_no_script_and_no_other_style() {
     let page = html(&case("open")).unwrap();
 
