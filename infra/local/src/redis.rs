@@ -1,6 +1,10 @@
 //! `spin:redis`: each open is a connection of its own, to whom the component may reach.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    io::{Error as IoError, ErrorKind as IoKind},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisFuture, Value,
@@ -43,8 +47,11 @@ impl AsyncDNSResolver for Resolver {
             let name = host.trim_start_matches('[').trim_end_matches(']');
             let mut found: Vec<_> = tokio::net::lookup_host((name, port)).await?.collect();
             found.retain(|it| !self.0.contains(it.ip()));
+            // Nowhere is an error: the client panics where it has no address to try.
             if found.is_empty() {
-                say(format!("{host} is nowhere, or where it is blocked"));
+                let why = format!("{host} is nowhere, or where it is blocked");
+                say(&why);
+                return Err(IoError::new(IoKind::AddrNotAvailable, why).into());
             }
             Ok(Box::new(found.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>)
         })
