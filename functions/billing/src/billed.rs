@@ -11,7 +11,7 @@ use shared::{
 use crate::{
     bill::{close, credit, draft, file, handle, pay},
     books, entitlement, metered, payment, portal,
-    subscription::{self, cancel, change, create, mirror, renew, seat},
+    subscription::{self, cancel, change, create, mirror, offer, renew, seat},
     wallet,
 };
 
@@ -113,14 +113,23 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         payment::dun::DUN => payment::dun::dun(at, job).await,
         metered::TOLD => metered::work(at, job).await,
         mirror::MIRROR => mirror::work(at, job).await,
+        offer::OFFER => offer::work(at, job).await,
         wallet::EXPIRE => wallet::expire(at, job).await,
         other => Err(Failure::dead(format!("billing works no {other}"))),
     }
 }
 
 /// Which entries are followed.
-pub const FOLLOWS: &[&str] =
-    &["payment.", "payment_method.", "usage.told", "subscription.mirrored"];
+pub const FOLLOWS: &[&str] = &[
+    "payment.",
+    "payment_method.",
+    "usage.told",
+    "subscription.mirrored",
+    "quota.reached",
+    "quota.forecast",
+    "quota.exceeded",
+    "quota.grace_ended",
+];
 
 /// The jobs that entries are.
 pub fn follow(entries: &[Entry]) -> Commit {
@@ -130,5 +139,8 @@ pub fn follow(entries: &[Entry]) -> Commit {
     let facts: Vec<_> = facts.cloned().collect();
     let mirrored = entries.iter().filter(|it| it.action == "subscription.mirrored");
     let mirrored: Vec<_> = mirrored.cloned().collect();
-    payment::fact::facts(&facts).and(metered::told(&told)).and(mirror::follow(&mirrored))
+    payment::fact::facts(&facts)
+        .and(metered::told(&told))
+        .and(mirror::follow(&mirrored))
+        .and(offer::follow(entries))
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     openapi::{Operation, operation},
-    portal::{NewPortalLink, PortalLink},
+    portal::PortalLink,
 };
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     entity::{Entity, EntityText},
     payment::Payment,
     plan::{Plan, PlanText},
+    portal::NewBillingLink,
     subscription::{
         Subscription,
         cancel::NewCancellation,
@@ -80,7 +81,7 @@ fn customers() -> Vec<Operation> {
         operation("getEntitlements", "Read what a customer may do because of what it pays.")
             .gives::<Entitlement>(200),
         operation("createBillingLink", "Make a short-lived link for one customer's portal.")
-            .takes::<NewPortalLink>()
+            .takes::<NewBillingLink>()
             .gives::<PortalLink>(201),
     ]
 }

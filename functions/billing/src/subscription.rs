@@ -8,6 +8,7 @@ pub mod create;
 pub mod cycle;
 pub mod effect;
 pub mod mirror;
+pub mod offer;
 pub mod renew;
 pub mod seat;
 

@@ -51,6 +51,7 @@ pub const FOLLOWS: &[&str] = &[
     "entitlement.",
     "quota.",
     "spend.",
+    "upgrade.",
     "report.",
 ];
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What is to be changed.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionChange {
     /// Another plan, in its latest version; the one that it has when left out.
@@ -57,20 +57,53 @@ pub struct ChangePreview {
     pub gross: i64,
 }
 
+/// Who wants a change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum By {
+    /// Who sells may do all that can be done.
+    Seller,
+    /// A customer, what the seller's rules allow.
+    Customer,
+}
+
+/// What is to be changed into what, before it is known what that comes to.
+#[derive(Clone)]
+pub(super) struct Wanted {
+    /// The plan that there is then.
+    pub(super) plan: Plan,
+    /// How many seats there are then.
+    pub(super) seats: u32,
+    /// The change at this moment.
+    pub(super) change: Change,
+}
+
 /// A change, thought through.
-struct Planned {
+pub(super) struct Planned {
     plan: Plan,
     pending: Pending,
     /// What has been paid for a whole period once it has taken effect.
     paid: i64,
     preview: Preview,
     lines: Vec<BillLine>,
-    bill: Option<Bill>,
+    /// The bill of what is charged at once.
+    pub(super) bill: Option<Bill>,
+}
+
+impl By {
+    fn of(at: &impl Tenant) -> Self {
+        if at.principal().customer.is_some() { Self::Customer } else { Self::Seller }
+    }
 }
 
 impl Planned {
     fn effect(&self, from: Timestamp) -> Effect<'_> {
         Effect { change: &self.pending, plan: &self.plan, paid: self.paid, from }
+    }
+
+    /// What is told of it before it is done.
+    pub(super) fn shown(&self, it: &Subscription) -> ChangePreview {
+        let (tax, gross) = self.bill.as_ref().map_or((0, 0), signed);
+        ChangePreview { change: self.preview.clone(), currency: it.currency, tax, gross }
     }
 }
 
@@ -79,16 +112,11 @@ pub async fn preview(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
     let it = ours(at, call).await?;
     let parties = close::Parties::of(at, &it.customer).await?;
     let planned = plan(at, &it, &parties, &call.json()?).await?;
-    Ok(json_response(StatusCode::OK, &shown(&it, planned)))
-}
-
-fn shown(it: &Subscription, planned: Planned) -> ChangePreview {
-    let (tax, gross) = planned.bill.as_ref().map_or((0, 0), signed);
-    ChangePreview { change: planned.preview, currency: it.currency, tax, gross }
+    Ok(json_response(StatusCode::OK, &planned.shown(&it)))
 }
 
 /// Tax and gross, below zero when they are given back.
-fn signed(bill: &Bill) -> (i64, i64) {
+pub(super) fn signed(bill: &Bill) -> (i64, i64) {
     match bill.kind {
         BillKind::Invoice => (bill.totals.tax, bill.totals.gross),
         BillKind::CreditNote => (-bill.totals.tax, -bill.totals.gross),
@@ -156,6 +184,20 @@ async fn plan(
     parties: &close::Parties,
     asked: &SubscriptionChange,
 ) -> Result<Planned, Problem> {
+    planned(at, it, parties, wanted(at, it, parties, asked, By::of(at)).await?)
+}
+
+/// What is asked for, if it may be.
+///
+/// # Errors
+/// Why it may not.
+pub(super) async fn wanted(
+    at: &impl Tenant,
+    it: &Subscription,
+    parties: &close::Parties,
+    asked: &SubscriptionChange,
+    by: By,
+) -> Result<Wanted, Problem> {
     if matches!(it.state, State::Cancelled | State::Incomplete | State::Paused) {
         return Err(wrong_state("only a subscription that runs is changed"));
     }
@@ -167,7 +209,7 @@ async fn plan(
     let plan = plan.ok_or_else(|| Problem::unfitting("plan", "there is no such plan to have"))?;
     let kept = (plan.seats.is_some() && it.seats > 0).then_some(it.seats);
     let seats = create::seats(&plan, asked.seats.or(kept))?;
-    check(at, it, parties, asked, &plan, seats).await?;
+    check(at, it, parties, asked, (&plan, seats), by).await?;
     let change = Change {
         old: side(at, it, &old, it.seats).await?,
         new: side(at, it, &plan, seats).await?,
@@ -180,6 +222,19 @@ async fn plan(
         on_trial: it.state == State::Trialing,
         paid: it.charged,
     };
+    Ok(Wanted { plan, seats, change })
+}
+
+/// What it comes to.
+///
+/// # Errors
+/// Why that cannot be worked out.
+pub(super) fn planned(
+    at: &impl Tenant,
+    it: &Subscription,
+    parties: &close::Parties,
+    Wanted { plan, seats, change }: Wanted,
+) -> Result<Planned, Problem> {
     let preview = proration::preview(&change).map_err(|err| Problem::unfitting("plan", err))?;
     let pending = Pending {
         plan: plan.name.clone(),
@@ -197,7 +252,7 @@ async fn plan(
     Ok(planned)
 }
 
-fn line(it: &proration::PreviewLine) -> BillLine {
+pub(super) fn line(it: &proration::PreviewLine) -> BillLine {
     let period = Period { from: it.from, to: it.to };
     let detail = (it.part != it.whole).then(|| format!("{} of {}", it.part, it.whole));
     BillLine { detail, ..BillLine::one(it.name.clone(), it.amount, Some(period)) }
@@ -208,8 +263,8 @@ async fn check(
     it: &Subscription,
     parties: &close::Parties,
     asked: &SubscriptionChange,
-    plan: &Plan,
-    seats: u32,
+    (plan, seats): (&Plan, u32),
+    by: By,
 ) -> Result<(), Problem> {
     if plan.currency != it.currency {
         let why = format!("it is in {}, and the subscription in {}", plan.currency, it.currency);
@@ -220,7 +275,7 @@ async fn check(
         let why = format!("{taken} are taken: free some first");
         return Err(Problem::unfitting("seats", why));
     }
-    if at.principal().customer.is_none() {
+    if by == By::Seller {
         return Ok(());
     }
     let rules = &parties.entity.portal;
