@@ -59,6 +59,17 @@ function watch() {
   return { death, unwatch: () => clearInterval(timer) };
 }
 
+// Calls into the instance what answers at once.
+function callNow(work) {
+  revive();
+  try {
+    return work();
+  } catch (error) {
+    if (isTrap(error)) abort(error.message);
+    throw error;
+  }
+}
+
 // Calls into the instance. The promise settles even if the instance does not live to do it.
 async function call(work) {
   revive();
@@ -101,13 +112,16 @@ function broken(error) {
   return new Response(JSON.stringify(problem), { status: 500, headers });
 }
 
+// The name of a method that nobody outside of this file calls.
+const rust = Symbol("rust");
+
 // A Durable Object whose Rust half is made again after an abort.
 const durable = (name) =>
   class extends DurableObject {
     #half;
     #generation = -1;
 
-    #rust() {
+    [rust]() {
       if (this.#generation !== generation) {
         this.#half = new glue[name](this.ctx, this.env);
         this.#generation = generation;
@@ -116,17 +130,22 @@ const durable = (name) =>
     }
 
     fetch(request) {
-      return call(() => this.#rust().fetch(request)).then(breakable, broken);
+      return call(() => this[rust]().fetch(request)).then(breakable, broken);
     }
 
     // A rejected alarm is tried again by the runtime.
     alarm() {
-      return call(() => this.#rust().alarm());
+      return call(() => this[rust]().alarm());
     }
   };
 
 export const TenantObject = durable("TenantObject");
-export const Limiter = durable("Limiter");
+
+export class Limiter extends durable("Limiter") {
+  decide(asked) {
+    return callNow(() => this[rust]().decide(asked));
+  }
+}
 
 export default {
   fetch: (request, env, context) => call(() => glue.fetch(request, env, context)).catch(broken),

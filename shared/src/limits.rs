@@ -1,4 +1,5 @@
-//! The limiter in SQL, for a database that many write to, and for an object that has one.
+//! The limiter over a [`book::Book`] of states: a database that many write to, or a [`redis`]. Whoever
+//! alone writes a database has them [`held`].
 //!
 //! What is decided is decided by [`crate::limit::Limit::decide`] from the states as they were read. One
 //! statement then writes all states, if none of them was changed meanwhile, and nothing otherwise;
@@ -9,7 +10,12 @@
 //! costs no other. What it remembers may be old: then that statement writes nothing, and the states
 //! are read. Nobody is refused, or told how a key stands, by what is only remembered.
 
+pub mod book;
+pub mod counts;
+pub mod held;
 mod keys;
+pub mod redis;
+mod rows;
 pub mod together;
 
 use crate::{
@@ -17,6 +23,8 @@ use crate::{
     limit::{Act, Standing, State},
     ports::{PortError, QUESTIONS_MAX, Question, Sql, Statement, Tally},
 };
+use book::Book;
+use counts::Counts;
 use keys::Keys;
 
 /// How often a decision is made anew because another was faster. With each try somebody gets on.
@@ -103,35 +111,28 @@ impl Ask {
 /// stand then.
 ///
 /// # Errors
-/// When the database fails, or others were faster too often.
-pub async fn decide(sql: &impl Sql, asks: &[Ask]) -> Result<Vec<Vec<Standing>>, PortError> {
+/// When the book fails, or others were faster too often.
+pub async fn decide(book: &impl Book, asks: &[Ask]) -> Result<Vec<Vec<Standing>>, PortError> {
     let mut remembered = Keys::remembered(asks);
     for _ in 0..TRIES_MAX {
         let (mut keys, is_fresh) = match remembered.take() {
             Some(keys) => (keys, false),
-            None => (Keys::read(sql, asks).await?, true),
+            None => (Keys::read(book, asks).await?, true),
         };
         let judged: Vec<_> = asks.iter().map(|ask| keys.decide(ask)).collect();
         if !is_fresh && judged.iter().any(|it| !it.admitted) {
             continue;
         }
-        let counted = asks.iter().zip(&judged).flat_map(|(ask, it)| counted(ask, it.admitted));
-        if keys.write(sql, counted, asks.iter().map(|it| it.now).max()).await? {
+        let mut counts = Counts::default();
+        for (ask, it) in asks.iter().zip(&judged) {
+            counts.add(ask, it.admitted);
+        }
+        let now = asks.iter().map(|it| it.now).max().unwrap_or_default();
+        if keys.write(book, &counts, now).await? {
             return Ok(judged.into_iter().map(|it| it.standings).collect());
         }
     }
     Err(PortError::new("limiter", "too many ask for the same key"))
-}
-
-/// Whose, and of which function, label and field; and how many.
-type Counted<'a> = ([&'a str; 4], i64);
-
-/// What is counted.
-fn counted(ask: &Ask, admitted: bool) -> impl Iterator<Item = Counted<'_>> {
-    ask.tallies.iter().flat_map(move |it| {
-        let counts = if admitted { &it.admitted } else { &it.refused };
-        counts.iter().map(|(field, n)| ([&*it.tenant, &*it.function, &*it.label, &**field], *n))
-    })
 }
 
 /// Forgets what is as good as forgotten, a number of keys at a time.

@@ -2,6 +2,7 @@
 
 mod database;
 mod outside;
+mod redis;
 mod wakes;
 
 use std::{
@@ -238,6 +239,7 @@ impl Edge for Spin {
     }
 
     async fn erase(&self, tenant: &str) -> Result<(), PortError> {
+        redis::forget(tenant).await?;
         migrations::erase(&Database::Safe, tenant).await?;
         wakes::forget(tenant).await
     }
@@ -268,7 +270,10 @@ impl Limiter for Spin {
     ) -> Result<Vec<Standing>, PortError> {
         let ask = Ask::new(questions, tallies, now)?;
         let together = TOGETHER.with(Together::clone);
-        together.decide(&Database::Quick, ask).await
+        match redis::server().await? {
+            Some(it) => together.decide(&redis::book(it)?, ask).await,
+            None => together.decide(&Database::Quick, ask).await,
+        }
     }
 }
 

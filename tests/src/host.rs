@@ -1,4 +1,4 @@
-//! A host to play on: in memory, the local Spin host, workerd, or any address.
+//! A host to play on: in memory, the local Spin host, the same with Redis, workerd, or any address.
 
 use std::path::Path;
 
@@ -23,14 +23,14 @@ use crate::{
 
 /// The operator's key on the hosts that the tests start.
 pub const OPERATOR_KEY: &str = "bpo_test_operator_key_for_tests_only_000000";
-/// Which runtimes to play on, comma-separated: `local`, `workerd`, `url`.
+/// Which runtimes to play on, comma-separated: `local`, `redis`, `workerd`, `url`.
 pub const RUNTIMES: &str = "BACKPLANE_RUNTIMES";
 
 /// A host.
 pub enum Host {
     /// In this process.
     Memory(Box<Memory>),
-    /// The local Spin host.
+    /// The local Spin host, which may have a Redis.
     Local(LocalHost),
     /// Workers.
     Workerd(Workerd),
@@ -67,6 +67,11 @@ impl Host {
                     state,
                     &[&[operator, sealing, outbound], more].concat(),
                 ))
+            }
+            "redis" => {
+                let outbound = ("outbound", "http://127.0.0.1:*");
+                let settings = &[&[operator, sealing, outbound], more].concat();
+                Self::Local(LocalHost::start_with_redis(state, settings))
             }
             "workerd" => {
                 let outbound = ("outbound_hosts", "https://*:*,http://127.0.0.1:*");
@@ -135,6 +140,18 @@ impl Host {
             Self::Local(it) => Some(it.url()),
             Self::Workerd(it) => Some(it.url()),
             Self::Url(it, _) => Some(it),
+        }
+    }
+
+    /// The group of its processes.
+    ///
+    /// # Panics
+    /// When it has none of its own.
+    pub fn group(&self) -> u32 {
+        match self {
+            Self::Local(it) => it.group(),
+            Self::Workerd(it) => it.group(),
+            Self::Memory(_) | Self::Url(..) => panic!("it has no processes of its own"),
         }
     }
 

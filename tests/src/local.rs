@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::redis::RedisServer;
+
 /// How long a start may take: the first one compiles the components.
 const START_TIMEOUT: Duration = Duration::from_secs(240);
 /// How long a stop may take before it is made one.
@@ -22,6 +24,7 @@ const PROGRAM: &str = "BACKPLANE_LOCAL";
 pub struct LocalHost {
     child: Child,
     url: String,
+    redis: Option<RedisServer>,
 }
 
 impl LocalHost {
@@ -31,6 +34,19 @@ impl LocalHost {
     /// When it does not start; its log is in the message.
     pub fn start(state: &Path, variables: &[(&str, &str)]) -> Self {
         Self::start_as("infra/spin/development.toml", state, variables)
+    }
+
+    /// The same with limits by a Redis of its own.
+    ///
+    /// # Panics
+    /// When one of them does not start; its log is in the message.
+    pub fn start_with_redis(state: &Path, variables: &[(&str, &str)]) -> Self {
+        let redis = RedisServer::start(&state.join("redis"));
+        let url = redis.url();
+        let more = [("redis_url", &*url), ("redis_host", &*url)];
+        let mut host = Self::start(state, &[&more, variables].concat());
+        host.redis = Some(redis);
+        host
     }
 
     /// The same with this configuration of the runtime.
@@ -58,7 +74,7 @@ impl LocalHost {
         let lines = lines(&mut child);
         let ready = lines.recv_timeout(START_TIMEOUT).unwrap_or_default();
         match ready.strip_prefix("ready ") {
-            Some(url) => Self { url: url.to_owned(), child },
+            Some(url) => Self { url: url.to_owned(), child, redis: None },
             None => {
                 let _ = child.kill();
                 panic!("no start: {}", std::fs::read_to_string(&log).unwrap_or_default());
@@ -66,9 +82,22 @@ impl LocalHost {
         }
     }
 
+    /// The group of its processes.
+    pub fn group(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it answers.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The Redis that it has to itself.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn redis(&self) -> &RedisServer {
+        self.redis.as_ref().expect("it was started with one")
     }
 
     /// Kills it where it stands.

@@ -148,6 +148,32 @@ fn what_was_admitted_alone_is_told_when_nobody_asks_again() {
     });
 }
 
+/// On Workers an object decides in memory, and has written it a quarter of a second later.
+#[test]
+fn what_was_taken_is_known_after_a_restart() {
+    for name in Host::asked_for().iter().filter(|it| *it != "url") {
+        println!("restart: {name}");
+        let state = tempfile::tempdir().unwrap();
+        let host = Host::start(name, state.path());
+        let at = host.sandbox();
+        let policy = json!({
+            "app": "kept", "algorithm": "fixed_window", "limit": 5, "period_seconds": 86_400,
+            "key": "all",
+        });
+        put(&host, &at, "kept", &policy);
+        let ask =
+            |host: &Host| host.ask("POST", "/v1/limits/check", &at.key, &json!({"app": "kept"}));
+        let first: Vec<_> = (0..3).map(|_| ask(&host).status.as_u16()).collect();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+
+        drop(host);
+
+        let host = Host::start(name, state.path());
+        let second: Vec<_> = (0..3).map(|_| ask(&host).status.as_u16()).collect();
+        assert_eq!((first, second), (vec![200; 3], vec![200, 200, 429]), "{name}");
+    }
+}
+
 /// How many keys the soak has. A million take a few minutes: `KEYS=1000000`.
 fn keys() -> usize {
     std::env::var("KEYS").ok().and_then(|it| it.parse().ok()).unwrap_or(5_000)

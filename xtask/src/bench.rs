@@ -11,9 +11,12 @@ pub fn run(words: &[&str]) -> anyhow::Result<()> {
         }
         other => other,
     };
-    if !command::is_installed("wrk") {
-        // The load generator, from Debian's packages.
-        command::run(&mut command::words("apt-get install -y wrk"))?;
+    // The load generator, and what keeps limits beside SQL.
+    command::need("wrk")?;
+    if words.first() == Some(&"gate")
+        && let Err(err) = command::need("redis-server")
+    {
+        println!("without Redis: {err:#}");
     }
     assets::build()?;
     build::spin()?;

@@ -62,6 +62,14 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Installs the package of Debian's that is called as its program is, unless that is here.
+pub fn need(program: &str) -> anyhow::Result<()> {
+    if is_installed(program) {
+        return Ok(());
+    }
+    run(words("apt-get install -y --no-install-recommends").arg(program))
+}
+
 /// What a command says on its standard output.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let line = line_of(command);

@@ -9,6 +9,7 @@ pub mod cycle;
 pub mod effect;
 pub mod mirror;
 pub mod offer;
+pub mod planned;
 pub mod renew;
 pub mod seat;
 

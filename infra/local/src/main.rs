@@ -21,6 +21,7 @@ mod key_value;
 mod logs;
 mod missing;
 mod outbound;
+mod redis;
 mod sqlite;
 mod state;
 mod target;

@@ -18,6 +18,7 @@ const PROVIDED: &[&str] = &[
     "wasi:random/",
     "wasi:sockets/",
     "spin:key-value/key-value@3",
+    "spin:redis/redis@3",
     "spin:sqlite/sqlite@3",
     "spin:variables/variables@3",
 ];

@@ -7,7 +7,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    bindings::{key_value, sqlite, variables},
+    bindings::{key_value, redis, sqlite, variables},
     key_value::KeyValue,
     outbound::Outbound,
 };
@@ -30,9 +30,12 @@ pub struct State {
     pub table: ResourceTable,
     /// What it may touch.
     pub access: Arc<Access>,
+    /// What it may reach.
+    pub outbound: Outbound,
+    /// How many connections to Redis it has open.
+    pub redis_connections: usize,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outbound: Outbound,
 }
 
 /// Leads the bindings to the state.
@@ -45,7 +48,8 @@ impl HasData for Has {
 impl State {
     /// A fresh instance.
     pub fn new(wasi: WasiCtx, outbound: Outbound, access: Arc<Access>) -> Self {
-        Self { table: ResourceTable::new(), access, wasi, http: WasiHttpCtx::new(), outbound }
+        let (table, http) = (ResourceTable::new(), WasiHttpCtx::new());
+        Self { table, access, outbound, redis_connections: 0, wasi, http }
     }
 }
 
@@ -67,6 +71,7 @@ pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p3::add_to_linker(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)?;
     key_value::add_to_linker::<_, Has>(linker, |state| state)?;
+    redis::add_to_linker::<_, Has>(linker, |state| state)?;
     sqlite::add_to_linker::<_, Has>(linker, |state| state)?;
     variables::add_to_linker::<_, Has>(linker, |state| state)
 }

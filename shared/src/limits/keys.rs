@@ -5,25 +5,19 @@ use std::{
     collections::BTreeMap,
 };
 
-use serde_json::{Value as Json, json};
-
-use super::{Ask, Counted, Judged};
+use super::{
+    Ask, Judged,
+    book::{Book, Entry, Known},
+    counts::Counts,
+};
 use crate::{
     domain::Timestamp,
     limit::{Act, State},
-    ports::{PortError, Sql, SqlError, Statement},
+    ports::PortError,
 };
-
-const READ: &str = "
-    select key, version, state from limits where key in (select value from json_each(?1))";
-/// Writes states and counts, if the states were still as they had been read.
-const WRITE: &str = "insert into decisions (keys, counts, now_ms) values (?1, ?2, ?3)";
 
 /// How many keys an instance remembers.
 const REMEMBERED_MAX: usize = 10_000;
-/// The moments when keys are forgotten are whole multiples of this: a key that is asked for all the
-/// time moves in the index by them not each time, but now and then.
-const FORGOTTEN_EACH_MS: i64 = 60 * 1000;
 
 /// After somebody else was faster, how many decisions are made by what is read: where several
 /// instances serve the same keys, what one of them remembers is nearly always old.
@@ -34,13 +28,6 @@ thread_local! {
     static TO_READ: Cell<u32> = const { Cell::new(0) };
 }
 
-/// What is known of a key.
-#[derive(Clone, Debug, Default)]
-struct Known {
-    version: i64,
-    state: State,
-}
-
 /// Keys by their names.
 #[derive(Default)]
 pub struct Keys(BTreeMap<String, Key>);
@@ -49,8 +36,8 @@ pub struct Keys(BTreeMap<String, Key>);
 #[derive(Default)]
 struct Key {
     known: Known,
-    /// From when on it is as good as forgotten, if its state was changed.
-    changed: Option<Timestamp>,
+    /// When its state was changed, and from when on it is as good as forgotten, if it was.
+    changed: Option<[Timestamp; 2]>,
 }
 
 impl Keys {
@@ -75,19 +62,36 @@ impl Keys {
     /// All keys as they are; those that are not there are as new.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn read(sql: &impl Sql, asks: &[Ask]) -> Result<Self, PortError> {
-        let questions = asks.iter().flat_map(|it| &it.questions);
-        let mut keys: BTreeMap<_, _> =
-            questions.map(|it| (it.key.clone(), Key::default())).collect();
-        let names: Json = keys.keys().map(String::as_str).collect();
-        for row in sql.query(Statement::new(READ, [(&names).into()])).await? {
-            let [key, version, state] = row.columns()?;
-            if let Some(it) = keys.get_mut(&key.text()?) {
-                it.known = Known { version: version.integer()?, state: state.json()? };
+    /// When the book cannot be read.
+    pub async fn read(book: &impl Book, asks: &[Ask]) -> Result<Self, PortError> {
+        let mut names: Vec<_> =
+            asks.iter().flat_map(|it| &it.questions).map(|it| it.key.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut keys = Self::default();
+        keys.learn(&names, book.read(&names).await?);
+        Ok(keys)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Which keys of an ask are not here.
+    pub fn missing(&self, ask: &Ask) -> Vec<String> {
+        let names = ask.questions.iter().map(|it| &it.key);
+        names.filter(|it| !self.0.contains_key(*it)).cloned().collect()
+    }
+
+    /// Takes in what is known of these keys, each of which is as new if nothing is.
+    pub fn learn(&mut self, names: &[String], found: Vec<(String, Known)>) {
+        self.0.extend(names.iter().map(|it| (it.clone(), Key::default())));
+        for (name, known) in found {
+            if let Some(it) = self.0.get_mut(&name) {
+                it.known = known;
             }
         }
-        Ok(Self(keys))
     }
 
     /// Decides what is asked by the keys as those before it have left them.
@@ -100,54 +104,56 @@ impl Keys {
         for (it, state) in taken.filter(|(it, _)| judged.admitted && it.act != Act::Take(0)) {
             if let Some(key) = self.0.get_mut(&it.key) {
                 key.known.state.clone_from(state);
-                key.changed = Some(it.limit.forgotten(state));
+                key.changed = Some([ask.now, it.limit.forgotten(state)]);
             }
         }
         judged
     }
 
-    /// Writes what has changed, and adds up what is counted. Says whether it was as it had been
-    /// read; otherwise nothing is written.
+    /// Writes what has changed, and what is counted. Says whether it was as it had been read;
+    /// otherwise nothing is written.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn write<'a>(
-        self,
-        sql: &impl Sql,
-        counted: impl Iterator<Item = Counted<'a>>,
-        now: Option<Timestamp>,
+    /// When the book cannot be written.
+    pub async fn write(
+        mut self,
+        book: &impl Book,
+        counts: &Counts,
+        now: Timestamp,
     ) -> Result<bool, PortError> {
-        let now = now.unwrap_or(Timestamp(0));
-        let mut sums = BTreeMap::<[&str; 4], i64>::new();
-        for (of, n) in counted {
-            *sums.entry(of).or_default() += n;
-        }
-        let row = |(name, key): (&String, &Key)| {
-            let until = key.changed?.0.div_euclid(FORGOTTEN_EACH_MS) + 1;
-            let state = serde_json::to_string(&key.known.state).unwrap_or_default();
-            let until = until.saturating_mul(FORGOTTEN_EACH_MS);
-            Some(json!([name, key.known.version, state, until]))
-        };
-        let keys: Vec<Json> = self.0.iter().filter_map(row).collect();
-        let count = |([tenant, function, label, field], n): Counted| {
-            json!([tenant, function, label, field, n])
-        };
-        let counts: Vec<Json> = sums.into_iter().map(count).collect();
-        if keys.is_empty() && counts.is_empty() {
+        let entries = self.entries();
+        if entries.is_empty() && counts.is_empty() {
             return Ok(true);
         }
-        let params = [(&Json::from(keys)).into(), (&Json::from(counts)).into(), now.into()];
-        let written = match sql.query(Statement::new(WRITE, params)).await {
-            Ok(_) => true,
-            Err(SqlError::Conflict) => false,
-            Err(SqlError::Port(err)) => return Err(err),
-        };
-        self.remember(written, now);
+        let written = book.write(&entries, counts, now).await?;
+        self.0.retain(|_, it| it.changed.is_some());
+        if written {
+            self.settle(|it| book.version_after(it, now));
+        }
+        self.remember(written);
         Ok(written)
     }
 
+    /// What has changed.
+    pub fn entries(&self) -> Vec<Entry<'_>> {
+        let changed = self.0.iter().filter_map(|(name, it)| {
+            let [at, until] = it.changed?;
+            Some(Entry { name, known: &it.known, at, until })
+        });
+        changed.collect()
+    }
+
+    /// Takes what has changed as written, each key under the version that comes after its own.
+    pub fn settle(&mut self, version_after: impl Fn(i64) -> i64) {
+        for it in self.0.values_mut() {
+            if it.changed.take().is_some() {
+                it.known.version = version_after(it.known.version);
+            }
+        }
+    }
+
     /// Remembers what was written, and forgets what somebody else has changed.
-    fn remember(self, written: bool, now: Timestamp) {
+    fn remember(self, written: bool) {
         if !written {
             TO_READ.set(READ_AFTER_CONFLICT);
         }
@@ -155,11 +161,9 @@ impl Keys {
             if all.len() + self.0.len() > REMEMBERED_MAX {
                 all.clear();
             }
-            for (name, Key { known, .. }) in self.0.into_iter().filter(|it| it.1.changed.is_some())
-            {
+            for (name, Key { known, .. }) in self.0 {
                 if written {
-                    let version = (known.version + 1).max(now.0);
-                    all.insert(name, Known { version, ..known });
+                    all.insert(name, known);
                 } else {
                     all.remove(&name);
                 }

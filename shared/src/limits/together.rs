@@ -9,11 +9,11 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use super::{Ask, decide};
+use super::{Ask, book::Book, decide};
 use crate::{
     bell::{Bell, Rung, bell},
     limit::Standing,
-    ports::{PortError, Sql},
+    ports::PortError,
 };
 
 /// How many are decided together.
@@ -21,7 +21,7 @@ const TOGETHER_MAX: usize = 100;
 /// How often somebody waits anew, because whoever decided was ended.
 const WAITS_MAX: u32 = 3;
 
-/// Who waits for a database. A clone is the same.
+/// Who waits for a book. A clone is the same.
 #[derive(Clone, Default)]
 pub struct Together(Rc<Inner>);
 
@@ -55,7 +55,7 @@ impl Together {
     ///
     /// # Errors
     /// As of [`decide`].
-    pub async fn decide(&self, sql: &impl Sql, ask: Ask) -> Result<Vec<Standing>, PortError> {
+    pub async fn decide(&self, book: &impl Book, ask: Ask) -> Result<Vec<Standing>, PortError> {
         for _ in 0..WAITS_MAX {
             let told = Rc::new(Slot::default());
             if let Some(rung) = self.queue(ask.clone(), &told) {
@@ -63,7 +63,7 @@ impl Together {
             }
             match told.take() {
                 Some(Told::Decided(standings)) => return standings,
-                Some(Told::Lead(lead)) => return lead.decide(sql).await,
+                Some(Told::Lead(lead)) => return lead.decide(book).await,
                 None => {}
             }
         }
@@ -86,13 +86,13 @@ impl Together {
 
 impl Lead {
     /// Decides for all who wait, of whom this one is the first.
-    async fn decide(self, sql: &impl Sql) -> Result<Vec<Standing>, PortError> {
+    async fn decide(self, book: &impl Book) -> Result<Vec<Standing>, PortError> {
         let (asks, tell): (Vec<_>, Vec<_>) = {
             let mut waiting = self.0.0.waiting.borrow_mut();
             let some = waiting.len().min(TOGETHER_MAX);
             waiting.drain(..some).map(|it| (it.ask, it.tell)).unzip()
         };
-        let mut decided = decide(sql, &asks).await.map(Vec::into_iter);
+        let mut decided = decide(book, &asks).await.map(Vec::into_iter);
         let mut next = || match &mut decided {
             Ok(all) => all.next().ok_or_else(|| PortError::new("limiter", "one was left out")),
             Err(err) => Err(err.clone()),
@@ -142,7 +142,7 @@ mod tests {
         domain::Timestamp,
         limit::{Act, Algorithm, Limit},
         memory::{Memory, MemorySql},
-        ports::{Edge, Question, Row, SqlError, Statement},
+        ports::{Edge, Question, Row, Sql, SqlError, Statement},
     };
 
     /// A database that lets others come first, and counts what it is asked.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use super::{Database, Spin, SpinStore, outside};
+use super::{Database, Spin, SpinStore, outside, redis};
 use crate::{
     domain::Timestamp,
     drain as draining,
@@ -82,7 +82,13 @@ pub(super) async fn drain<F: Function>(
     taken: Option<Timestamp>,
 ) -> Result<(), PortError> {
     let taken = match taken {
-        Some(taken) => Some(taken),
+        Some(taken) => {
+            // The tick may have seen that counts wait in Redis. Without it, all else is done.
+            if let Err(err) = redis::bring_counts(tenant, F::NAME).await {
+                Spin.note(&format!("counts of {tenant} wait: {err}"));
+            }
+            Some(taken)
+        }
         None => take(tenant, F::NAME).await?,
     };
     let next = draining::drain::<F, _, _>(&Spin, &SpinStore::new::<F>(tenant), tenant).await?;
@@ -128,6 +134,11 @@ pub(super) async fn sweep(limit: u32) -> Result<u32, PortError> {
     limits::prune(&Database::Safe, now).await?;
     let tallied = Statement::new(TALLIED, [(now + ingest::FOLD_AFTER).into()]);
     Database::Safe.query(tallied).await?;
+    match redis::ask_for_counts(now).await {
+        Ok(asks) if !asks.is_empty() => Database::Safe.batch(asks).await.map(drop)?,
+        Ok(_) => {}
+        Err(err) => Spin.note(&format!("tick: {err}")),
+    }
     spread(now).await?;
     let room = i64::from(RUNNING_MAX) - running(now).await?;
     let limit = i64::from(limit).min(room.max(0));

@@ -1,29 +1,40 @@
 //! The limiter: objects, each for a share of the groups, with what they count until it is sent.
 //!
-//! An object is the only one that writes its keys, so what it remembers of them holds, and a
-//! decision is one statement.
+//! An object is the only one that writes its keys, so it decides in memory, and writes a moment
+//! later. The runtime keeps an object that has something to do; if it breaks all the same, what it
+//! decided in that moment is forgotten.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
+use js_sys::{JsString, Promise};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use worker::{Env, Request, RequestInit, Response, ScheduledTime, State, Storage};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use worker::{
+    Delay, Env, Response, ScheduledTime, State, Storage,
+    wasm_bindgen_futures::{JsFuture, spawn_local},
+};
 
 use super::{LIMITER, Worker, object};
 use crate::{
     domain::Timestamp,
     ingest,
     limit::Standing,
-    limits::{self, Ask},
+    limits::{self, Ask, held::Held},
     ports::{
         Edge, ITEMS_MAX, Item, PortError, Question, Queue, Row, Sql, SqlError, Statement, Tally,
     },
 };
 
-/// How long an object keeps what it has counted, and how often it forgets keys.
+/// How long an object keeps what it has decided to itself.
+const WRITE_AFTER: Duration = Duration::from_millis(250);
+
+/// How long it keeps what it has counted, and how often it forgets keys.
 const SEND_AFTER: Duration = ingest::FOLD_AFTER;
-/// After how many decisions keys are forgotten.
-const PRUNE_EACH: u32 = 256;
 
 const CREATE_COUNTED: &str = "
     create table if not exists counted (
@@ -33,7 +44,7 @@ const CREATE_COUNTED: &str = "
 const CREATE_DECISIONS: &str = "
     create view if not exists decisions as select '' as keys, '' as counts, 0 as now_ms where false";
 // As `infra/migrations/spin/0001_decisions.sql`, but for where it counts, and that nobody else
-// ever was faster.
+// ever is faster.
 const CREATE_WRITTEN: &str = "
     create trigger if not exists decisions_written instead of insert on decisions begin
       insert into limits (key, version, state, until_ms)
@@ -64,13 +75,25 @@ const SENT: &str = "delete from outbox where id in (select value from json_each(
 const NEXT: &str = "select min(until_ms) from limits";
 
 /// What an object of `LIMITER` is made of.
-pub struct LimiterState {
+pub struct LimiterState(Rc<Inner>);
+
+struct Inner {
     storage: Storage,
     edge: Worker,
+    held: RefCell<Held>,
     is_up: Cell<bool>,
+    /// Whether what is held is soon to be written.
+    is_due: Cell<bool>,
     /// Whether the alarm is set to come soon.
     is_armed: Cell<bool>,
-    decisions: Cell<u32>,
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// An object as others see it, see `shim.js`.
+    type LimiterStub;
+    #[wasm_bindgen(method, catch)]
+    fn decide(this: &LimiterStub, asked: &str) -> Result<Promise, JsValue>;
 }
 
 /// What the object is asked.
@@ -98,56 +121,89 @@ async fn exchange(env: &Env, group: &str, asked: &Questions) -> worker::Result<V
     // 1,024 shares: a group is always with the same object, and no object has them all.
     let hash = Sha256::digest(group);
     let share = hash.iter().take(2).fold(0_u32, |sum, it| (sum << 8) | u32::from(*it)) >> 6;
-    let mut init = RequestInit::new();
-    init.with_method(worker::Method::Post).with_body(Some(serde_json::to_string(asked)?.into()));
-    let request = Request::new_with_init("http://limiter/", &init)?;
     let stub = env.durable_object(LIMITER)?.get_by_name(&format!("share-{share:03x}"))?;
-    stub.fetch_with_request(request).await?.json().await
+    let promise = stub.into_rpc::<LimiterStub>().decide(&serde_json::to_string(asked)?)?;
+    let standings = String::from(JsFuture::from(promise).await?.unchecked_into::<JsString>());
+    Ok(serde_json::from_str(&standings)?)
 }
 
 impl LimiterState {
     /// The object, as the runtime starts it.
     pub fn new(state: &State, env: Env) -> Self {
-        Self {
+        Self(Rc::new(Inner {
             storage: state.storage(),
             edge: Worker::new(env),
+            held: RefCell::default(),
             is_up: Cell::default(),
+            is_due: Cell::default(),
             is_armed: Cell::default(),
-            decisions: Cell::default(),
-        }
+        }))
     }
 
-    /// Decides what is asked.
+    /// Decides what is asked, at once.
     ///
     /// # Errors
     /// When the question is none, or the database fails.
-    pub async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let asked: Questions = request.json().await?;
-        let standings = self.decide(&asked).await.map_err(failed)?;
-        // What is forgotten is forgotten by the real clock, of which no key is ahead.
-        self.arm(self.edge.now() + SEND_AFTER).await?;
-        Response::from_json(&standings)
+    pub fn decide(&self, asked: &str) -> Result<String, JsValue> {
+        let standings = self.0.decide(asked).map_err(failed)?;
+        if !self.0.is_due.replace(true) {
+            let inner = Rc::clone(&self.0);
+            spawn_local(async move {
+                Delay::from(WRITE_AFTER).await;
+                inner.is_due.set(false);
+                if let Err(err) = inner.write().await {
+                    inner.edge.note(&format!("limiter: what was decided is not written: {err}"));
+                }
+            });
+        }
+        Ok(standings)
     }
 
-    async fn decide(&self, asked: &Questions) -> Result<Vec<Standing>, PortError> {
-        self.bring_up().await?;
-        self.decisions.set(self.decisions.get().wrapping_add(1));
-        if self.decisions.get().is_multiple_of(PRUNE_EACH) {
-            limits::prune(self, self.edge.now()).await?;
+    /// As [`Inner::alarm`].
+    ///
+    /// # Errors
+    /// When the database or the queue fails: the runtime repeats it then.
+    pub async fn alarm(&self) -> worker::Result<Response> {
+        self.0.alarm().await
+    }
+}
+
+impl Inner {
+    fn decide(&self, asked: &str) -> Result<String, PortError> {
+        let bad = |err: serde_json::Error| PortError::new("limiter", err);
+        let asked: Questions = serde_json::from_str(asked).map_err(bad)?;
+        self.bring_up()?;
+        let ask = Ask::new(&asked.questions, &asked.tallies, Timestamp(asked.now_ms))?;
+        let standings = self.held.borrow_mut().decide(&ask, |it| self.run(it))?;
+        serde_json::to_string(&standings).map_err(bad)
+    }
+
+    fn run(&self, statement: Statement) -> Result<Vec<Row>, SqlError> {
+        object::run(&self.storage.sql(), &statement)
+    }
+
+    /// Writes what is held. The alarm sends what was counted, and forgets keys by the real clock, of
+    /// which no key is ahead.
+    async fn write(&self) -> Result<(), PortError> {
+        if !self.held.borrow_mut().write(|it| self.run(it))? || self.is_armed.replace(true) {
+            return Ok(());
         }
-        let now = Timestamp(asked.now_ms);
-        let ask = Ask::new(&asked.questions, &asked.tallies, now)?;
-        let standings = limits::decide(self, &[ask]).await?;
-        Ok(standings.into_iter().next().unwrap_or_default())
+        let at = self.edge.now() + SEND_AFTER;
+        let armed = self.storage.set_alarm(ScheduledTime::new(object::date(at))).await;
+        armed.map_err(|err| {
+            self.is_armed.set(false);
+            PortError::new("alarm", err)
+        })
     }
 
     /// Sends what was counted, forgets keys, and comes again while there are any.
     ///
     /// # Errors
     /// When the database or the queue fails: the runtime repeats it then.
-    pub async fn alarm(&self) -> worker::Result<Response> {
+    async fn alarm(&self) -> worker::Result<Response> {
         self.is_armed.set(false);
-        self.bring_up().await.map_err(failed)?;
+        self.bring_up().map_err(failed)?;
+        self.held.borrow_mut().write(|it| self.run(it)).map_err(failed)?;
         self.send().await.map_err(failed)?;
         limits::prune(self, self.edge.now()).await.map_err(failed)?;
         let rows = self.query(Statement::new(NEXT, [])).await;
@@ -184,24 +240,16 @@ impl LimiterState {
         }
     }
 
-    async fn bring_up(&self) -> Result<(), PortError> {
+    fn bring_up(&self) -> Result<(), PortError> {
         if self.is_up.get() {
             return Ok(());
         }
         let own = [CREATE_COUNTED, CREATE_OUTBOX, CREATE_DECISIONS, CREATE_WRITTEN];
         for text in limits::CREATE.into_iter().chain(own) {
-            self.query(Statement::new(text, [])).await?;
+            self.run(Statement::new(text, []))?;
         }
         self.is_up.set(true);
         Ok(())
-    }
-
-    async fn arm(&self, at: Timestamp) -> worker::Result<()> {
-        if self.is_armed.replace(true) {
-            return Ok(());
-        }
-        let armed = self.storage.set_alarm(ScheduledTime::new(object::date(at))).await;
-        armed.inspect_err(|_| self.is_armed.set(false))
     }
 }
 
@@ -209,9 +257,9 @@ fn failed(err: PortError) -> worker::Error {
     worker::Error::from(err.to_string())
 }
 
-impl Sql for LimiterState {
+impl Sql for Inner {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, SqlError> {
-        object::run(&self.storage.sql(), &statement)
+        self.run(statement)
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, SqlError> {

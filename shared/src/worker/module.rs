@@ -169,12 +169,23 @@ macro_rules! worker_module {
                 Self($crate::worker::LimiterState::new(&state, env))
             }
 
-            async fn fetch(&self, request: Request) -> Result<Response> {
-                self.0.fetch(request).await
+            async fn fetch(&self, _: Request) -> Result<Response> {
+                Response::error("a limiter is asked by its method `decide`", 404)
             }
 
             async fn alarm(&self) -> Result<Response> {
                 self.0.alarm().await
+            }
+        }
+
+        #[::wasm_bindgen::prelude::wasm_bindgen]
+        impl Limiter {
+            /// Decides what is asked.
+            pub fn decide(
+                &self,
+                asked: &str,
+            ) -> ::std::result::Result<String, ::wasm_bindgen::JsValue> {
+                self.0.decide(asked)
             }
         }
     };

@@ -6,8 +6,9 @@
 //! `bench webhooks`: that, and the sender; see `tests::bench_webhooks`.
 //! `bench billing`: Stripe's events, verified, stored and applied, beside the no-op; see
 //! `tests::bench_billing`.
+//! `bench notify`: notices to many and to a live client; see `tests::bench_notify`.
 //! `bench gate`: decisions beside the no-op, and their cost with many keys; see
-//! `tests::bench_gate`.
+//! `tests::bench_gate`. On the local host also with limits by Redis, where `redis-server` is here.
 
 use std::{
     path::Path,
@@ -17,12 +18,14 @@ use std::{
 
 use serde_json::json;
 use tests::{
-    bench_billing, bench_gate, bench_webhooks,
+    bench_billing, bench_gate, bench_notify, bench_webhooks,
     host::Host,
+    redis::RedisServer,
     wrk::{self, median, print},
 };
 use webhooks::{recipe::Recipe, signature};
 
+const BOTH: &[&str] = &["local", "workerd"];
 const ROUNDS: usize = 3;
 /// More events than a round can post, so that none is sent twice.
 const EVENTS: usize = 40_000;
@@ -33,10 +36,11 @@ fn main() -> ExitCode {
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<usize>().ok();
     match args[..] {
-        ["baseline"] => on_each(&[&baseline]),
-        ["billing"] => on_each(&[&bench_billing::run]),
+        ["baseline"] => on_each(BOTH, &[&baseline]),
+        ["billing"] => on_each(BOTH, &[&bench_billing::run]),
         ["gate"] => gate(10_000),
         ["gate", most] => number(most).map_or_else(usage, gate),
+        ["notify"] => on_each(BOTH, &[&bench_notify::run]),
         ["webhooks"] => webhooks(10_000),
         ["webhooks", largest] => number(largest).map_or_else(usage, webhooks),
         _ => usage(),
@@ -45,31 +49,33 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: bench baseline | bench billing | bench webhooks [largest backlog] | \
+        "usage: bench baseline | bench billing | bench notify | bench webhooks [largest backlog] | \
          bench gate [most keys]"
     );
     ExitCode::from(2)
 }
 
 fn gate(most: usize) -> ExitCode {
-    on_each(&[&bench_gate::throughput, &|it| bench_gate::many_keys(it, most)])
+    let runtimes: &[_] =
+        if RedisServer::is_installed() { &["local", "redis", "workerd"] } else { BOTH };
+    on_each(runtimes, &[&bench_gate::throughput, &|it| bench_gate::many_keys(it, most)])
 }
 
 fn webhooks(largest: usize) -> ExitCode {
-    on_each(&[&baseline, &|it| bench_webhooks::run(it, largest)])
+    on_each(BOTH, &[&baseline, &|it| bench_webhooks::run(it, largest)])
 }
 
-/// Runs these, each on both runtimes.
-fn on_each(all: &[&dyn Fn(&str)]) -> ExitCode {
+/// Runs these, each on these runtimes.
+fn on_each(runtimes: &[&str], all: &[&dyn Fn(&str)]) -> ExitCode {
     if !wrk::is_installed() {
         eprintln!("wrk is not installed: apt-get install wrk");
         return ExitCode::from(2);
     }
-    let wanted = std::env::var("BACKPLANE_RUNTIMES").unwrap_or_else(|_| "local,workerd".to_owned());
+    let wanted = std::env::var("BACKPLANE_RUNTIMES").unwrap_or_else(|_| runtimes.join(","));
     println!("| runtime | what | req/s | p50 ms | p99 ms | ratio to the no-op |");
     println!("|---|---|---|---|---|---|");
     for it in all {
-        for runtime in ["local", "workerd"].iter().filter(|it| wanted.contains(*it)) {
+        for runtime in runtimes.iter().filter(|it| wanted.contains(*it)) {
             it(runtime);
         }
     }

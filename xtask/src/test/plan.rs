@@ -29,6 +29,7 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         clippy(WORKERS, functions.iter().map(String::as_str)),
         Step { name: "licenses and sources", place: "native", work: Work::Deny },
         documentation(&functions),
+        own("redis-server", "Debian", || command::need("redis-server")),
         one("tests", "native", "cargo test --workspace --no-fail-fast"),
         own("API document, read by others", "python", document::check),
         own("documents, read by others", "python", papers::check),
@@ -38,6 +39,7 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         own("sizes", "both", sizes::check),
         own("build of the local host", "native", build::local),
         runtimes(),
+        with_redis(),
         upload(),
     ]);
     Ok(steps)
@@ -94,6 +96,16 @@ fn runtimes() -> Step {
         Work::Skip(format!("{RUNTIMES} is not there"))
     };
     Step { name: "tests on the runtimes", place: "local host, workerd", work }
+}
+
+/// What asks for limits, on the local host with a Redis.
+fn with_redis() -> Step {
+    let line = "cargo test --workspace --no-fail-fast --test redis --test limits --test proxy \
+                --test customer_keys --test runtimes -- --nocapture --test-threads=1";
+    let mut command = command::words(line);
+    command.env("BACKPLANE_RUNTIMES", "redis");
+    let work = Work::Commands(vec![command]);
+    Step { name: "tests of limits", place: "local host with Redis", work }
 }
 
 /// What Cloudflare would be sent, without sending it.

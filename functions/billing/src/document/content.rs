@@ -176,7 +176,7 @@ fn told<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<Fact>
 
 fn row(words: &Words, invoice: &Invoice, line: &Line) -> Result<Row, Error> {
     let currency = invoice.document.currency;
-    let period = invoice.periods.get(&line.id).map(|it| words.days(*it));
+    let period = invoice.header.periods.get(&line.id).map(|it| words.days(*it));
     let adjusted = line
         .adjustments
         .iter()

@@ -3,7 +3,7 @@
 //! The kept files in fixtures/billing/documents are read by other programs; check.py beside them
 //! says which.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use proptest::prelude::*;
 
@@ -73,6 +73,7 @@ fn header() -> Header {
         buyer_reference: Some("04011000-12345-03".to_owned()),
         order: Some("PO-7".to_owned()),
         period: Some((day(10, 1), day(10, 31))),
+        periods: BTreeMap::from([("1".to_owned(), (day(10, 1), day(10, 31)))]),
         delivered: None,
         preceding: None,
         iban: Some("DE75512108001245126199".to_owned()),
@@ -110,9 +111,8 @@ fn many() -> Document {
 
 fn invoice(locale: &str, header: Header, document: Document) -> Invoice {
     let totals = document.totals().unwrap();
-    let periods = BTreeMap::from([("1".to_owned(), (day(10, 1), day(10, 31)))]);
     let (locale, state, paid_at) = (locale.to_owned(), State::Finalised, None);
-    Invoice { header, document, totals, locale, state, paid_at, periods }
+    Invoice { header, document, totals, locale, state, paid_at }
 }
 
 /// The name of a kept page and PDF, and what it is made of.

@@ -1,9 +1,9 @@
 //! A subscription changes: another plan, other seats. What is previewed is what is charged.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    domain::{Commit, Timestamp},
+    domain::Commit,
     http::{Response, StatusCode, json as json_response},
     ports::Tenant,
     problem::Problem,
@@ -12,16 +12,16 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
-    CARRIED_MAX, Pending, State, Subscription, answer, create,
-    effect::{Effect, applied},
-    ours, renew,
+    CARRIED_MAX, Subscription, answer,
+    effect::applied,
+    ours,
+    planned::{Planned, plan, signed},
+    renew,
 };
 use crate::{
-    bill::{Bill, BillKind, close, credit::wrong_state, draft, line::BillLine, pay},
+    bill::{BillKind, close, credit::wrong_state, pay},
     customer::Collection,
-    period::{Anchor, Period},
-    plan::Plan,
-    proration::{self, Change, Item, Preview, Side, Timing},
+    proration::Timing,
     store,
 };
 
@@ -43,84 +43,12 @@ pub struct SubscriptionChange {
     pub expected_gross: Option<i64>,
 }
 
-/// What a change comes to.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ChangePreview {
-    /// What is charged and given back, without tax.
-    #[serde(flatten)]
-    pub change: Preview,
-    /// The currency.
-    pub currency: crate::money::Currency,
-    /// The tax on it.
-    pub tax: i64,
-    /// What is charged at once, with tax; below zero it is kept as credit.
-    pub gross: i64,
-}
-
-/// Who wants a change.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum By {
-    /// Who sells may do all that can be done.
-    Seller,
-    /// A customer, what the seller's rules allow.
-    Customer,
-}
-
-/// What is to be changed into what, before it is known what that comes to.
-#[derive(Clone)]
-pub(super) struct Wanted {
-    /// The plan that there is then.
-    pub(super) plan: Plan,
-    /// How many seats there are then.
-    pub(super) seats: u32,
-    /// The change at this moment.
-    pub(super) change: Change,
-}
-
-/// A change, thought through.
-pub(super) struct Planned {
-    plan: Plan,
-    pending: Pending,
-    /// What has been paid for a whole period once it has taken effect.
-    paid: i64,
-    preview: Preview,
-    lines: Vec<BillLine>,
-    /// The bill of what is charged at once.
-    pub(super) bill: Option<Bill>,
-}
-
-impl By {
-    fn of(at: &impl Tenant) -> Self {
-        if at.principal().customer.is_some() { Self::Customer } else { Self::Seller }
-    }
-}
-
-impl Planned {
-    fn effect(&self, from: Timestamp) -> Effect<'_> {
-        Effect { change: &self.pending, plan: &self.plan, paid: self.paid, from }
-    }
-
-    /// What is told of it before it is done.
-    pub(super) fn shown(&self, it: &Subscription) -> ChangePreview {
-        let (tax, gross) = self.bill.as_ref().map_or((0, 0), signed);
-        ChangePreview { change: self.preview.clone(), currency: it.currency, tax, gross }
-    }
-}
-
 /// Says what a change would come to.
 pub async fn preview(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let it = ours(at, call).await?;
     let parties = close::Parties::of(at, &it.customer).await?;
     let planned = plan(at, &it, &parties, &call.json()?).await?;
     Ok(json_response(StatusCode::OK, &planned.shown(&it)))
-}
-
-/// Tax and gross, below zero when they are given back.
-pub(super) fn signed(bill: &Bill) -> (i64, i64) {
-    match bill.kind {
-        BillKind::Invoice => (bill.totals.tax, bill.totals.gross),
-        BillKind::CreditNote => (-bill.totals.tax, -bill.totals.gross),
-    }
 }
 
 /// Changes it: at once, with the payment, with the next invoice, or with the next period.
@@ -137,21 +65,67 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         return Err(wrong_state("it comes to something else by now: preview it again"));
     }
     let mut after = before.clone();
-    let commit = match planned.preview.timing {
+    let commit = carried_out(at, &parties, &before, &mut after, planned).await?;
+    at.answer(commit, answer(StatusCode::OK, &after), Problem::changed_meanwhile).await
+}
+
+async fn carried_out(
+    at: &impl Tenant,
+    parties: &close::Parties,
+    before: &Subscription,
+    after: &mut Subscription,
+    planned: Planned,
+) -> Result<Commit, Problem> {
+    match planned.preview.timing {
         Timing::AtRenewal => {
             after.pending = Some(planned.pending.clone());
-            write(at, &before, &mut after, "subscription.change_planned").await?
+            write(at, before, after, "subscription.change_planned").await
         }
         Timing::None | Timing::NextInvoice => {
             after.carried.extend(planned.lines.clone());
             if after.carried.len() > CARRIED_MAX {
                 return Err(wrong_state("too much waits for the next invoice already"));
             }
-            applied(at, &before, &mut after, &planned.effect(at.now())).await?
+            applied(at, before, after, &planned.effect(at.now())).await
         }
-        Timing::Now | Timing::Reset => charged(at, &parties, &before, &mut after, planned).await?,
+        Timing::Now | Timing::Reset => charged(at, parties, before, after, planned).await,
+    }
+}
+
+/// Gives one seat back, by the entity's rules for fewer seats: as far as the plan lets, and nobody
+/// sits on it. Of a change that is planned it is taken there.
+///
+/// # Errors
+/// When it cannot be charged, or something cannot be read.
+pub(super) async fn one_seat_less(
+    at: &impl Tenant,
+    before: &Subscription,
+) -> Result<Commit, Problem> {
+    let taken = u32::try_from(store::count_seats(at, &before.id).await?).unwrap_or(u32::MAX);
+    let (name, version) = match &before.pending {
+        Some(it) => (&it.plan, it.plan_version),
+        None => (&before.plan, before.plan_version),
     };
-    at.answer(commit, answer(StatusCode::OK, &after), Problem::changed_meanwhile).await
+    let Some(rule) = renew::plan(at, name, version).await?.seats else {
+        return Ok(Commit::new());
+    };
+    let least = rule.min.max(taken);
+    let mut after = before.clone();
+    if let Some(pending) = &mut after.pending {
+        if pending.seats <= least {
+            return Ok(Commit::new());
+        }
+        pending.seats -= 1;
+        return write(at, before, &mut after, "subscription.change_planned").await;
+    }
+    if before.seats <= least {
+        return Ok(Commit::new());
+    }
+    let seats = Some(before.seats - 1);
+    let asked = SubscriptionChange { plan: None, seats, timing: None, expected_gross: None };
+    let parties = close::Parties::of(at, &before.customer).await?;
+    let planned = plan(at, before, &parties, &asked).await?;
+    carried_out(at, &parties, before, &mut after, planned).await
 }
 
 /// Forgets a change that is planned for the next period.
@@ -176,161 +150,6 @@ pub(super) async fn write(
         "pending": after.pending,
     });
     Ok(super::write(at, Some(before), after, action, data).await?)
-}
-
-async fn plan(
-    at: &impl Tenant,
-    it: &Subscription,
-    parties: &close::Parties,
-    asked: &SubscriptionChange,
-) -> Result<Planned, Problem> {
-    planned(at, it, parties, wanted(at, it, parties, asked, By::of(at)).await?)
-}
-
-/// What is asked for, if it may be.
-///
-/// # Errors
-/// Why it may not.
-pub(super) async fn wanted(
-    at: &impl Tenant,
-    it: &Subscription,
-    parties: &close::Parties,
-    asked: &SubscriptionChange,
-    by: By,
-) -> Result<Wanted, Problem> {
-    if matches!(it.state, State::Cancelled | State::Incomplete | State::Paused) {
-        return Err(wrong_state("only a subscription that runs is changed"));
-    }
-    let old = renew::plan(at, &it.plan, it.plan_version).await?;
-    let plan = match &asked.plan {
-        Some(name) => store::find_plan(at, name).await?,
-        None => Some(old.clone()),
-    };
-    let plan = plan.ok_or_else(|| Problem::unfitting("plan", "there is no such plan to have"))?;
-    let kept = (plan.seats.is_some() && it.seats > 0).then_some(it.seats);
-    let seats = create::seats(&plan, asked.seats.or(kept))?;
-    check(at, it, parties, asked, (&plan, seats), by).await?;
-    let change = Change {
-        old: side(at, it, &old, it.seats).await?,
-        new: side(at, it, &plan, seats).await?,
-        period: it.period,
-        at: at.now(),
-        anchor: Anchor { at: at.now(), zone: it.zone },
-        precision: parties.entity.precision,
-        rules: parties.entity.proration,
-        timing: asked.timing,
-        on_trial: it.state == State::Trialing,
-        paid: it.charged,
-    };
-    Ok(Wanted { plan, seats, change })
-}
-
-/// What it comes to.
-///
-/// # Errors
-/// Why that cannot be worked out.
-pub(super) fn planned(
-    at: &impl Tenant,
-    it: &Subscription,
-    parties: &close::Parties,
-    Wanted { plan, seats, change }: Wanted,
-) -> Result<Planned, Problem> {
-    let preview = proration::preview(&change).map_err(|err| Problem::unfitting("plan", err))?;
-    let pending = Pending {
-        plan: plan.name.clone(),
-        plan_version: plan.version,
-        seats,
-        resets: preview.timing == Timing::Reset,
-        asked_at: at.now(),
-    };
-    let lines: Vec<_> = preview.lines.iter().map(line).collect();
-    let paid = change.paid_after(preview.timing).map_err(draft::too_large)?;
-    let mut planned = Planned { plan, pending, paid, preview, lines, bill: None };
-    if matches!(planned.preview.timing, Timing::Now | Timing::Reset) && !planned.lines.is_empty() {
-        planned.bill = Some(bill(at, it, parties, &planned)?);
-    }
-    Ok(planned)
-}
-
-pub(super) fn line(it: &proration::PreviewLine) -> BillLine {
-    let period = Period { from: it.from, to: it.to };
-    let detail = (it.part != it.whole).then(|| format!("{} of {}", it.part, it.whole));
-    BillLine { detail, ..BillLine::one(it.name.clone(), it.amount, Some(period)) }
-}
-
-async fn check(
-    at: &impl Tenant,
-    it: &Subscription,
-    parties: &close::Parties,
-    asked: &SubscriptionChange,
-    (plan, seats): (&Plan, u32),
-    by: By,
-) -> Result<(), Problem> {
-    if plan.currency != it.currency {
-        let why = format!("it is in {}, and the subscription in {}", plan.currency, it.currency);
-        return Err(Problem::unfitting("plan", why));
-    }
-    let taken = store::count_seats(at, &it.id).await?;
-    if i64::from(seats) < taken {
-        let why = format!("{taken} are taken: free some first");
-        return Err(Problem::unfitting("seats", why));
-    }
-    if by == By::Seller {
-        return Ok(());
-    }
-    let rules = &parties.entity.portal;
-    if asked.timing.is_some() {
-        return Err(Problem::unfitting("timing", "the seller's rules say when it is charged"));
-    }
-    let allowed = rules.changes.get(&it.plan).is_none_or(|all| all.contains(&plan.name));
-    if plan.name != it.plan && !allowed {
-        return Err(Problem::unfitting("plan", "ask the seller for a change to this plan"));
-    }
-    if seats != it.seats && plan.name == it.plan && !rules.seats {
-        return Err(Problem::unfitting("seats", "ask the seller for other seats"));
-    }
-    Ok(())
-}
-
-/// What a plan costs in a whole period, coupons taken off.
-pub(super) async fn side(
-    at: &impl Tenant,
-    it: &Subscription,
-    plan: &Plan,
-    seats: u32,
-) -> Result<Side, Problem> {
-    let lines = draft::advance(plan, seats, &once(plan), it.period).map_err(draft::too_large)?;
-    let mut coupons = draft::coupons(at, it).await?;
-    let lines = draft::discount(lines, &mut coupons, &plan.name)?;
-    let items = lines.into_iter().map(|it| Item { name: it.name, amount: it.amount }).collect();
-    Ok(Side {
-        items,
-        plan: plan.name.clone(),
-        seats,
-        interval: plan.interval,
-        currency: plan.currency,
-    })
-}
-
-fn once(plan: &Plan) -> Vec<String> {
-    plan.prices.iter().map(|it| it.name.clone()).collect()
-}
-
-fn bill(
-    at: &impl Tenant,
-    it: &Subscription,
-    parties: &close::Parties,
-    planned: &Planned,
-) -> Result<Bill, Problem> {
-    let mut bill = draft::begin(at, &parties.customer, it.currency)?;
-    let to = planned.preview.new_period.map_or(it.period.to, |it| it.to);
-    bill.subscription = Some(it.id.clone());
-    bill.period = Some(Period { from: at.now(), to });
-    bill.lines = planned.lines.clone();
-    bill.applies = Some(planned.pending.clone());
-    close::price(parties, &mut bill)?;
-    bill.deferred = bill.totals.net.max(0);
-    Ok(bill)
 }
 
 /// Charges for the change. It takes effect at once where nothing has to be paid first; otherwise

@@ -19,11 +19,12 @@ use shared::{
 
 use super::{
     SUBSCRIPTIONS_MAX, State, Subscription,
-    change::{self, By, ChangePreview, SubscriptionChange, Wanted, signed},
+    change::SubscriptionChange,
+    planned::{self, By, ChangePreview, Wanted, signed},
     renew,
 };
 use crate::{
-    bill::{Bill, BillKind, close},
+    bill::{Bill, BillKind, close, deliver},
     customer::Collection,
     document,
     period::{Anchor, Precision, Zone},
@@ -176,8 +177,8 @@ impl Offer {
         plan: String,
     ) -> Result<Self, Problem> {
         let asked = SubscriptionChange { plan: Some(plan), ..SubscriptionChange::default() };
-        let wanted = change::wanted(at, it, parties, &asked, By::Customer).await?;
-        let planned = change::planned(at, it, parties, wanted.clone())?;
+        let wanted = planned::wanted(at, it, parties, &asked, By::Customer).await?;
+        let planned = planned::planned(at, it, parties, wanted.clone())?;
         Ok(Self { wanted, shown: planned.shown(it), bill: planned.bill })
     }
 
@@ -205,6 +206,7 @@ impl Offer {
             "priced_at": self.wanted.change.at,
             "holds_until": holds_until,
             "moves": moves,
+            "to": Some(deliver::addressee(&parties.customer)).filter(|it| !it.email.is_empty()),
             "needs_payment_method": self.is_charged() && parties.method().is_none(),
             "alert": alert.action,
             "alert_sequence": alert.sequence,
@@ -262,7 +264,7 @@ fn next_day(at: Timestamp, zone: Zone) -> Timestamp {
 fn gross_at(parties: &close::Parties, bill: &Bill, change: &Change, at: Timestamp) -> Option<i64> {
     let change = Change { at, anchor: Anchor { at, ..change.anchor }, ..change.clone() };
     let lines = proration::preview(&change).ok()?.lines;
-    let lines = lines.iter().map(change::line).collect();
+    let lines = lines.iter().map(planned::line).collect();
     let mut bill = Bill { kind: BillKind::Invoice, lines, ..bill.clone() };
     close::price(parties, &mut bill).ok()?;
     Some(signed(&bill).1)
