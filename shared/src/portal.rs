@@ -43,16 +43,16 @@ pub struct PortalLink {
 }
 
 /// What customers can reach by a link.
-pub struct Portal {
+pub struct Portal<'a> {
     /// Where: a path, or the start of paths with `*` at its end.
-    pub path: &'static str,
+    pub path: &'a str,
     /// The scope of who only looks.
-    pub read: &'static str,
+    pub read: &'a str,
     /// The further one of who changes something.
-    pub write: &'static str,
+    pub write: &'a str,
 }
 
-impl Portal {
+impl Portal<'_> {
     /// Makes a link for a customer that the caller knows.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use shared::{
 use crate::{
     bill::{close, credit, deliver, draft, file, handle, pay},
     books, entitlement, late, metered, payment, portal,
-    subscription::{self, cancel, change, create, mirror, renew, seat},
+    subscription::{self, cancel, change, create, mirror, offer, renew, seat},
     wallet,
 };
 
@@ -118,6 +118,7 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         seat::LEFT => seat::freed(at, job).await,
         seat::FEWER => seat::fewer(at, job).await,
         mirror::MIRROR => mirror::work(at, job).await,
+        offer::OFFER => offer::work(at, job).await,
         deliver::DELIVER => deliver::work(at, job).await,
         wallet::EXPIRE => wallet::expire(at, job).await,
         other => Err(Failure::dead(format!("billing works no {other}"))),
@@ -130,6 +131,10 @@ pub const FOLLOWS: &[&str] = &[
     "payment_method.",
     "usage.told",
     "subscription.mirrored",
+    "quota.reached",
+    "quota.forecast",
+    "quota.exceeded",
+    "quota.grace_ended",
     "member.deleted",
     deliver::FOLLOWS,
 ];
@@ -150,6 +155,7 @@ pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortE
     let jobs = payment::fact::facts(&facts)
         .and(metered::told(&told))
         .and(mirror::follow(&mirrored))
-        .and(seat::left(&left));
+        .and(seat::left(&left))
+        .and(offer::follow(entries));
     Ok(jobs.and(deliver::follow(at, entries).await?))
 }

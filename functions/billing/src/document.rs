@@ -24,6 +24,7 @@ pub use html::policy;
 use crate::{
     einvoice::{Header, Violation},
     invoice::{self, Document, State, Totals},
+    money::Currency,
 };
 
 /// The most characters of all texts of a document, of which its lines are most.
@@ -74,6 +75,11 @@ pub enum Error {
     /// The PDF failed, which is a mistake of ours as well.
     #[error(transparent)]
     Paper(#[from] paper::Error),
+}
+
+/// An amount as the language of a locale writes it.
+pub fn amount(locale: &str, minor: i64, currency: Currency) -> String {
+    words::of(locale).amount(minor, currency)
 }
 
 /// What a mail says of a document, in the words of its reader.

@@ -2,7 +2,7 @@
 
 use shared::{
     openapi::{Operation, operation},
-    portal::{NewPortalLink, PortalLink},
+    portal::PortalLink,
 };
 
 use crate::{
@@ -20,11 +20,13 @@ use crate::{
     entity::{Entity, EntityText},
     payment::Payment,
     plan::{Plan, PlanText},
+    portal::NewBillingLink,
     subscription::{
         Subscription,
         cancel::NewCancellation,
-        change::{ChangePreview, SubscriptionChange},
+        change::SubscriptionChange,
         create::NewSubscription,
+        planned::ChangePreview,
         seat::{NewSeat, Seat},
     },
     wallet::{GrantRow, NewGrant, ShownWallet},
@@ -82,7 +84,7 @@ fn customers() -> Vec<Operation> {
         operation("getEntitlements", "Read what a customer may do because of what it pays.")
             .gives::<Entitlement>(200),
         operation("createBillingLink", "Make a short-lived link for one customer's portal.")
-            .takes::<NewPortalLink>()
+            .takes::<NewBillingLink>()
             .gives::<PortalLink>(201),
     ]
 }

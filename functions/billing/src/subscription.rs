@@ -8,6 +8,8 @@ pub mod create;
 pub mod cycle;
 pub mod effect;
 pub mod mirror;
+pub mod offer;
+pub mod planned;
 pub mod renew;
 pub mod seat;
 

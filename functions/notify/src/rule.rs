@@ -52,6 +52,7 @@ pub const FOLLOWS: &[&str] = &[
     "entitlement.",
     "quota.",
     "spend.",
+    "upgrade.",
     "report.",
 ];
 

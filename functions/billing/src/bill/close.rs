@@ -47,6 +47,11 @@ impl Parties {
         self.customer.net_days.unwrap_or(self.entity.net_days)
     }
 
+    /// How the customer pays at the account that collects, if that is known.
+    pub fn method(&self) -> Option<String> {
+        self.payer()?.1
+    }
+
     /// The account at a provider that collects, and the method there.
     pub fn payer(&self) -> Option<(String, Option<String>)> {
         let account = self.customer.account.clone().or_else(|| self.entity.account.clone())?;

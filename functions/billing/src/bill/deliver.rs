@@ -74,7 +74,8 @@ pub fn finalised(at: &impl Tenant, parties: &Parties, bill: &Bill) -> Result<Com
     }
 }
 
-fn addressee(it: &Customer) -> Addressee {
+/// Whom what is for a customer is sent to.
+pub fn addressee(it: &Customer) -> Addressee {
     let (email, name) = (it.email.clone(), it.party.name.clone());
     Addressee { email, name, locale: it.locale.clone() }
 }

@@ -1,9 +1,9 @@
 //! A subscription changes: another plan, other seats. What is previewed is what is charged.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    domain::{Commit, Timestamp},
+    domain::Commit,
     http::{Response, StatusCode, json as json_response},
     ports::Tenant,
     problem::Problem,
@@ -12,21 +12,21 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
-    CARRIED_MAX, Pending, State, Subscription, answer, create,
-    effect::{Effect, applied},
-    ours, renew,
+    CARRIED_MAX, Subscription, answer,
+    effect::applied,
+    ours,
+    planned::{Planned, plan, signed},
+    renew,
 };
 use crate::{
-    bill::{Bill, BillKind, close, credit::wrong_state, draft, line::BillLine, pay},
+    bill::{BillKind, close, credit::wrong_state, pay},
     customer::Collection,
-    period::{Anchor, Period},
-    plan::Plan,
-    proration::{self, Change, Item, Preview, Side, Timing},
+    proration::Timing,
     store,
 };
 
 /// What is to be changed.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionChange {
     /// Another plan, in its latest version; the one that it has when left out.
@@ -43,56 +43,12 @@ pub struct SubscriptionChange {
     pub expected_gross: Option<i64>,
 }
 
-/// What a change comes to.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ChangePreview {
-    /// What is charged and given back, without tax.
-    #[serde(flatten)]
-    pub change: Preview,
-    /// The currency.
-    pub currency: crate::money::Currency,
-    /// The tax on it.
-    pub tax: i64,
-    /// What is charged at once, with tax; below zero it is kept as credit.
-    pub gross: i64,
-}
-
-/// A change, thought through.
-struct Planned {
-    plan: Plan,
-    pending: Pending,
-    /// What has been paid for a whole period once it has taken effect.
-    paid: i64,
-    preview: Preview,
-    lines: Vec<BillLine>,
-    bill: Option<Bill>,
-}
-
-impl Planned {
-    fn effect(&self, from: Timestamp) -> Effect<'_> {
-        Effect { change: &self.pending, plan: &self.plan, paid: self.paid, from }
-    }
-}
-
 /// Says what a change would come to.
 pub async fn preview(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let it = ours(at, call).await?;
     let parties = close::Parties::of(at, &it.customer).await?;
     let planned = plan(at, &it, &parties, &call.json()?).await?;
-    Ok(json_response(StatusCode::OK, &shown(&it, planned)))
-}
-
-fn shown(it: &Subscription, planned: Planned) -> ChangePreview {
-    let (tax, gross) = planned.bill.as_ref().map_or((0, 0), signed);
-    ChangePreview { change: planned.preview, currency: it.currency, tax, gross }
-}
-
-/// Tax and gross, below zero when they are given back.
-fn signed(bill: &Bill) -> (i64, i64) {
-    match bill.kind {
-        BillKind::Invoice => (bill.totals.tax, bill.totals.gross),
-        BillKind::CreditNote => (-bill.totals.tax, -bill.totals.gross),
-    }
+    Ok(json_response(StatusCode::OK, &planned.shown(&it)))
 }
 
 /// Changes it: at once, with the payment, with the next invoice, or with the next period.
@@ -194,134 +150,6 @@ pub(super) async fn write(
         "pending": after.pending,
     });
     Ok(super::write(at, Some(before), after, action, data).await?)
-}
-
-async fn plan(
-    at: &impl Tenant,
-    it: &Subscription,
-    parties: &close::Parties,
-    asked: &SubscriptionChange,
-) -> Result<Planned, Problem> {
-    if matches!(it.state, State::Cancelled | State::Incomplete | State::Paused) {
-        return Err(wrong_state("only a subscription that runs is changed"));
-    }
-    let old = renew::plan(at, &it.plan, it.plan_version).await?;
-    let plan = match &asked.plan {
-        Some(name) => store::find_plan(at, name).await?,
-        None => Some(old.clone()),
-    };
-    let plan = plan.ok_or_else(|| Problem::unfitting("plan", "there is no such plan to have"))?;
-    let kept = (plan.seats.is_some() && it.seats > 0).then_some(it.seats);
-    let seats = create::seats(&plan, asked.seats.or(kept))?;
-    check(at, it, parties, asked, &plan, seats).await?;
-    let change = Change {
-        old: side(at, it, &old, it.seats).await?,
-        new: side(at, it, &plan, seats).await?,
-        period: it.period,
-        at: at.now(),
-        anchor: Anchor { at: at.now(), zone: it.zone },
-        precision: parties.entity.precision,
-        rules: parties.entity.proration,
-        timing: asked.timing,
-        on_trial: it.state == State::Trialing,
-        paid: it.charged,
-    };
-    let preview = proration::preview(&change).map_err(|err| Problem::unfitting("plan", err))?;
-    let pending = Pending {
-        plan: plan.name.clone(),
-        plan_version: plan.version,
-        seats,
-        resets: preview.timing == Timing::Reset,
-        asked_at: at.now(),
-    };
-    let lines: Vec<_> = preview.lines.iter().map(line).collect();
-    let paid = change.paid_after(preview.timing).map_err(draft::too_large)?;
-    let mut planned = Planned { plan, pending, paid, preview, lines, bill: None };
-    if matches!(planned.preview.timing, Timing::Now | Timing::Reset) && !planned.lines.is_empty() {
-        planned.bill = Some(bill(at, it, parties, &planned)?);
-    }
-    Ok(planned)
-}
-
-fn line(it: &proration::PreviewLine) -> BillLine {
-    let period = Period { from: it.from, to: it.to };
-    let detail = (it.part != it.whole).then(|| format!("{} of {}", it.part, it.whole));
-    BillLine { detail, ..BillLine::one(it.name.clone(), it.amount, Some(period)) }
-}
-
-async fn check(
-    at: &impl Tenant,
-    it: &Subscription,
-    parties: &close::Parties,
-    asked: &SubscriptionChange,
-    plan: &Plan,
-    seats: u32,
-) -> Result<(), Problem> {
-    if plan.currency != it.currency {
-        let why = format!("it is in {}, and the subscription in {}", plan.currency, it.currency);
-        return Err(Problem::unfitting("plan", why));
-    }
-    let taken = store::count_seats(at, &it.id).await?;
-    if i64::from(seats) < taken {
-        let why = format!("{taken} are taken: free some first");
-        return Err(Problem::unfitting("seats", why));
-    }
-    if at.principal().customer.is_none() {
-        return Ok(());
-    }
-    let rules = &parties.entity.portal;
-    if asked.timing.is_some() {
-        return Err(Problem::unfitting("timing", "the seller's rules say when it is charged"));
-    }
-    let allowed = rules.changes.get(&it.plan).is_none_or(|all| all.contains(&plan.name));
-    if plan.name != it.plan && !allowed {
-        return Err(Problem::unfitting("plan", "ask the seller for a change to this plan"));
-    }
-    if seats != it.seats && plan.name == it.plan && !rules.seats {
-        return Err(Problem::unfitting("seats", "ask the seller for other seats"));
-    }
-    Ok(())
-}
-
-/// What a plan costs in a whole period, coupons taken off.
-pub(super) async fn side(
-    at: &impl Tenant,
-    it: &Subscription,
-    plan: &Plan,
-    seats: u32,
-) -> Result<Side, Problem> {
-    let lines = draft::advance(plan, seats, &once(plan), it.period).map_err(draft::too_large)?;
-    let mut coupons = draft::coupons(at, it).await?;
-    let lines = draft::discount(lines, &mut coupons, &plan.name)?;
-    let items = lines.into_iter().map(|it| Item { name: it.name, amount: it.amount }).collect();
-    Ok(Side {
-        items,
-        plan: plan.name.clone(),
-        seats,
-        interval: plan.interval,
-        currency: plan.currency,
-    })
-}
-
-fn once(plan: &Plan) -> Vec<String> {
-    plan.prices.iter().map(|it| it.name.clone()).collect()
-}
-
-fn bill(
-    at: &impl Tenant,
-    it: &Subscription,
-    parties: &close::Parties,
-    planned: &Planned,
-) -> Result<Bill, Problem> {
-    let mut bill = draft::begin(at, &parties.customer, it.currency)?;
-    let to = planned.preview.new_period.map_or(it.period.to, |it| it.to);
-    bill.subscription = Some(it.id.clone());
-    bill.period = Some(Period { from: at.now(), to });
-    bill.lines = planned.lines.clone();
-    bill.applies = Some(planned.pending.clone());
-    close::price(parties, &mut bill)?;
-    bill.deferred = bill.totals.net.max(0);
-    Ok(bill)
 }
 
 /// Charges for the change. It takes effect at once where nothing has to be paid first; otherwise

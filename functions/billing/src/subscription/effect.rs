@@ -7,11 +7,7 @@ use shared::{
     problem::Problem,
 };
 
-use super::{
-    Pending, State, Subscription,
-    change::{side, write},
-    cycle, renew,
-};
+use super::{Pending, State, Subscription, change::write, cycle, planned::side, renew};
 use crate::{
     bill::{Bill, BillState, FailedAttempt, close, draft, pay},
     plan::Plan,
