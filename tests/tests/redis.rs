@@ -182,7 +182,7 @@ fn a_host_that_is_killed_while_it_takes_counts_in_counts_each_once() {
     let at = sandbox(&host);
     put(&host, &at, "each", &json!({"key": "{api_key}"}));
     let mut counted = 0;
-    for round in 0..12 {
+    for round in 0..8 {
         // Each key is a label of its own, so there is something to take in.
         for n in 0..40 {
             let body = json!({"app": "each", "api_key": format!("k{round}-{n}")});
