@@ -256,6 +256,14 @@ impl<E: Edge> Projection<E> {
         Self { edge, tenant: tenant.to_owned() }
     }
 
+    /// What the directory knows of this tenant.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub async fn record(&self) -> Result<Option<TenantRecord>, PortError> {
+        tenant(&self.edge, &self.tenant).await
+    }
+
     /// Shows a key at this stage of its life. Twice is as good as once, and an earlier stage that
     /// comes late changes nothing.
     ///

@@ -92,6 +92,13 @@ pub fn client_address<E: Edge>(_: &E, headers: &HeaderMap) -> Option<IpAddr> {
     client.parse::<SocketAddr>().map(|it| it.ip()).or_else(|_| client.parse()).ok()
 }
 
+/// The number of the network that the client is in, as the runtime says, where it knows.
+pub fn client_asn<E: Edge>(_: &E, headers: &HeaderMap) -> Option<u32> {
+    let asn = headers.get(E::CLIENT_ASN?)?.to_str().ok()?.parse().ok()?;
+    // RFC 7607: no network has this one.
+    Some(asn).filter(|it| *it > 0)
+}
+
 /// A client that keeps showing bad credentials is told to wait.
 pub async fn slow_down<E: Edge>(edge: &E, headers: &HeaderMap, problem: Problem) -> Problem {
     let key = format!("bad-credentials:{}", neighbourhood(client_address(edge, headers)));

@@ -18,7 +18,7 @@ use crate::{
 
 /// How long one connection lasts.
 const LIFE: Duration = Duration::from_secs(5 * 60);
-/// How often the feed is looked at.
+/// How often the feed is looked at, if nothing is heard of new entries.
 const PERIOD: Duration = Duration::from_secs(1);
 /// After how many quiet looks a comment shows that the connection lives.
 const HEARTBEAT: u32 = 15;
@@ -92,7 +92,7 @@ async fn next<T: Tenant, F: Feed>(mut place: Place<T, F>) -> Option<(Bytes, Opti
                 break;
             }
         }
-        place.tenant.sleep(PERIOD).await;
+        place.tenant.await_entries(PERIOD).await;
         if place.quiet % HEARTBEAT == 1 {
             return Some((Bytes::from_static(b": still here\n\n"), Some(place)));
         }

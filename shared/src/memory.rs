@@ -182,6 +182,7 @@ impl Memory {
 impl Edge for Memory {
     const DIRECTORY_TTL: Option<Duration> = None;
     const CLIENT_ADDRESS: &'static str = "x-client-address";
+    const CLIENT_ASN: Option<&'static str> = Some("x-client-asn");
 
     /// It moves a millisecond each time that it is looked at, so that what is made later is later.
     fn now(&self) -> Timestamp {

@@ -60,6 +60,10 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0027_notify_digests.sql",
     "tenant/0028_notify_rules.sql",
     "tenant/0029_notify_hooks.sql",
+    "tenant/0032_bill_deliveries.sql",
+    "tenant/0033_notify_files.sql",
+    "tenant/0034_billing_readings.sql",
+    "tenant/0035_billing_seats_of.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -147,6 +151,8 @@ pub const ERASE: &[&str] = erasing![
     "billing_balances",
     "billing_sums",
     "billing_deferrals",
+    "billing_deliveries",
+    "billing_notices",
     "payment_accounts",
     "payment_events",
     "payment_objects",
@@ -172,6 +178,7 @@ pub const ERASE: &[&str] = erasing![
     "notify_batches",
     "notify_rules",
     "notify_hooks",
+    "billing_readings",
 ];
 
 /// Removes a tenant from a database that it shares with others.

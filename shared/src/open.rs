@@ -2,7 +2,9 @@
 //!
 //! Here, and nowhere else, a statement gets its `?1`, and a commit becomes a batch.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, pin::pin, rc::Rc, time::Duration};
+
+use futures_util::future::{Either, select};
 
 use crate::{
     contract::{self, Check},
@@ -19,6 +21,9 @@ use crate::{
     problem::Problem,
     seal::Keys,
 };
+
+/// How long who heard of new entries lets more of them come, so that many are one look.
+const GATHER: Duration = Duration::from_millis(100);
 
 const CLOCK: &str = "select now_ms from clocks where tenant = ?1";
 
@@ -156,6 +161,9 @@ impl<E: Edge, S: Store> Open<E, S> {
             batch.push(Statement::new(UNGUARD, []));
         }
         self.0.store.commit(batch, wakes).await?;
+        if !commit.entries.is_empty() {
+            self.0.store.tell();
+        }
         let eager = commit.jobs.into_iter().filter(|it| it.eager).map(|it| it.id);
         self.0.eager.borrow_mut().extend(eager);
         Ok(())
@@ -312,8 +320,11 @@ impl<E: Edge, S: Store> Tenant for Open<E, S> {
         self.0.edge.note(line);
     }
 
-    async fn sleep(&self, time: Duration) {
-        self.0.edge.sleep(time).await;
+    async fn await_entries(&self, at_most: Duration) {
+        let (logged, over) = (self.0.store.logged(), self.0.edge.sleep(at_most));
+        if let Either::Left(_) = select(pin!(logged), pin!(over)).await {
+            self.0.edge.sleep(GATHER).await;
+        }
     }
 
     async fn seal(&self, secret: &[u8]) -> Result<String, PortError> {

@@ -15,7 +15,7 @@ mod store;
 mod tenant;
 
 pub use assets::Assets;
-pub use blobs::{BLOB_BYTES_MAX, Blob, Blobs};
+pub use blobs::{BLOB_BYTES_MAX, Blob, Blobs, HANDED_ON};
 pub use edge::Edge;
 pub use http::{Fetch, FetchError, Forward, HttpRequest, HttpResponse};
 pub use kv::Kv;

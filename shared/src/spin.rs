@@ -193,6 +193,7 @@ fn write(response: Response) -> http::Response<Written> {
 impl Edge for Spin {
     const DIRECTORY_TTL: Option<Duration> = None;
     const CLIENT_ADDRESS: &'static str = "spin-client-addr";
+    const CLIENT_ASN: Option<&'static str> = None;
 
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> Timestamp {

@@ -69,6 +69,7 @@ impl Edge for Worker {
     // KV itself may lag a minute, so a revoked key works for two minutes at most.
     const DIRECTORY_TTL: Option<Duration> = Some(Duration::from_secs(60));
     const CLIENT_ADDRESS: &'static str = "cf-connecting-ip";
+    const CLIENT_ASN: Option<&'static str> = Some(streamed::ASN);
 
     fn now(&self) -> Timestamp {
         Timestamp(i64::try_from(worker::Date::now().as_millis()).unwrap_or(0))

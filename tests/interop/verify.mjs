@@ -37,10 +37,11 @@ async function checkMessage({ key, path, headers, body }) {
   return fits ? "ok" : "no signature fits";
 }
 
-// The key is the tenant's directory, and the header the signature without its middle.
+// The key is the tenant's directory, the header the signature without its middle, and the body the
+// file in base64.
 async function checkFile({ key, headers, body }) {
   const [head, , signature] = headers.signature.split(".");
-  const payload = Buffer.from(body).toString("base64url");
+  const payload = Buffer.from(body, "base64").toString("base64url");
   const keys = createLocalJWKSet(JSON.parse(key));
   await flattenedVerify({ protected: head, payload, signature }, keys, { algorithms: ["EdDSA"] });
   return "ok";

@@ -9,6 +9,7 @@ use std::{
 };
 
 use data_encoding::BASE64;
+use mail_parser::{MessageParser, MessagePart, MimeHeaders as _};
 use notify::mail_api::sigv4;
 use serde_json::{Value, json};
 use shared::domain::Timestamp;
@@ -50,6 +51,8 @@ pub struct Taken {
     pub html: String,
     /// Its own headers.
     pub headers: BTreeMap<String, String>,
+    /// What it carries: name, type and bytes.
+    pub files: Vec<(String, String, Vec<u8>)>,
 }
 
 /// The server. Its threads end with the process.
@@ -225,6 +228,29 @@ fn pairs(it: &Value) -> BTreeMap<String, String> {
     all.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
+/// The files of a list: under which names each has its own name, its type and its bytes.
+fn files(it: &Value, [name, kind, bytes]: [&str; 3]) -> Vec<(String, String, Vec<u8>)> {
+    let all = it.as_array().into_iter().flatten();
+    let bytes = |it: &Value| BASE64.decode(word(it, bytes).as_bytes()).unwrap_or_default();
+    all.map(|it| (word(it, name), word(it, kind), bytes(it))).collect()
+}
+
+/// The files of a mail.
+///
+/// # Panics
+/// When it is none.
+pub fn attached(mime: &[u8]) -> Vec<(String, String, Vec<u8>)> {
+    let mail = MessageParser::default().parse(mime).expect("it is a mail");
+    let kind = |it: &MessagePart<'_>| {
+        let kind = it.content_type();
+        kind.map(|it| format!("{}/{}", it.ctype(), it.subtype().unwrap_or_default()))
+    };
+    let name = |it: &MessagePart<'_>| it.attachment_name().unwrap_or_default().to_owned();
+    mail.attachments()
+        .map(|it| (name(it), kind(it).unwrap_or_default(), it.contents().to_vec()))
+        .collect()
+}
+
 fn resend(it: &Value) -> Taken {
     Taken {
         by: "resend".to_owned(),
@@ -235,6 +261,7 @@ fn resend(it: &Value) -> Taken {
         text: word(it, "/text"),
         html: word(it, "/html"),
         headers: pairs(&it["headers"]),
+        files: files(&it["attachments"], ["/filename", "/content_type", "/content"]),
     }
 }
 
@@ -249,6 +276,7 @@ fn postmark(it: &Value) -> Taken {
         text: word(it, "/TextBody"),
         html: word(it, "/HtmlBody"),
         headers: headers.map(|it| (word(it, "/Name"), word(it, "/Value"))).collect(),
+        files: files(&it["Attachments"], ["/Name", "/ContentType", "/Content"]),
     }
 }
 
@@ -265,11 +293,13 @@ fn sendgrid(it: &Value) -> Taken {
         text: word(it, "/content/0/value"),
         html: word(it, "/content/1/value"),
         headers: pairs(&it["headers"]),
+        files: files(&it["attachments"], ["/filename", "/type", "/content"]),
     }
 }
 
 fn ses(it: &Value) -> Taken {
     let mime = BASE64.decode(word(it, "/Content/Raw/Data").as_bytes()).unwrap_or_default();
+    let files = attached(&mime);
     let mime = String::from_utf8_lossy(&mime).replace("\r\n ", " ").replace("\r\n", "\n");
     let (head, body) = mime.split_once("\n\n").unwrap_or_default();
     let headers: BTreeMap<_, _> = head
@@ -288,5 +318,6 @@ fn ses(it: &Value) -> Taken {
         text: parts.get(1).cloned().unwrap_or_default(),
         html: parts.get(2).cloned().unwrap_or_default(),
         headers: headers.clone(),
+        files,
     }
 }

@@ -143,6 +143,18 @@ impl Host {
         }
     }
 
+    /// The group of its processes.
+    ///
+    /// # Panics
+    /// When it has none of its own.
+    pub fn group(&self) -> u32 {
+        match self {
+            Self::Local(it) => it.group(),
+            Self::Workerd(it) => it.group(),
+            Self::Memory(_) | Self::Url(..) => panic!("it has no processes of its own"),
+        }
+    }
+
     /// Sends a request whose address is a path.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 
 pub mod bench_billing;
 pub mod bench_gate;
+pub mod bench_notify;
 pub mod bench_webhooks;
 pub mod client;
 pub mod crash;
@@ -11,6 +12,7 @@ pub mod fake_mail;
 pub mod fake_paypal;
 pub mod fake_push;
 pub mod fake_stripe;
+pub mod feed;
 pub mod host;
 pub mod isolation;
 pub mod local;

@@ -82,6 +82,11 @@ impl LocalHost {
         }
     }
 
+    /// The group of its processes.
+    pub fn group(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it answers.
     pub fn url(&self) -> &str {
         &self.url

@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 34] = [
+const PREFIXES: [&str; 35] = [
     "ten",
     "key",
     "src",
@@ -34,6 +34,7 @@ const PREFIXES: [&str; 34] = [
     "acc",
     "ntc",
     "dlv",
+    "bdl",
     "itm",
     "npr",
     "psb",

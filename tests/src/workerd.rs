@@ -75,6 +75,11 @@ impl Workerd {
         Ok(started)
     }
 
+    /// The group of its processes.
+    pub fn group(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it answers: `http://127.0.0.1:` and a port.
     pub fn url(&self) -> &str {
         &self.url

@@ -1,6 +1,8 @@
 //! A year of a sandbox: renewals, usage, changes, payments that fail and what follows. A bank of
 //! ours stands in for the payment providers: it follows what they follow, and says what they say.
 
+mod late;
+mod leaving;
 mod world;
 
 use std::time::Duration;

@@ -1,16 +1,15 @@
 //! The log and the tail of a source as they happen, on the runtimes that `BACKPLANE_RUNTIMES` names.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpStream,
+    io::BufRead,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use tests::host::{Host, Sandbox};
-
-/// How long an event may take to come.
-const PATIENCE: Duration = Duration::from_secs(15);
+use tests::{
+    feed::{PATIENCE, connect},
+    host::{Host, Sandbox},
+};
 
 #[test]
 fn the_log_is_followed_from_a_sequence_without_a_gap() {
@@ -164,18 +163,6 @@ fn a_connection_ends_with_its_link() {
         let again = host.ask("GET", &path, &by_link.key, &Value::Null);
         assert_eq!(again.status, 401);
     });
-}
-
-fn connect(host: &Host, at: &Sandbox, path: &str, header: &str) -> BufReader<TcpStream> {
-    let address = host.url().unwrap().trim_start_matches("http://").to_owned();
-    let mut stream = TcpStream::connect(&address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n{header}\r\n\r\n",
-        at.key
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    BufReader::new(stream)
 }
 
 /// The ids of the next `count` events.

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tests::{
     host::{Host, Sandbox},
@@ -181,13 +182,13 @@ fn a_signed_http_message_is_believed_and_nothing_that_was_changed() {
 }
 
 /// A report of what was used: its file, and the signature of that.
-fn report(host: &Host, at: &Sandbox) -> (String, String) {
+fn report(host: &Host, at: &Sandbox, format: &str) -> (Vec<u8>, String) {
     let meter = json!({"aggregation": "sum", "unit": "call"});
     host.ask("PUT", "/v1/usage/meters/calls", &at.key, &meter);
     let event = json!({"specversion": "1.0", "id": "1", "source": "app", "type": "calls",
         "subject": "acme", "data": {"value": 350}});
     assert_eq!(host.ask("POST", "/v1/usage/events", &at.key, &event).status, 200);
-    let new = json!({"meters": ["calls"], "window": {"every": "day"}, "format": "json"});
+    let new = json!({"meters": ["calls"], "window": {"every": "day"}, "format": format});
     let made = host.ask("POST", "/v1/usage/reports", &at.key, &new);
     let path = format!("/v1/usage/reports/{}", made.text("/id"));
     let end = Instant::now() + PATIENCE;
@@ -195,12 +196,15 @@ fn report(host: &Host, at: &Sandbox) -> (String, String) {
         assert!(Instant::now() < end, "the report is never done");
         std::thread::sleep(Duration::from_millis(100));
     }
-    let text = |of: &str| {
+    let bytes = |of: &str| {
         let answer = host.ask("GET", &format!("{path}/{of}"), &at.key, &Value::Null);
         assert_eq!(answer.status, 200, "{answer:?}");
-        String::from_utf8(answer.body.to_vec()).unwrap()
+        answer.body.to_vec()
     };
-    (text("file"), text("signature"))
+    let file = bytes("file");
+    let told = host.ask("GET", &path, &at.key, &Value::Null).text("/sha256");
+    assert_eq!(told, shared::domain::sha256_hex(&file));
+    (file, String::from_utf8(bytes("signature")).unwrap())
 }
 
 #[test]
@@ -210,10 +214,14 @@ fn a_report_of_usage_is_believed_and_nothing_that_was_changed() {
     }
     Host::on_each("report", |host| {
         let at = tenant(host);
-        let (file, signature) = report(host, &at);
-        let case = |keys: &Value, file: &str, signature: &str| {
+        let (file, signature) = report(host, &at, "json");
+        let (pdf, pdf_signature) = report(host, &at, "pdf");
+        assert!(pdf.starts_with(b"%PDF-") && pdf.ends_with(b"%%EOF"));
+        let mut other_pdf = pdf.clone();
+        *other_pdf.last_mut().unwrap() = b'G';
+        let case = |keys: &Value, file: &[u8], signature: &str| {
             json!({"kind": "jws", "key": keys.to_string(), "path": "",
-                "headers": {"signature": signature}, "body": file})
+                "headers": {"signature": signature}, "body": BASE64.encode(file)})
         };
         // The report made the tenant's first key; its address is there a moment later.
         let end = Instant::now() + PATIENCE;
@@ -222,15 +230,21 @@ fn a_report_of_usage_is_believed_and_nothing_that_was_changed() {
             std::thread::sleep(Duration::from_millis(100));
         }
         let keys = key_directory(host, &at);
+        let text = String::from_utf8(file.clone()).unwrap();
         let cases = [
             case(&keys, &file, &signature),
-            case(&keys, &file.replace("calls", "falls"), &signature),
+            case(&keys, &pdf, &pdf_signature),
+            case(&keys, text.replace("calls", "falls").as_bytes(), &signature),
+            case(&keys, &other_pdf, &pdf_signature),
             case(&json!({"keys": []}), &file, &signature),
         ];
         let said = verified(&cases);
-        assert_eq!(said[0], "ok");
-        assert!(said[1].contains("JWSSignatureVerificationFailed"), "{said:?}");
-        assert!(said[2].contains("JWKSNoMatchingKey"), "{said:?}");
+        assert_eq!(said[..2], ["ok", "ok"]);
+        assert!(
+            said[2..4].iter().all(|it| it.contains("JWSSignatureVerificationFailed")),
+            "{said:?}"
+        );
+        assert!(said[4].contains("JWKSNoMatchingKey"), "{said:?}");
 
         // A key that does not sign any more is found still, by who asks for all of them.
         let now = json!({"overlap_seconds": 0});

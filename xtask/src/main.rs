@@ -30,6 +30,7 @@ Usage: cargo xtask <command>
   bench gate        the gate's decisions against a no-op; a number after it is the most keys
   bench billing     a rating run, and Stripe's events against a no-op; a number after it is the most
                     subscriptions, 100000 otherwise
+  bench notify      notices to 10,000, and how soon a live client has one, against a no-op
   test [--quick]    all checks and tests, as continuous integration runs them
 ";
 

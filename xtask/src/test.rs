@@ -2,7 +2,7 @@
 
 mod deny;
 mod document;
-mod invoices;
+mod papers;
 mod plan;
 mod report;
 

@@ -5,6 +5,8 @@
 
 pub mod close;
 pub mod credit;
+pub mod deliver;
+pub mod delivery;
 pub mod draft;
 pub mod file;
 pub mod handle;
@@ -205,6 +207,9 @@ pub struct Question {
     pub group_by: Option<String>,
     /// The stretch of time.
     pub period: Period,
+    /// The invoice that charged it first, where it is asked again for what came late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// What stands on a document beside its parties and lines.

@@ -3,14 +3,14 @@
 use shared::{
     domain::{Commit, Entry, Failure, Job},
     http::Response,
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::{Access, Call, Route},
 };
 
 use crate::{
-    bill::{close, credit, draft, file, handle, pay},
-    books, entitlement, metered, payment, portal,
+    bill::{close, credit, deliver, draft, file, handle, pay},
+    books, entitlement, late, metered, payment, portal,
     subscription::{self, cancel, change, create, mirror, renew, seat},
     wallet,
 };
@@ -46,7 +46,8 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "/v1/billing/invoices/{id}/payments", "recordPayment", WRITE),
     Route::new("POST", "/v1/billing/invoices/{id}/finalise", "finaliseInvoice", WRITE),
     Route::new("POST", "/v1/billing/invoices/{id}/collect", "collectInvoice", MANAGE),
-    Route::new("POST", "/v1/billing/invoices/{id}/send", "sendInvoice", WRITE),
+    Route::new("POST", "/v1/billing/invoices/{id}/send", "sendInvoice", MANAGE),
+    Route::new("GET", "/v1/billing/invoices/{id}/deliveries", "listInvoiceDeliveries", OWN),
     Route::new("POST", "/v1/billing/invoices/{id}/credit", "creditInvoice", WRITE),
     Route::new("DELETE", "/v1/billing/invoices/{id}", "dropInvoice", WRITE),
     Route::new("GET", "/v1/billing/customers/{id}/credits", "getCredits", OWN),
@@ -85,7 +86,8 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         "recordPayment" => handle::record(at, call).await,
         "finaliseInvoice" => handle::finalise(at, call).await,
         "collectInvoice" => handle::collect(at, call).await,
-        "sendInvoice" => handle::send(at, call).await,
+        "sendInvoice" => deliver::send(at, call).await,
+        "listInvoiceDeliveries" => deliver::list(at, call).await,
         "creditInvoice" => credit::create(at, call).await,
         "dropInvoice" => handle::drop(at, call).await,
         "getCredits" => wallet::get(at, call).await,
@@ -112,23 +114,42 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         payment::fact::FACT => payment::fact::work(at, job).await,
         payment::dun::DUN => payment::dun::dun(at, job).await,
         metered::TOLD => metered::work(at, job).await,
+        late::LOOK => late::work(at, job).await,
+        seat::LEFT => seat::freed(at, job).await,
+        seat::FEWER => seat::fewer(at, job).await,
         mirror::MIRROR => mirror::work(at, job).await,
+        deliver::DELIVER => deliver::work(at, job).await,
         wallet::EXPIRE => wallet::expire(at, job).await,
         other => Err(Failure::dead(format!("billing works no {other}"))),
     }
 }
 
 /// Which entries are followed.
-pub const FOLLOWS: &[&str] =
-    &["payment.", "payment_method.", "usage.told", "subscription.mirrored"];
+pub const FOLLOWS: &[&str] = &[
+    "payment.",
+    "payment_method.",
+    "usage.told",
+    "subscription.mirrored",
+    "member.deleted",
+    deliver::FOLLOWS,
+];
 
-/// The jobs that entries are.
-pub fn follow(entries: &[Entry]) -> Commit {
+/// The jobs that entries are, and what they tell of deliveries.
+///
+/// # Errors
+/// When the database fails.
+pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
     let told = |it: &&Entry| it.action == "usage.told";
     let told: Vec<_> = entries.iter().filter(told).cloned().collect();
     let facts = entries.iter().filter(|it| it.action.starts_with("payment"));
     let facts: Vec<_> = facts.cloned().collect();
     let mirrored = entries.iter().filter(|it| it.action == "subscription.mirrored");
     let mirrored: Vec<_> = mirrored.cloned().collect();
-    payment::fact::facts(&facts).and(metered::told(&told)).and(mirror::follow(&mirrored))
+    let left = entries.iter().filter(|it| it.action == "member.deleted");
+    let left: Vec<_> = left.cloned().collect();
+    let jobs = payment::fact::facts(&facts)
+        .and(metered::told(&told))
+        .and(mirror::follow(&mirrored))
+        .and(seat::left(&left));
+    Ok(jobs.and(deliver::follow(at, entries).await?))
 }

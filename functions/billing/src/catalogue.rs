@@ -7,7 +7,7 @@ mod plans;
 mod vies;
 
 pub use coupons::{CatalogueCoupon, CouponText};
-pub use customers::method_changed;
+pub use customers::{is_locale, is_mail, method_changed};
 pub use plans::Listed;
 pub use vies::VIES;
 

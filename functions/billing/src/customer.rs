@@ -47,6 +47,10 @@ pub struct Customer {
     /// Where electronic invoices go: scheme and address, as `0204` and a Leitweg-ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<(String, String)>,
+    /// Whether its invoices and credit notes are mailed when they are finalised; as the entity says
+    /// when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mails_bills: Option<bool>,
     /// Counts its changes; its ETag.
     #[serde(skip)]
     pub version: i64,
@@ -125,6 +129,9 @@ pub struct CustomerText {
     /// Scheme and address.
     #[serde(default)]
     pub endpoint: Option<(String, String)>,
+    /// Whether its invoices and credit notes are mailed; as the entity says when left out.
+    #[serde(default)]
+    pub mails_bills: Option<bool>,
 }
 
 /// Whether the call may see what is this customer's, and means this version of it.

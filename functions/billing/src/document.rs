@@ -14,9 +14,10 @@ mod pdf;
 mod tests;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
+use serde::Serialize;
 
 pub use html::policy;
 
@@ -43,8 +44,6 @@ pub struct Invoice {
     pub state: State,
     /// The day of the last payment, for one that is paid.
     pub paid_at: Option<NaiveDate>,
-    /// First and last day of what a line is for, by the line's id.
-    pub periods: BTreeMap<String, (NaiveDate, NaiveDate)>,
 }
 
 /// A PDF, and what is to be known of it.
@@ -72,9 +71,37 @@ pub enum Error {
     /// The template failed, which is a mistake of ours.
     #[error("the page could not be written: {0}")]
     Template(String),
-    /// The font failed, which is a mistake of ours.
-    #[error("the font could not be used: {0}")]
-    Font(String),
+    /// The PDF failed, which is a mistake of ours as well.
+    #[error(transparent)]
+    Paper(#[from] paper::Error),
+}
+
+/// What a mail says of a document, in the words of its reader.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said {
+    /// The language: `en`, `de`, `fr`, `es`, `it` or `nl`.
+    pub locale: &'static str,
+    /// What it is and its number, as `Rechnung T-2030-0001`.
+    pub title: String,
+    /// What it comes to with tax.
+    pub gross: String,
+    /// What is left to pay.
+    pub due: String,
+    /// Until when it is to be paid.
+    pub due_at: Option<String>,
+}
+
+/// What a mail says of it, of which `left` minor units are to be paid.
+pub fn said(invoice: &Invoice, left: i64) -> Result<Said, Error> {
+    let content = content::Content::of(invoice)?;
+    let (words, currency) = (content.words, invoice.document.currency);
+    Ok(Said {
+        locale: words.lang,
+        title: content.title,
+        gross: words.amount(invoice.totals.gross, currency),
+        due: words.amount(left, currency),
+        due_at: invoice.header.due.map(|it| words.day(it)),
+    })
 }
 
 /// The page: a whole HTML document without scripts. [`policy`] is the Content-Security-Policy

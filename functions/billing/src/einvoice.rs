@@ -11,13 +11,14 @@ mod tests;
 mod ubl;
 mod xml;
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 
 pub use check::Violation;
-pub(crate) use xml::printable;
 
 use crate::{
-    invoice::{Document, Totals, Vat},
+    invoice::{Document, Line, Totals, Vat},
     tax::Category,
 };
 
@@ -62,6 +63,9 @@ pub struct Header {
     pub order: Option<String>,
     /// BG-14: first and last day of what is invoiced.
     pub period: Option<(NaiveDate, NaiveDate)>,
+    /// BG-26: first and last day of what a line is for, by the line's id. Together they widen BG-14,
+    /// which they may not leave (PEPPOL-EN16931-R110 and R111).
+    pub periods: BTreeMap<String, (NaiveDate, NaiveDate)>,
     /// BT-72: when it was supplied; Article 226(7) of Directive 2006/112/EC asks for it, or the
     /// period, where it is not the day of issue.
     pub delivered: Option<NaiveDate>,
@@ -150,6 +154,18 @@ impl Input<'_> {
     fn vat_id<'p>(&self, party: &'p Party) -> Option<&'p str> {
         let out = self.document.lines.iter().any(|it| it.vat.category == Category::OutOfScope);
         party.vat_id.as_deref().filter(|_| !out)
+    }
+
+    /// BG-14: as far as the lines go, where it is told.
+    fn period(&self) -> Option<(NaiveDate, NaiveDate)> {
+        let lines = self.header.periods.values();
+        let whole = self.header.period?;
+        Some(lines.fold(whole, |(from, to), it| (from.min(it.0), to.max(it.1))))
+    }
+
+    /// BG-26.
+    fn line_period(&self, line: &Line) -> Option<(NaiveDate, NaiveDate)> {
+        self.header.periods.get(&line.id).copied()
     }
 
     /// BT-120.

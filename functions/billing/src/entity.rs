@@ -58,6 +58,10 @@ pub struct Entity {
     pub precision: Precision,
     /// What customers may do by themselves.
     pub portal: PortalRules,
+    /// Whether invoices and credit notes are mailed when they are finalised, unless the customer
+    /// says otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mails_bills: bool,
     /// Counts its changes; its ETag.
     #[serde(skip)]
     pub version: i64,
@@ -219,6 +223,10 @@ pub struct EntityText {
     /// What customers may do by themselves.
     #[serde(default)]
     pub portal: PortalRules,
+    /// Whether invoices and credit notes are mailed when they are finalised: a rule of
+    /// notifications makes the mail.
+    #[serde(default)]
+    pub mails_bills: bool,
 }
 
 impl Default for DunningRules {

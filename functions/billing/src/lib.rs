@@ -18,6 +18,7 @@ pub mod entity;
 #[cfg(test)]
 mod examples;
 pub mod invoice;
+pub mod late;
 pub mod ledger;
 pub mod metered;
 pub mod money;
@@ -28,6 +29,7 @@ pub mod plan;
 pub mod portal;
 pub mod price;
 pub mod proration;
+pub mod reading;
 pub mod schema;
 mod store;
 pub mod subscription;
@@ -73,12 +75,19 @@ impl Function for Billing {
         }
     }
 
+    async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        match job.kind.as_str() {
+            bill::deliver::DELIVER => bill::deliver::give_up(at, job).await,
+            _ => Ok(Commit::new()),
+        }
+    }
+
     fn follows(_: &str) -> &'static [&'static str] {
         billed::FOLLOWS
     }
 
-    async fn follow(_: &str, _: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
-        Ok(billed::follow(entries))
+    async fn follow(_: &str, at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        billed::follow(at, entries).await
     }
 }
 

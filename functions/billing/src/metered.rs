@@ -8,12 +8,10 @@ use shared::{
 };
 
 use crate::{
-    bill::{
-        Bill, BillState, Question, draft,
-        line::{BillLine, NAME_CHARS_MAX},
-    },
-    plan::Plan,
+    bill::{Bill, BillState, Question, draft},
+    late,
     price::Quantity,
+    reading::Quantities,
     store,
     subscription::renew,
 };
@@ -28,7 +26,8 @@ pub const GROUPS_MAX: usize = 100;
 pub fn told(entries: &[Entry]) -> Commit {
     entries.iter().fold(Commit::new(), |commit, it| {
         let id = format!("{TOLD}:{:012}", it.sequence);
-        commit.job(NewJob::new(TOLD, id, json!({"data": it.data})))
+        let body = json!({"sequence": it.sequence, "data": it.data});
+        commit.job(NewJob::new(TOLD, id, body))
     })
 }
 
@@ -44,12 +43,25 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     };
     let place = bill.awaiting.iter().position(|it| it.id == word("question"));
     let (Some(place), BillState::Draft) = (place, bill.state) else { return Ok(Commit::new()) };
-    if let Some(why) = data.get("error").and_then(Value::as_str) {
-        return Ok(held(bill, why));
-    }
     let before = bill.clone();
     let question = bill.awaiting.remove(place);
-    match answered(at, &mut bill, &question, &data).await {
+    if let Some(why) = data.get("error").and_then(Value::as_str) {
+        return Ok(match &question.after {
+            None => held(before, why),
+            // The invoice is owed all the same: what was charged stands.
+            Some(first) => late::unknown(&bill, first, why).and(answer_taken(at, &mut bill)),
+        });
+    }
+    let told = job.body.get("sequence").and_then(Value::as_i64).unwrap_or_default();
+    let said = match (quantities(&question, &data), &question.after) {
+        (Ok(it), _) => it,
+        (Err(problem), None) => return Ok(held(before, &problem.words())),
+        (Err(problem), Some(first)) => {
+            let unknown = late::unknown(&bill, first, &problem.words());
+            return Ok(unknown.and(answer_taken(at, &mut bill)));
+        }
+    };
+    match answered(at, &mut bill, question, (told, said)).await {
         Err(problem) if problem.status().is_client_error() => Ok(held(before, &problem.words())),
         other => other.map_err(crate::failed),
     }
@@ -63,32 +75,40 @@ fn held(bill: Bill, why: &str) -> Commit {
     store::update_bill(&held).entry(entry)
 }
 
+/// Puts an answer on the draft: what it charges, or how it differs from what was charged before.
 async fn answered(
     at: &impl Tenant,
     bill: &mut Bill,
-    question: &Question,
-    data: &Value,
+    question: Question,
+    told: (i64, Quantities),
 ) -> Result<Commit, Problem> {
     let plan = renew::plan(at, &question.plan, question.plan_version).await?;
-    let lines = lines(&plan, question, data)?;
+    let (lines, read) = match &question.after {
+        Some(first) => {
+            let first = first.clone();
+            late::differs(at, bill, &plan, &first, (&question.price, told)).await?
+        }
+        None => late::begins(at, bill, &plan, question, told).await?,
+    };
     if !draft::has_room(bill, lines.len()) {
         return Err(Problem::unfitting("lines", "the invoice has too many lines"));
     }
-    let lines = draft::discount(lines, &mut bill.coupons, &plan.name)?;
-    bill.lines.extend(lines.into_iter().map(|it| it.during(question.period)));
+    bill.lines.extend(lines);
     bill.totals.net = bill.net().map_err(draft::too_large)?;
-    bill.version += 1;
-    let commit = store::update_bill(bill);
-    Ok(match bill.awaiting.is_empty() {
-        true => commit.job(draft::close_job(&bill.id, at.now())),
-        false => commit,
-    })
+    Ok(read.and(answer_taken(at, bill)))
 }
 
-/// One line, or one for each group.
-fn lines(plan: &Plan, question: &Question, data: &Value) -> Result<Vec<BillLine>, Problem> {
-    let price = plan.prices.iter().find(|it| it.name == question.price);
-    let price = price.ok_or_else(|| Problem::internal().caused_by("the price is gone"))?;
+fn answer_taken(at: &impl Tenant, bill: &mut Bill) -> Commit {
+    bill.version += 1;
+    let commit = store::update_bill(bill);
+    match bill.awaiting.is_empty() {
+        true => commit.job(draft::close_job(&bill.id, at.now())),
+        false => commit,
+    }
+}
+
+/// What an answer says: one quantity, or one for each value of the dimension.
+fn quantities(question: &Question, data: &Value) -> Result<Quantities, Problem> {
     let read = |text: &Value| {
         let text = text.as_str().unwrap_or_default();
         Quantity::parse(text).map_err(|err| Problem::unfitting("value", err))
@@ -96,17 +116,11 @@ fn lines(plan: &Plan, question: &Question, data: &Value) -> Result<Vec<BillLine>
     let groups = data.get("groups").and_then(Value::as_object).filter(|it| !it.is_empty());
     let Some(groups) = groups.filter(|_| question.group_by.is_some()) else {
         let value = read(data.get("value").unwrap_or(&Value::Null))?;
-        return Ok(vec![draft::priced(plan, price, value).map_err(draft::too_large)?]);
+        return Ok(Quantities::from([(String::new(), value)]));
     };
     if groups.len() > GROUPS_MAX {
         let why = format!("{} values of one dimension: {GROUPS_MAX} at most", groups.len());
         return Err(Problem::unfitting("groups", why));
     }
-    let mut lines = Vec::new();
-    for (name, value) in groups {
-        let line = draft::priced(plan, price, read(value)?).map_err(draft::too_large)?;
-        let title: String = format!("{}: {name}", line.name).chars().take(NAME_CHARS_MAX).collect();
-        lines.push(BillLine { name: title, ..line });
-    }
-    Ok(lines)
+    groups.iter().map(|(group, value)| Ok((group.clone(), read(value)?))).collect()
 }

@@ -107,6 +107,10 @@ pub struct SeatRule {
     pub min: u32,
     /// The most.
     pub max: u32,
+    /// Whether a member that leaves takes its seat along: there is one less then, by the entity's
+    /// rules for fewer seats. Otherwise somebody else can have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows_members: bool,
 }
 
 impl Plan {

@@ -9,6 +9,8 @@ use crate::{
     bill::{
         Bill,
         credit::NewNote,
+        deliver::{Deliveries, NewDelivery},
+        delivery::Delivery,
         handle::{NewInvoice, NewPayment, Payments},
     },
     books::{Balances, PostingRow},
@@ -148,7 +150,11 @@ fn invoices() -> Vec<Operation> {
             .query("without_usage", "`true` leaves out what the meters were not asked yet.")
             .gives::<Bill>(200),
         operation("collectInvoice", "Ask the provider for what is left, now.").gives::<Bill>(200),
-        operation("sendInvoice", "Send it again.").gives::<Bill>(202),
+        operation("sendInvoice", "Mail it again, to the customer or to another address.")
+            .takes::<NewDelivery>()
+            .gives::<Delivery>(202),
+        operation("listInvoiceDeliveries", "List its deliveries by mail: how far each came.")
+            .gives::<Deliveries>(200),
         operation("creditInvoice", "Take an invoice back, or a part of it, by a credit note.")
             .takes::<NewNote>()
             .gives::<Bill>(201),

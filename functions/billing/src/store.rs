@@ -3,6 +3,8 @@
 mod bills;
 mod books;
 mod catalogue;
+mod deliveries;
+mod readings;
 mod subscriptions;
 
 use shared::ports::{PortError, Row};
@@ -10,6 +12,8 @@ use shared::ports::{PortError, Row};
 pub use bills::*;
 pub use books::*;
 pub use catalogue::*;
+pub use deliveries::*;
+pub use readings::*;
 pub use subscriptions::*;
 
 /// The number in the only column of the only row.

@@ -109,8 +109,8 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         look::LOOK => look::look(at, job).await,
         shown::SHOW => shown::show(at, job).await,
         look::SPREAD => look::spread(at, job).await,
-        report::MAKE => report::make(at, job).await,
-        report::FORGET => report::forget(at, job).await,
+        report::make::MAKE => report::make::make(at, job).await,
+        report::make::FORGET => report::make::forget(at, job).await,
         schedule::TICK => schedule::tick(at, job).await,
         other => Err(Failure::dead(format!("the gate works no {other}"))),
     }

@@ -169,7 +169,8 @@ fn reports() -> Vec<Operation> {
         operation("listUsageReports", "List the reports, newest first.")
             .gives_page::<UsageReport>(),
         operation("getUsageReport", "Read a report, or how far it is.").gives::<UsageReport>(200),
-        operation("getUsageReportFile", "Download the file of a report.").gives_other("text/csv"),
+        operation("getUsageReportFile", "Download the file of a report: CSV, JSON or PDF.")
+            .gives_other("*/*"),
         operation(
             "getUsageReportSignature",
             "The signature of a report's file: a detached JWS by the tenant's key.",

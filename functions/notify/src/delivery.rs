@@ -236,9 +236,9 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         Decision::Wait(until) => return Err(later(at, delivery, until)),
         Decision::Send => {}
     }
-    // What is urgent waits for no others.
-    let urgent = notice.urgent || workflow.text.critical;
-    let beside = match urgent {
+    // What is urgent waits for no others, and neither does what carries files of its own.
+    let carries = delivery.channel == Channel::Email && !notice.files.is_empty();
+    let beside = match notice.urgent || workflow.text.critical || carries {
         true => Commit::new(),
         false => match batch::join(at, &delivery, &workflow, &recipient).await? {
             Joined::In(waiting) => return Ok(waiting),
@@ -277,16 +277,21 @@ pub async fn sent(
     let written = match delivery.channel {
         Channel::InApp => inbox::written(at, &delivery, notice, workflow, words)?,
         Channel::Email => {
-            let Some(letter) = letter::written(at, &delivery, workflow, recipient, words).await?
-            else {
-                let why = "there is no sender, or the member's address is none";
-                return Ok(ended(at, delivery, State::Failed, why));
+            let made = letter::written(at, &delivery, notice, workflow, recipient, words).await?;
+            let (letter, files) = match made {
+                Ok(it) => it,
+                Err(why) => return Ok(ended(at, delivery, State::Failed, &why)),
             };
             if !store::list_providers(at).await?.is_empty() {
                 let handed = outbox::queued(&delivery.id, &letter);
                 return Ok(store::update_delivery(&delivery).and(handed));
             }
-            mailbox::caught(&delivery.id, &letter)
+            let Some(caught) = mailbox::caught(&delivery.id, &letter, &files) else {
+                let most = mailbox::MAIL_BYTES_MAX;
+                let why = format!("it has more than the {most} bytes that the mailbox keeps");
+                return Ok(ended(at, delivery, State::Failed, &why));
+            };
+            caught
         }
         Channel::Hook => {
             let letter = HookLetter::new(notice, words, at.now());

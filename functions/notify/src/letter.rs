@@ -13,7 +13,9 @@ use url::Url;
 use crate::{
     address::Address,
     delivery::Delivery,
+    files::{self, File, NamedFile},
     mail::{Mail, Mailbox},
+    notice::Notice,
     recipient::Recipient,
     store,
     template::Rendered,
@@ -39,11 +41,14 @@ pub struct Letter {
     pub words: Rendered,
     /// Where one click ends it.
     pub unsubscribe: Option<Url>,
+    /// What it carries, by the hashes of what was found when it was written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<NamedFile>,
 }
 
 impl Letter {
-    /// The mail that it is.
-    pub fn mail<'a>(&'a self, id: &'a Id) -> Mail<'a> {
+    /// The mail that it is, with what its files hold.
+    pub fn mail<'a>(&'a self, id: &'a Id, files: &'a [File]) -> Mail<'a> {
         Mail {
             id,
             from: &self.from,
@@ -52,39 +57,52 @@ impl Letter {
             at: self.at,
             words: &self.words,
             unsubscribe: self.unsubscribe.as_ref(),
+            files,
         }
     }
 }
 
-/// The delivery as a letter. `None` when there is nobody to send it, or no address to send it to.
+/// A letter, and what the files hold that it carries; or why there is none.
+pub type Written = Result<(Letter, Vec<File>), String>;
+
+/// The delivery as a letter. There is none when there is nobody to send it, no address to send it
+/// to, or a file is not to be had.
 ///
 /// # Errors
 /// When the database fails, or the deployment has no sealing key.
 pub async fn written(
     at: &impl Tenant,
     delivery: &Delivery,
+    notice: &Notice,
     workflow: &Workflow,
     recipient: &Recipient,
     words: Rendered,
-) -> Result<Option<Letter>, Failure> {
+) -> Result<Written, Failure> {
     let settings = store::find_settings(at).await?;
     let (Some(from), Some(base), Some(to)) = (settings.from, settings.base, &recipient.mailbox)
     else {
-        return Ok(None);
+        return Ok(Err("there is no sender, or the member's address is none".to_owned()));
+    };
+    let (named, files) = match files::read(at, &notice.files).await {
+        Ok(all) => all.into_iter().unzip(),
+        Err(files::Error::Unfit(why)) => return Ok(Err(why)),
+        Err(files::Error::Port(err)) => return Err(err.into()),
     };
     // What is critical comes whatever anybody says, so it does not offer to end it.
     let unsubscribe = match workflow.text.critical {
         true => None,
         false => Some(link(at, delivery, &base).await?),
     };
-    Ok(Some(Letter {
+    let letter = Letter {
         from: Mailbox { name: settings.name, address: from },
         to: to.clone(),
         reply_to: settings.reply_to,
         at: at.now(),
         words,
         unsubscribe,
-    }))
+        files: named,
+    };
+    Ok(Ok((letter, files)))
 }
 
 /// Where one click ends the type by mail, for this recipient.

@@ -16,6 +16,7 @@ pub mod digest;
 pub mod eligible;
 pub mod fallback;
 pub mod feedback;
+pub mod files;
 pub mod hook;
 pub mod inbox;
 pub mod letter;

@@ -32,7 +32,7 @@ pub const CLIENT: &str = include_str!("../assets/live.js");
 pub const WAIT_MAX: u64 = 25;
 /// How long a link works at most.
 pub const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-/// How often a call that waits looks.
+/// How often a call that waits looks, if nothing is heard of new entries.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// The inbox of one recipient.
@@ -132,7 +132,7 @@ pub async fn changes(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
             let all = InboxChanges { items, after: last.unwrap_or(after), counts };
             return Ok(json_response(StatusCode::OK, &all));
         }
-        at.sleep(PERIOD).await;
+        at.await_entries(PERIOD).await;
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use shared::domain::{Id, Timestamp};
 use url::Url;
 
-use crate::{address::Address, template::Rendered};
+use crate::{address::Address, files::File, template::Rendered};
 
 /// An e-mail to one recipient.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Mail<'a> {
     pub words: &'a Rendered,
     /// Where one click ends it (RFC 8058). `None` for what is sent whatever anybody says.
     pub unsubscribe: Option<&'a Url>,
+    /// What it carries.
+    pub files: &'a [File],
 }
 
 /// Who sends or reads a mail.
@@ -69,16 +71,28 @@ impl Mail<'_> {
         headers
     }
 
-    /// The mail by RFC 5322 and RFC 2045: `multipart/alternative`, plain text first.
+    /// The mail by RFC 5322 and RFC 2045: `multipart/alternative`, plain text first; with files that
+    /// in `multipart/mixed`, before them.
     pub fn to_mime(&self) -> Vec<u8> {
         let (html, text) = (self.page(), self.words.text.as_str());
         let parts = vec![
             MimePart::new("text/plain", BodyPart::Text(text.into())),
             MimePart::new("text/html", BodyPart::Text(html.as_str().into())),
         ];
-        // The id has 80 bits of chance that whoever wrote the words did not know.
-        let boundary = format!("=_{}", self.id);
-        let kind = ContentType::new("multipart/alternative").attribute("boundary", boundary);
+        // The id has 80 bits of chance that whoever wrote the words did not know. None of the two
+        // boundaries begins with the other.
+        let words = multipart("multipart/alternative", format!("=_{}", self.id), parts);
+        let files = self.files.iter().map(|it| {
+            let bytes = BodyPart::Binary(it.bytes.as_slice().into());
+            MimePart::new(it.kind.as_str(), bytes).attachment(it.name.as_str())
+        });
+        let body = match self.files {
+            [] => words,
+            _ => {
+                let parts = std::iter::once(words).chain(files).collect();
+                multipart("multipart/mixed", format!("=-{}", self.id), parts)
+            }
+        };
         let message = MessageBuilder::new()
             .from(shown(self.from))
             .to(shown(self.to))
@@ -87,7 +101,7 @@ impl Mail<'_> {
             .message_id(self.message_id())
             // RFC 3834: no machine is to answer it.
             .header("Auto-Submitted", Raw::new("auto-generated"))
-            .body(MimePart::new(kind, BodyPart::Multipart(parts)));
+            .body(body);
         let message = match self.reply_to {
             Some(it) => message.reply_to(it.as_str()),
             None => message,
@@ -114,6 +128,11 @@ impl Mailbox {
     }
 }
 
+fn multipart<'a>(kind: &'a str, boundary: String, parts: Vec<MimePart<'a>>) -> MimePart<'a> {
+    let kind = ContentType::new(kind).attribute("boundary", boundary);
+    MimePart::new(kind, BodyPart::Multipart(parts))
+}
+
 /// As a header has it.
 fn shown(it: &Mailbox) -> HeaderAddress<'static> {
     HeaderAddress::new_address(it.plain_name(), it.address.to_string())
@@ -121,7 +140,7 @@ fn shown(it: &Mailbox) -> HeaderAddress<'static> {
 
 #[cfg(test)]
 mod tests {
-    use mail_parser::{HeaderValue, MessageParser};
+    use mail_parser::{HeaderValue, MessageParser, MimeHeaders as _};
     use proptest::prelude::*;
 
     use super::*;
@@ -131,6 +150,10 @@ mod tests {
     }
 
     fn mime(subject: &str, text: &str, html: &str, name: &str) -> Vec<u8> {
+        mime_with(subject, text, html, name, &[])
+    }
+
+    fn mime_with(subject: &str, text: &str, html: &str, name: &str, files: &[File]) -> Vec<u8> {
         let url = "https://example.com/unsubscribe?token=a_b".parse().unwrap();
         let words = Rendered { subject: subject.into(), text: text.into(), html: html.into() };
         let mail = Mail {
@@ -141,6 +164,7 @@ mod tests {
             at: Timestamp::parse("2030-01-31T12:00:00Z").unwrap(),
             words: &words,
             unsubscribe: Some(&url),
+            files,
         };
         let bytes = mail.to_mime();
         assert_eq!(bytes, mail.to_mime(), "the same mail is the same bytes");
@@ -166,7 +190,51 @@ mod tests {
         assert!(text.contains("<https://example.com/unsubscribe?token=a_b>"), "{text}");
     }
 
+    fn file(name: &str, kind: &str, bytes: &[u8]) -> File {
+        File { name: name.to_owned(), kind: kind.to_owned(), bytes: bytes.to_vec() }
+    }
+
+    #[test]
+    fn files_come_after_the_words_to_the_byte() {
+        let all: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+        let lines = b"a\r\n--=_dlv_1\n--=-dlv_1--\r\n.\n";
+        let files =
+            [file("Rechnung Ä 1.pdf", "application/pdf", &all), file("b.csv", "text/csv", lines)];
+
+        let bytes = mime_with("S", "Text", "<p>Html</p>", "N", &files);
+
+        let mail = MessageParser::default().parse(&bytes).unwrap();
+        assert_eq!(mail.body_text(0).unwrap().trim(), "Text");
+        assert!(mail.body_html(0).unwrap().contains("<p>Html</p>"));
+        let found: Vec<_> = mail.attachments().collect();
+        assert_eq!(found.len(), 2);
+        for (found, file) in found.iter().zip(&files) {
+            assert_eq!(found.contents(), file.bytes);
+            assert_eq!(found.attachment_name(), Some(file.name.as_str()));
+            let kind = found.content_type().unwrap();
+            let kind = format!("{}/{}", kind.ctype(), kind.subtype().unwrap());
+            assert_eq!(kind, file.kind);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_file_ends_its_part(
+            name in "[^\\x00-\\x1f\\x7f/\\\\\"]{1,80}",
+            bytes in prop::collection::vec(any::<u8>(), 0..3_000),
+        ) {
+            let files = [file(&name, "application/pdf", &bytes)];
+
+            let bytes = mime_with("S", "T", "<p>T</p>", "N", &files);
+
+            let mail = MessageParser::default().parse(&bytes).unwrap();
+            let found: Vec<_> = mail.attachments().collect();
+            prop_assert_eq!(found.len(), 1);
+            prop_assert_eq!(found[0].contents(), files[0].bytes.as_slice());
+            let longest = bytes.split(|it| *it == b'\n').map(<[u8]>::len).max().unwrap();
+            prop_assert!(longest <= 998 + 1, "RFC 5322, 2.1.1: {}", longest);
+        }
+
         #[test]
         fn nothing_in_a_mail_makes_a_header_or_a_part(
             subject in "[ -~é]{1,100}",

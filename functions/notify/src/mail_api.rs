@@ -14,6 +14,7 @@ mod tests;
 
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use serde_json::Value;
 use shared::{
     domain::Timestamp,
@@ -22,6 +23,7 @@ use shared::{
 };
 
 use crate::{
+    files::File,
     mail::{Mail, Mailbox},
     provider::{Kind, Provider, Secrets},
 };
@@ -108,6 +110,15 @@ pub fn understood(kind: Kind, answer: &HttpResponse) -> Sent {
     match mends || is_later || !status.is_client_error() {
         true => Sent::Later(why, retry_after(answer)),
         false => Sent::Refused(why),
+    }
+}
+
+/// Puts the mail's files into the body under this name, each as `one` makes it of the file and of
+/// its bytes as base64. Without files there is no such name.
+fn with_files(body: &mut Value, name: &str, mail: &Mail<'_>, one: fn(&File, String) -> Value) {
+    let all: Vec<_> = mail.files.iter().map(|it| one(it, BASE64.encode(&it.bytes))).collect();
+    if let (false, Some(body)) = (all.is_empty(), body.as_object_mut()) {
+        body.insert(name.to_owned(), Value::Array(all));
     }
 }
 

@@ -10,10 +10,12 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{letter::Letter, store};
+use crate::{files::File, letter::Letter, store};
 
 /// How many mails are kept; the oldest go first.
 pub const MAILS_MAX: u32 = 1000;
+/// The largest mail that is kept, in bytes: a row of Workers has 2 MB.
+pub const MAIL_BYTES_MAX: usize = 1_900_000;
 
 /// A mail that was caught.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -28,15 +30,19 @@ pub struct CaughtMail {
     pub at: Timestamp,
 }
 
-/// The letter, caught as the mail that it would be.
-pub fn caught(id: &Id, letter: &Letter) -> Commit {
+/// The letter, caught as the mail that it would be. `None` when that is too large.
+pub fn caught(id: &Id, letter: &Letter, files: &[File]) -> Option<Commit> {
+    let mime = letter.mail(id, files).to_mime();
+    if mime.len() > MAIL_BYTES_MAX {
+        return None;
+    }
     let caught = CaughtMail {
         id: id.clone(),
         to: letter.to.address.to_string(),
         subject: letter.words.subject.clone(),
         at: letter.at,
     };
-    store::insert_mail(&caught, &letter.mail(id).to_mime())
+    Some(store::insert_mail(&caught, &mime))
 }
 
 /// Lists the mails, the latest first.

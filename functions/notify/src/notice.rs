@@ -1,5 +1,9 @@
 //! Notices: something that some are to hear of, taken in once and told of by each channel.
 
+mod cancel;
+
+pub use cancel::{cancel, cancel_by_key};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
@@ -16,6 +20,7 @@ use crate::{
     audience::{self, AT_ONCE_MAX},
     batch,
     delivery::{self, Delivery, State},
+    files::NamedFile,
     recipient::{self, NewRecipient, Recipient},
     settings, store,
     workflow::Workflow,
@@ -54,6 +59,21 @@ pub struct NewNotice {
     /// Whether it is sent in quiet hours as well.
     #[serde(default)]
     pub urgent: bool,
+    /// What a mail of it carries: files that a rule found.
+    #[serde(skip)]
+    pub files: Vec<NamedFile>,
+    /// The entry of the log that a rule made it of.
+    #[serde(skip)]
+    pub of: Option<Of>,
+}
+
+/// The entry of the log that a notice is made of.
+#[derive(Clone, Debug, Serialize)]
+pub struct Of {
+    /// What happened.
+    pub action: String,
+    /// What it happened to.
+    pub subject: String,
 }
 
 /// A notice as it is kept.
@@ -84,6 +104,9 @@ pub struct Notice {
     /// twice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipients: Option<i64>,
+    /// What a mail of it carries.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<NamedFile>,
 }
 
 /// A notice, and what became of it: why it was or was not sent, to each.
@@ -122,7 +145,12 @@ impl Notice {
     pub fn data_for(&self, recipient: &Recipient) -> Value {
         let email = recipient.mailbox.as_ref().map(|it| it.address.as_str());
         let mut data = self.data.clone();
-        data.insert(RECIPIENT.to_owned(), json!({"name": recipient.name, "email": email}));
+        data.insert(
+            RECIPIENT.to_owned(),
+            json!({
+                "name": recipient.name, "email": email, "locale": recipient.locale,
+            }),
+        );
         // A template whose type has a digest is filled alike when one goes out by itself.
         batch::data(Value::Object(data), &[&self.data], 1)
     }
@@ -213,9 +241,10 @@ pub async fn composed(at: &impl Tenant, new: NewNotice) -> Result<Composed, Prob
     if audience::is_large(&new.to) {
         return fanned_out(at, &workflow, new).await;
     }
+    let of = new.of.clone();
     let Prepared { notice, recipients, deliveries, .. } = prepared(at, &workflow, new).await?;
     let deliveries: Vec<_> = deliveries.into_iter().map(|it| it.1).collect();
-    let commit = created(&notice, recipients);
+    let commit = created(&notice, recipients, of.as_ref());
     let commit = deliveries.iter().fold(commit, |it, one| it.and(delivery::queued(one)));
     Ok(Composed { commit, report: NoticeReport { notice, deliveries, counts: None } })
 }
@@ -226,21 +255,24 @@ async fn fanned_out(
     workflow: &Workflow,
     new: NewNotice,
 ) -> Result<Composed, Problem> {
-    let count = audience::count(at, &new.to).await?;
+    let (count, of) = (audience::count(at, &new.to).await?, new.of.clone());
     let (notice, to) = new.checked(at.new_id("ntc")?, at.now())?;
     let notice = Notice { recipients: i64::try_from(count).ok(), ..notice };
     let parts = audience::parts(to);
     if let Some(first) = audience::first(at, &parts).await? {
         check(workflow, &notice, &first, "the first of to")?;
     }
-    let commit = created(&notice, count).and(audience::queued(&notice.id, &parts));
+    let commit = created(&notice, count, of.as_ref()).and(audience::queued(&notice.id, &parts));
     let counts = Some(NoticeCounts { more: true, ..NoticeCounts::default() });
     Ok(Composed { commit, report: NoticeReport { notice, deliveries: Vec::new(), counts } })
 }
 
-fn created(notice: &Notice, recipients: usize) -> Commit {
-    let entry = Draft::new("notice.created", &notice.id)
-        .with(json!({"type": notice.kind, "recipients": recipients}));
+fn created(notice: &Notice, recipients: usize, of: Option<&Of>) -> Commit {
+    let mut data = json!({"type": notice.kind, "recipients": recipients});
+    if let (Some(of), Some(data)) = (of, data.as_object_mut()) {
+        data.insert("of".to_owned(), json!(of));
+    }
+    let entry = Draft::new("notice.created", &notice.id).with(data);
     store::insert_notice(notice).entry(entry)
 }
 
@@ -272,9 +304,10 @@ impl NewNotice {
         if self.url.as_ref().is_some_and(|it| !is_link(it)) {
             return Err(Problem::unfitting("url", "an address of http or https"));
         }
-        let Self { kind, to, data, about, url, key, urgent } = self;
+        let Self { kind, to, data, about, url, key, urgent, files, of: _ } = self;
         let recipients = None;
-        Ok((Notice { id, kind, key, about, url, urgent, data, created_at, recipients }, to))
+        let it = Notice { id, kind, key, about, url, urgent, data, created_at, recipients, files };
+        Ok((it, to))
     }
 }
 
@@ -356,39 +389,4 @@ pub async fn deliveries(at: &impl Tenant, call: &Call) -> Result<Response, Probl
         store::page_of_deliveries(at, &notice.id, after, recipient.as_deref(), limit + 1).await?;
     let key = |it: &Delivery| format!("{}/{}", it.recipient, it.channel.word());
     Ok(json_response(StatusCode::OK, &Page::of(found, limit, key)))
-}
-
-/// Cancels what of it is not sent yet.
-pub async fn cancel(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    cancelled(at, find(at, call).await?).await
-}
-
-/// Cancels the one that has the key which is asked with.
-pub async fn cancel_by_key(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let key = call.query("key").filter(|it| is_word(it));
-    let key = key.ok_or_else(|| Problem::invalid().detail(format!("ask with ?key=, {WORD}")))?;
-    let found = store::find_notice_by_key(at, &key).await?;
-    cancelled(at, found.ok_or_else(Problem::not_found)?).await
-}
-
-async fn cancelled(at: &impl Tenant, notice: Notice) -> Result<Response, Problem> {
-    let entry = Draft::new("notice.cancelled", &notice.id);
-    let commit: Commit = store::cancel_deliveries(&notice.id, at.now())
-        .and(store::delete_parts(&notice.id))
-        .entry(entry);
-    let report = match notice.recipients {
-        None => {
-            let mut deliveries = store::deliveries_of(at, &notice.id).await?;
-            deliveries.iter_mut().for_each(|it| it.cancel(at.now()));
-            NoticeReport { notice, deliveries, counts: None }
-        }
-        Some(_) => {
-            let it = counts(at, &notice).await?;
-            let (more, cancelled) = (false, it.cancelled + it.waiting);
-            let counts = Some(NoticeCounts { more, waiting: 0, cancelled, ..it });
-            NoticeReport { notice, deliveries: Vec::new(), counts }
-        }
-    };
-    let response = json_response(StatusCode::OK, &report);
-    at.answer(commit, response, Problem::changed_meanwhile).await
 }

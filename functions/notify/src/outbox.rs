@@ -17,7 +17,9 @@ use url::{Position, Url};
 
 use crate::{
     delivery::{self, Delivery, State},
+    files::{self, File},
     letter::Letter,
+    mail::Mail,
     mail_api::{self, Sent},
     provider::{Provider, Secrets},
     store,
@@ -81,6 +83,12 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     if let Some(it) = store::find_suppression(at, &address).await? {
         return Ok(ended(at, delivery, State::Withheld, &it.why()));
     }
+    let files: Vec<File> = match files::read(at, &outgoing.letter.files).await {
+        Ok(all) => all.into_iter().map(|it| it.1).collect(),
+        Err(files::Error::Unfit(why)) => return Ok(ended(at, delivery, State::Failed, &why)),
+        Err(files::Error::Port(err)) => return Err(err.into()),
+    };
+    let mail = outgoing.letter.mail(&id, &files);
     let providers = in_order(at, outgoing.asked.as_deref()).await?;
     let mut round = Round::default();
     for provider in &providers {
@@ -94,7 +102,7 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
             }
             continue;
         }
-        match sent(at, &delivery, &outgoing.letter, provider).await {
+        match sent(at, &mail, provider).await {
             Sent::Taken(reference) => return Ok(taken(at, delivery, provider, reference)),
             Sent::NoAnswer(why) if !again && !job.is_last() => {
                 return Err(Failure::again(why).writing(store::asked(&id, &provider.id)));
@@ -120,13 +128,13 @@ async fn admitted(at: &impl Tenant, provider: &Provider) -> Result<Admission, Po
 }
 
 /// Asks one provider.
-async fn sent(at: &impl Tenant, delivery: &Delivery, letter: &Letter, provider: &Provider) -> Sent {
+async fn sent(at: &impl Tenant, mail: &Mail<'_>, provider: &Provider) -> Sent {
     let kind = provider.kind.word();
     // What was sealed under a key that is gone is given anew, and meanwhile others take the mail.
     let Ok(secrets) = provider.secrets(at).await else {
         return Sent::Later(format!("{kind}: its key cannot be opened: set it again"), None);
     };
-    let Some(request) = request(at, delivery, letter, provider, &secrets) else {
+    let Some(request) = request(at, mail, provider, &secrets) else {
         return Sent::Refused(format!("{kind}: its address is none"));
     };
     match at.fetch(request).await {
@@ -138,16 +146,14 @@ async fn sent(at: &impl Tenant, delivery: &Delivery, letter: &Letter, provider: 
 
 fn request(
     at: &impl Tenant,
-    delivery: &Delivery,
-    letter: &Letter,
+    mail: &Mail<'_>,
     provider: &Provider,
     secrets: &Secrets,
 ) -> Option<HttpRequest> {
     let home: Url = provider.home().parse().ok()?;
     let host = &home[Position::BeforeHost..Position::AfterPort];
-    let mail = letter.mail(&delivery.id);
     // A signature is good by the provider's clock, which is real.
-    let post = mail_api::post(&mail, provider, secrets, host, at.real_now());
+    let post = mail_api::post(mail, provider, secrets, host, at.real_now());
     Some(HttpRequest {
         method: Method::POST,
         url: home.join(post.path).ok()?,

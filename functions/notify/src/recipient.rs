@@ -41,6 +41,16 @@ pub struct Contact {
     #[serde(default)]
     #[schema(value_type = String)]
     pub zone: Zone,
+    /// Their language, as `de`: templates are given it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+}
+
+impl Contact {
+    /// Somebody of whom nothing is known but the address.
+    pub fn at(email: Address) -> Self {
+        Self { email, name: String::new(), zone: Zone::default(), locale: None }
+    }
 }
 
 /// Somebody who can be told something.
@@ -57,6 +67,8 @@ pub struct Recipient {
     pub name: String,
     /// Where their clock hangs.
     pub zone: Zone,
+    /// Their language, if it is known.
+    pub locale: Option<String>,
     /// Whether it is a hook, which takes posts and nothing else.
     pub is_hook: bool,
 }
@@ -68,8 +80,8 @@ impl From<Contact> for Recipient {
             name: Some(name.clone()).filter(|it| !it.is_empty()),
             address: it.email.clone(),
         };
-        let (key, zone) = (it.email.key(), it.zone);
-        Self { key, contact: Some(it), mailbox: Some(mailbox), name, zone, is_hook: false }
+        let (key, zone, locale) = (it.email.key(), it.zone, it.locale.clone());
+        Self { key, contact: Some(it), mailbox: Some(mailbox), name, zone, locale, is_hook: false }
     }
 }
 
@@ -97,9 +109,15 @@ pub async fn find_or_name(
 ) -> Result<Option<Recipient>, PortError> {
     let NewRecipient::Member(id) = &new else { return find(at, new).await };
     let found = member(at, id).await?;
-    let (name, zone) = (String::new(), Zone::default());
-    let gone =
-        || Recipient { key: id.clone(), contact: None, mailbox: None, name, zone, is_hook: false };
+    let gone = || Recipient {
+        key: id.clone(),
+        contact: None,
+        mailbox: None,
+        name: String::new(),
+        zone: Zone::default(),
+        locale: None,
+        is_hook: false,
+    };
     Ok(Some(found.unwrap_or_else(gone)))
 }
 
@@ -129,12 +147,14 @@ async fn hook(at: &impl Tenant, name: &str) -> Result<Option<Recipient>, PortErr
         mailbox: None,
         name: it.name,
         zone: Zone::default(),
+        locale: None,
         is_hook: true,
     }))
 }
 
 async fn member(at: &impl Tenant, id: &str) -> Result<Option<Recipient>, PortError> {
-    let Some((email, name, zone)) = store::find_member(at, id).await? else { return Ok(None) };
+    let Some(found) = store::find_member(at, id).await? else { return Ok(None) };
+    let store::Member { email, name, zone, locale } = found;
     let mailbox = Address::parse(&email).ok().map(|address| {
         let name = Some(name.clone()).filter(|it| !it.is_empty());
         Mailbox { name, address }
@@ -142,7 +162,7 @@ async fn member(at: &impl Tenant, id: &str) -> Result<Option<Recipient>, PortErr
     // A member's zone was checked when it was written; an unknown one is UTC.
     let zone = zone.parse().unwrap_or_default();
     let (key, contact, is_hook) = (id.to_owned(), None, false);
-    Ok(Some(Recipient { key, contact, mailbox, name, zone, is_hook }))
+    Ok(Some(Recipient { key, contact, mailbox, name, zone, locale: Some(locale), is_hook }))
 }
 
 /// Whom the path means: a member's id, or an address.

@@ -18,7 +18,8 @@ use utoipa::ToSchema;
 
 use crate::{
     address::Address,
-    notice::{self, NewNotice},
+    files,
+    notice::{self, NewNotice, Of},
     recipient::{Contact, NewRecipient},
     store,
 };
@@ -71,10 +72,16 @@ pub struct RuleText {
     /// Who is to hear of it: up to 20 members, contacts and topics.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<NewRecipient>,
-    /// Where the entry names who is to hear of it, by a member's id or an address: up to 20 JSON
-    /// pointers, as `/data/member`. What is not there is nobody.
+    /// Where the entry names who is to hear of it, by a member's id, an address, or an object with
+    /// `email`, `name`, `locale` and `zone`: up to 20 JSON pointers, as `/data/member`. What is not
+    /// there is nobody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to_found: Vec<String>,
+    /// Where the entry names what a mail carries: a JSON pointer, as `/data/files`, to an object
+    /// with `blob`, `name` and `type`, or to a list of up to 10. Other channels have the words
+    /// alone. What is not there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_found: Option<String>,
     /// Whether it is sent in quiet hours as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub urgent: bool,
@@ -127,6 +134,10 @@ impl RuleText {
             let why = format!("{it} is no JSON pointer: write it as /data/member");
             return Err(Problem::unfitting("to_found", why));
         }
+        if let Some(it) = self.files_found.as_ref().filter(|it| !it.starts_with('/')) {
+            let why = format!("{it} is no JSON pointer: write it as /data/files");
+            return Err(Problem::unfitting("files_found", why));
+        }
         Ok(self)
     }
 
@@ -144,26 +155,50 @@ impl RuleText {
     }
 
     /// The notice that the entry becomes. `None` when it is for nobody.
-    fn notice(self, entry: Value) -> Option<NewNotice> {
-        let found = self.to_found.iter().filter_map(|it| entry.pointer(it)?.as_str());
-        let found = found.filter_map(named);
-        let to: Vec<_> = self.to.iter().cloned().chain(found).collect();
+    ///
+    /// # Errors
+    /// Why whom or what the entry names is none.
+    fn notice(self, entry: Value) -> Result<Option<NewNotice>, String> {
+        let mut to = self.to;
+        for pointer in &self.to_found {
+            let found = entry.pointer(pointer).map(named).transpose();
+            to.extend(found.map_err(|why| format!("{pointer}: {why}"))?.flatten());
+        }
+        if to.is_empty() {
+            return Ok(None);
+        }
+        let files = self.files_found.as_ref().and_then(|it| entry.pointer(it));
+        let files =
+            files.filter(|it| !it.is_null()).map_or_else(|| Ok(Vec::new()), files::named)?;
+        let of = of(&entry);
         let data = Map::from_iter([(ENTRY.to_owned(), entry)]);
         let (about, url, key) = (None, None, None);
         let (kind, urgent) = (self.kind, self.urgent);
-        let it = NewNotice { kind, to, data, about, url, key, urgent };
-        Some(it).filter(|it| !it.to.is_empty())
+        Ok(Some(NewNotice { kind, to, data, about, url, key, urgent, files, of }))
     }
 }
 
-/// Who is known by this text.
-fn named(text: &str) -> Option<NewRecipient> {
-    if Id::parse("mem", text).is_some() {
-        return Some(NewRecipient::Member(text.to_owned()));
+/// Who is known by this. A text that names nobody is nobody.
+///
+/// # Errors
+/// When it is somebody whom no mail reaches.
+fn named(it: &Value) -> Result<Option<NewRecipient>, String> {
+    if it.is_object() {
+        let it = serde_json::from_value(it.clone());
+        return it.map(|it| Some(NewRecipient::Contact(it))).map_err(|err| err.to_string());
     }
-    let email = Address::parse(text).ok()?;
-    let (name, zone) = (String::new(), Default::default());
-    Some(NewRecipient::Contact(Contact { email, name, zone }))
+    let Some(text) = it.as_str() else { return Ok(None) };
+    if Id::parse("mem", text).is_some() {
+        return Ok(Some(NewRecipient::Member(text.to_owned())));
+    }
+    let email = Address::parse(text).ok();
+    Ok(email.map(|email| NewRecipient::Contact(Contact::at(email))))
+}
+
+/// What a notice of the entry, as [`seen`], says that it is of.
+fn of(entry: &Value) -> Option<Of> {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(Of { action: text("action")?, subject: text("subject")? })
 }
 
 /// What a rule sees of an entry.
@@ -197,11 +232,22 @@ pub async fn fire(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let name = job.subject()?;
     let Some(rule) = store::find_rule(at, name.as_str()).await? else { return Ok(Commit::new()) };
     let entry = job.body.get(ENTRY).cloned().unwrap_or_default();
-    let Some(new) = rule.text.notice(entry) else { return Ok(Commit::new()) };
+    let of = of(&entry);
+    let refused = |why: String| {
+        let data = json!({"of": of, "why": why});
+        Commit::new().entry(Draft::new("notice.refused", &name).with(data))
+    };
+    let dead = |why: String| Failure::dead(format!("rule {name}: {why}")).writing(refused(why));
+    let new = match rule.text.notice(entry) {
+        Ok(Some(it)) => it,
+        Ok(None) => return Ok(Commit::new()),
+        Err(why) => return Err(dead(why)),
+    };
     match notice::composed(at, new).await {
         Ok(it) => Ok(it.commit),
-        Err(why) if why.status().is_server_error() => Err(Failure::again(why.words())),
-        Err(why) => Err(Failure::dead(format!("rule {name}: {}", why.words()))),
+        Err(why) if !why.status().is_server_error() => Err(dead(why.words())),
+        Err(why) if job.is_last() => Err(Failure::again(why.words()).writing(refused(why.words()))),
+        Err(why) => Err(Failure::again(why.words())),
     }
 }
 
@@ -258,4 +304,48 @@ pub async fn delete(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     let entry = Draft::new("notification_rule.deleted", &Id::trusted(found.name.clone()));
     let commit = store::delete_rule(&found).entry(entry);
     at.answer(commit, empty(StatusCode::NO_CONTENT), Problem::changed_meanwhile).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(data: Value) -> Result<Option<NewNotice>, String> {
+        let text = json!({"action": "invoice.*", "type": "bill", "to_found": ["/data/to"],
+            "files_found": "/data/files"});
+        let rule: RuleText = serde_json::from_value(text).unwrap();
+        rule.notice(json!({"action": "invoice.x", "subject": "bdl_1", "data": data}))
+    }
+
+    #[test]
+    fn an_object_is_a_contact_with_its_name_and_language() {
+        let to = json!({"email": "Ada@Example.com", "name": "Ada", "locale": "de"});
+        let files = json!([{"blob": "files/a", "name": "a.pdf", "type": "application/pdf"}]);
+
+        let it = notice(json!({"to": to, "files": files})).unwrap().unwrap();
+
+        let NewRecipient::Contact(contact) = &it.to[0] else { panic!("{:?}", it.to) };
+        assert_eq!(contact.email.as_str(), "Ada@example.com");
+        assert_eq!((contact.name.as_str(), contact.locale.as_deref()), ("Ada", Some("de")));
+        assert_eq!(it.files.len(), 1);
+        let of = it.of.unwrap();
+        assert_eq!((of.action.as_str(), of.subject.as_str()), ("invoice.x", "bdl_1"));
+    }
+
+    #[test]
+    fn whom_no_mail_reaches_is_told_and_nobody_is_nobody() {
+        let why = notice(json!({"to": {"email": "no address"}})).unwrap_err();
+        assert!(why.contains("/data/to") && why.contains("somebody@example.com"), "{why}");
+        assert!(notice(json!({"to": "no address"})).unwrap().is_none());
+        assert!(notice(json!({})).unwrap().is_none());
+    }
+
+    #[test]
+    fn files_that_are_none_are_told() {
+        let bad = json!([{"blob": "secret", "name": "a.pdf", "type": "application/pdf"}]);
+
+        assert!(notice(json!({"to": "ada@example.com", "files": bad})).is_err());
+        let it = notice(json!({"to": "ada@example.com", "files": null})).unwrap().unwrap();
+        assert!(it.files.is_empty());
+    }
 }

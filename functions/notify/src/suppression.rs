@@ -5,7 +5,7 @@
 //! to an address on the list, however critical it is: mail that bounces or is complained about
 //! costs whoever sends it the mail of all others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -171,6 +171,23 @@ pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortE
     Ok(jobs.fold(Commit::new(), Commit::job))
 }
 
+/// What is written of the delivery that it came of; an entry says so the first time.
+async fn told(at: &impl Tenant, delivery: &str, it: &Feedback) -> Result<Commit, PortError> {
+    let heard = store::heard_of(delivery, it.reason, &it.detail);
+    let found = store::find_delivery(at, &Id::trusted(delivery.to_owned())).await?;
+    let action = match it.reason {
+        Reason::Bounced => "notice.bounced",
+        Reason::Complained => "notice.complained",
+        Reason::Unsubscribed | Reason::Manual => return Ok(heard),
+    };
+    let Some(found) = found.filter(|it| it.heard.is_none()) else { return Ok(heard) };
+    let entry = Draft::new(action, &found.notice).with(json!({
+        "delivery": found.id, "recipient": found.recipient, "channel": found.channel,
+        "why": it.detail,
+    }));
+    Ok(heard.entry(entry))
+}
+
 fn job(message: &str, provider: &str, from: usize) -> NewJob {
     let body = json!({"id": message, "provider": provider, "from": from});
     NewJob::new(HEAR, format!("{HEAR}:{message}:{from}"), body)
@@ -192,10 +209,12 @@ pub async fn hear(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let all = feedback::read(provider.kind, &body);
     let mut commit = Commit::new();
     let mut heard: BTreeMap<String, &Feedback> = BTreeMap::new();
+    let mut deliveries = BTreeSet::new();
     for it in all.iter().skip(from).take(SLICE) {
         heard.entry(it.address.key()).or_insert(it);
-        if let Some(delivery) = &it.delivery {
-            commit = commit.and(store::heard_of(delivery, it.reason, &it.detail));
+        // What was heard of a delivery first stays.
+        if let Some(delivery) = it.delivery.as_ref().filter(|it| deliveries.insert(*it)) {
+            commit = commit.and(told(at, delivery, it).await?);
         }
     }
     for (address, it) in heard {

@@ -9,6 +9,9 @@ use super::PortError;
 
 /// The largest blob, in bytes.
 pub const BLOB_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// What the name of a blob begins with that one function leaves for others to hand on, as mail
+/// does. What has another name is its writer's alone.
+pub const HANDED_ON: &str = "files/";
 
 /// What one tenant keeps that is too large for a row. No name leads to another tenant's.
 pub trait Blobs {

@@ -48,6 +48,10 @@ pub trait Edge: Assets + Fetch + Forward + Limiter + Queue + Clone + 'static {
     /// The header in which this runtime says where a request came from.
     const CLIENT_ADDRESS: &'static str;
 
+    /// The header in which this runtime says the number of the network that a request came from,
+    /// where it knows that. What a client sends under this name does not arrive.
+    const CLIENT_ASN: Option<&'static str>;
+
     /// Wakes the tenants whose time has come, at most `limit` of them, and says how many. A
     /// runtime whose tenants wake themselves has nothing to do here.
     async fn sweep(&self, limit: u32) -> Result<u32, PortError>;

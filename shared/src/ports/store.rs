@@ -30,6 +30,15 @@ pub trait Store: Sql + Clone + 'static {
         wakes: Vec<Wake>,
     ) -> Result<Vec<Vec<Row>>, SqlError>;
 
+    /// Lets those who wait in [`Store::logged`] know that there are new entries in the log.
+    fn tell(&self) {}
+
+    /// Ends when there are new entries in the log. Only where all commits of a tenant are made in
+    /// one place is that heard of: nobody waits for this alone.
+    async fn logged(&self) {
+        std::future::pending().await
+    }
+
     /// Asks to be woken without writing anything else.
     async fn wake(&self, wakes: Vec<Wake>) -> Result<(), PortError>;
 }

@@ -99,8 +99,9 @@ pub trait Tenant: Clone + 'static {
     /// Writes one line to the log of the runtime. Nothing secret.
     fn note(&self, line: &str);
 
-    /// Lets others run for this long, by the real clock.
-    async fn sleep(&self, time: Duration);
+    /// Lets others run until there are new entries in the log, where the runtime can tell, and no
+    /// longer than this, by the real clock. Whoever waits for a change looks then.
+    async fn await_entries(&self, at_most: Duration);
 
     /// Seals `secret` for keeping, so that only this tenant can open it.
     ///

@@ -1,8 +1,13 @@
 //! A tenant in its own object: its SQLite, its alarm, and the requests that the edge sends on.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 use data_encoding::BASE64URL_NOPAD;
+use futures_channel::oneshot;
 use js_sys::Array;
 use wasm_bindgen::{JsValue, closure::Closure};
 use worker::{
@@ -46,6 +51,8 @@ pub struct ObjectStore(Rc<Inner>);
 
 struct Inner {
     storage: Storage,
+    /// Those who wait for new entries: all of a tenant's are written here.
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// When the alarm is set to; `None` when it is not.
     alarm: Cell<Option<Timestamp>>,
     is_up: Cell<bool>,
@@ -56,9 +63,10 @@ impl Object {
     pub fn new(state: &State, env: Env) -> Self {
         let storage = state.storage();
         let (alarm, is_up) = (Cell::new(None), Cell::new(false));
+        let waiting = RefCell::default();
         Self {
             edge: Worker::new(env),
-            store: ObjectStore(Rc::new(Inner { storage, alarm, is_up })),
+            store: ObjectStore(Rc::new(Inner { storage, waiting, alarm, is_up })),
         }
     }
 
@@ -250,6 +258,21 @@ impl Store for ObjectStore {
         let rows = transaction(&self.0.storage, statements)?;
         self.arm_all(&wakes).await?;
         Ok(rows)
+    }
+
+    fn tell(&self) {
+        // What is dropped is heard.
+        self.0.waiting.take();
+    }
+
+    async fn logged(&self) {
+        let (sender, heard) = oneshot::channel();
+        {
+            let mut waiting = self.0.waiting.borrow_mut();
+            waiting.retain(|it| !it.is_canceled());
+            waiting.push(sender);
+        }
+        let _ = heard.await;
     }
 
     async fn wake(&self, wakes: Vec<Wake>) -> Result<(), PortError> {

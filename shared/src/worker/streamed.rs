@@ -18,7 +18,7 @@ use http::request::Parts;
 use js_sys::Array;
 use wasm_bindgen::{JsValue, closure::Closure};
 use worker::{
-    AbortSignal, Error, FixedLengthStream, Headers, ResponseBody, web_sys::ReadableStream,
+    AbortSignal, Cf, Error, FixedLengthStream, Headers, ResponseBody, web_sys::ReadableStream,
     worker_sys,
 };
 
@@ -32,6 +32,10 @@ use crate::{
     serve,
 };
 
+/// Where a function at the edge finds the number of the client's network. The runtime says it beside
+/// the request, and not in a header of its own.
+pub(super) const ASN: &str = "backplane-client-asn";
+
 /// Answers a request at the edge. When the client hangs up, all that was done for it is dropped:
 /// the runtime itself would leave it where it stands.
 pub(super) async fn answer<F: Function>(
@@ -41,6 +45,7 @@ pub(super) async fn answer<F: Function>(
     mut parts: Parts,
     body: worker::Body,
 ) -> Result<Response, Problem> {
+    say_asn(&mut parts);
     let signal = parts.extensions.remove::<AbortSignal>().filter(|_| route.streamed);
     let Some(signal) = signal else {
         return serve::at_edge::<F, _>(edge, principal, route, parts, body).await;
@@ -57,6 +62,14 @@ pub(super) async fn answer<F: Function>(
         Body::Stream(chunks) => Body::Stream(client.reads(chunks)),
         full @ Body::Full(_) => full,
     }))
+}
+
+/// Puts the number of the client's network in its header. Whatever the client put there is gone.
+fn say_asn(parts: &mut Parts) {
+    parts.headers.remove(ASN);
+    if let Some(asn) = parts.extensions.get::<Cf>().and_then(Cf::asn) {
+        parts.headers.insert(ASN, asn.into());
+    }
 }
 
 /// Who waits for an answer.

@@ -6,6 +6,7 @@
 //! `bench webhooks`: that, and the sender; see `tests::bench_webhooks`.
 //! `bench billing`: Stripe's events, verified, stored and applied, beside the no-op; see
 //! `tests::bench_billing`.
+//! `bench notify`: notices to many and to a live client; see `tests::bench_notify`.
 //! `bench gate`: decisions beside the no-op, and their cost with many keys; see
 //! `tests::bench_gate`. On the local host also with limits by Redis, where `redis-server` is here.
 
@@ -17,7 +18,7 @@ use std::{
 
 use serde_json::json;
 use tests::{
-    bench_billing, bench_gate, bench_webhooks,
+    bench_billing, bench_gate, bench_notify, bench_webhooks,
     host::Host,
     redis::RedisServer,
     wrk::{self, median, print},
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         ["billing"] => on_each(BOTH, &[&bench_billing::run]),
         ["gate"] => gate(10_000),
         ["gate", most] => number(most).map_or_else(usage, gate),
+        ["notify"] => on_each(BOTH, &[&bench_notify::run]),
         ["webhooks"] => webhooks(10_000),
         ["webhooks", largest] => number(largest).map_or_else(usage, webhooks),
         _ => usage(),
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: bench baseline | bench billing | bench webhooks [largest backlog] | \
+        "usage: bench baseline | bench billing | bench notify | bench webhooks [largest backlog] | \
          bench gate [most keys]"
     );
     ExitCode::from(2)

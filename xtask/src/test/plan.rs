@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::Context as _;
 
-use super::{Extent, Step, Work, document, invoices};
+use super::{Extent, Step, Work, document, papers};
 use crate::{build, command, sizes};
 
 const RUNTIMES: &str = "tests/tests/runtimes.rs";
@@ -32,7 +32,7 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         own("redis-server", "Debian", || command::need("redis-server")),
         one("tests", "native", "cargo test --workspace --no-fail-fast"),
         own("API document, read by others", "python", document::check),
-        own("invoices, read by others", "python", invoices::check),
+        own("documents, read by others", "python", papers::check),
         npm(),
         own("build", SPIN, build::build_spin),
         own("build", WORKERS, build::build_workers),
@@ -56,7 +56,8 @@ fn own(name: &'static str, place: &'static str, own: fn() -> anyhow::Result<()>)
 /// Clippy as a target sees the code: half of it is there for one target only.
 fn clippy<'a>(target: &'static str, packages: impl Iterator<Item = &'a str>) -> Step {
     // The profile that is deployed, so that nothing is built for a third time.
-    let mut command = command::words("cargo clippy --release --package shared --target");
+    let mut command =
+        command::words("cargo clippy --release --package shared --package paper --target");
     command.arg(target);
     for name in packages {
         command.args(["--package", name]);
@@ -66,7 +67,7 @@ fn clippy<'a>(target: &'static str, packages: impl Iterator<Item = &'a str>) -> 
 }
 
 fn documentation(functions: &[String]) -> Step {
-    let mut command = command::words("cargo doc --no-deps --package shared");
+    let mut command = command::words("cargo doc --no-deps --package shared --package paper");
     for name in functions {
         command.args(["--package", name]);
     }
@@ -86,7 +87,7 @@ fn runtimes() -> Step {
         // that others ask for, and are built a second time.
         let line = "cargo test --workspace --no-fail-fast --test runtimes --test live --test worlds \
                     --test broken --test cron --test interop --test outbound \
-                    --test receivers --test signed --test limits --test proxy --test customer_keys --test payments --test paypal -- --nocapture \
+                    --test receivers --test signed --test limits --test proxy --test networks --test customer_keys --test payments --test paypal -- --nocapture \
                     --test-threads=1";
         let mut command = command::words(line);
         command.env("BACKPLANE_RUNTIMES", "local,workerd");

@@ -157,7 +157,8 @@ pub async fn number(
     let settled = bill.kind == BillKind::CreditNote || bill.left_of_due() == 0;
     bill.state = if settled { BillState::Paid } else { BillState::Open };
     bill.paid_at = settled.then_some(now);
-    Ok(taken.and(posted).entry(finalised(bill)?))
+    let delivered = super::deliver::finalised(at, parties, bill)?;
+    Ok(taken.and(posted).and(delivered).entry(finalised(bill)?))
 }
 
 /// Gives a credit note of an invoice its number. What it posts is its maker's.
@@ -276,7 +277,8 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     bill.version += 1;
     if !bill.awaiting.is_empty() {
         // Its answers close it: `metered`.
-        return Ok(super::draft::ask(&bill).and(store::update_bill(&bill)));
+        let again = crate::late::ask(at, &mut bill).await?;
+        return Ok(again.and(super::draft::ask(&bill)).and(store::update_bill(&bill)));
     }
     let held = bill.clone();
     match finish(at, &mut bill).await {

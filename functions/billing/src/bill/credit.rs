@@ -103,7 +103,12 @@ pub async fn give_back(
         }
     };
     let after = settle(at, bill).await?;
-    Ok((note, noted.and(back).and(after)))
+    // What is taken back as a whole is not charged by what comes late.
+    let forgiven = match bill.credited == bill.totals.gross {
+        true => crate::late::forgive(at, bill).await?,
+        false => Commit::new(),
+    };
+    Ok((note, noted.and(back).and(after).and(forgiven)))
 }
 
 pub(crate) fn wrong_state(why: &str) -> Problem {
@@ -192,7 +197,9 @@ async fn note(
         "number": note.number, "customer": note.customer, "currency": note.currency,
         "gross": amount, "preceding": bill.number, "reason": reason,
     }));
-    let commit = posted.and(lowered).and(numbered).and(store::insert_bill(&note)).entry(entry);
+    let delivered = super::deliver::finalised(at, &parties, &note)?;
+    let numbered = numbered.and(store::insert_bill(&note)).and(delivered);
+    let commit = posted.and(lowered).and(numbered).entry(entry);
     Ok((note, commit))
 }
 

@@ -129,6 +129,7 @@ pub fn questions(
             meter: meter.clone(),
             group_by: group_by.clone(),
             period,
+            after: None,
         })
     };
     metered.map(question).collect()
@@ -174,10 +175,11 @@ pub fn count_coupons(it: &mut Subscription) {
 }
 
 /// What writes a new draft: its row, and when its meters are asked, or it is closed. They are asked
-/// as late as that, so that late usage counts.
+/// as late as that, so that late usage counts; what was asked before is asked again at once.
 pub fn write(at: &impl Tenant, entity: &Entity, mut bill: Bill) -> Commit {
     if !bill.awaiting.is_empty() {
-        let hours = u64::from(entity.draft_hours);
+        let waits = bill.awaiting.iter().any(|it| it.after.is_none());
+        let hours = if waits { u64::from(entity.draft_hours) } else { 0 };
         bill.draft_until = Some(at.now() + std::time::Duration::from_secs(hours * 3600));
     }
     bill.totals.net = bill.net().unwrap_or(i64::MAX);

@@ -1,7 +1,5 @@
 //! Bills as documents: a page, a PDF, an electronic invoice.
 
-use std::collections::BTreeMap;
-
 use chrono::NaiveDate;
 use shared::{
     domain::Timestamp,
@@ -73,9 +71,33 @@ fn broken(err: document::Error) -> Problem {
 }
 
 fn named(response: Response, bill: &Bill, suffix: &str) -> Response {
-    let name = bill.number.as_deref().unwrap_or("draft").replace('/', "-");
-    let value = format!("inline; filename=\"{name}.{suffix}\"");
+    let value = format!("inline; filename=\"{}\"", name(bill, suffix));
     with_header(response, header::CONTENT_DISPOSITION, &value)
+}
+
+/// What the file is called.
+pub fn name(bill: &Bill, suffix: &str) -> String {
+    let name = bill.number.as_deref().unwrap_or("draft").replace('/', "-");
+    format!("{name}.{suffix}")
+}
+
+/// A bill as it is mailed.
+pub struct Drawn {
+    /// The PDF: the bytes that [`get`] answers with at this moment.
+    pub pdf: Vec<u8>,
+    /// What a mail says of it.
+    pub said: document::Said,
+}
+
+/// Draws it.
+///
+/// # Errors
+/// When its parties are gone, or it cannot be drawn.
+pub async fn drawn(at: &impl Tenant, bill: &Bill) -> Result<Drawn, Problem> {
+    let parties = close::Parties::of(at, &bill.customer).await?;
+    let printed = printed(bill, &parties, Profile::En16931)?;
+    let pdf = document::pdf(&printed).map_err(broken)?;
+    Ok(Drawn { pdf, said: document::said(&printed, bill.left()).map_err(broken)? })
 }
 
 /// The document of a bill. A draft shows who is on it now; what has a number shows who was.
@@ -96,6 +118,8 @@ fn printed(
     let references = bill.references.clone().unwrap_or_else(|| close::references(parties));
     let issued = day(bill.finalised_at.unwrap_or(bill.created_at), zone);
     let transfers = bill.collection == Collection::SendInvoice;
+    let lines = bill.lines.iter().enumerate();
+    let periods = lines.filter_map(|(at, it)| Some(((at + 1).to_string(), days(it.period?, zone))));
     let header = Header {
         profile,
         number: bill.number.clone().unwrap_or_default(),
@@ -106,6 +130,7 @@ fn printed(
         buyer_reference: references.buyer_reference,
         order: references.order,
         period: bill.period.map(|it| days(it, zone)),
+        periods: periods.collect(),
         delivered: bill.period.is_none().then_some(issued),
         preceding: bill.preceding.as_ref().map(|it| (it.number.clone(), day(it.at, zone))),
         iban: references.iban.filter(|_| transfers),
@@ -114,8 +139,6 @@ fn printed(
         seller: party(seller, None),
         buyer: party(buyer, references.endpoint),
     };
-    let lines = bill.lines.iter().enumerate();
-    let periods = lines.filter_map(|(at, it)| Some(((at + 1).to_string(), days(it.period?, zone))));
     Ok(document::Invoice {
         header,
         document,
@@ -123,7 +146,6 @@ fn printed(
         locale: bill.locale.clone(),
         state: state(bill.state),
         paid_at: bill.paid_at.map(|it| day(it, zone)),
-        periods: periods.collect::<BTreeMap<_, _>>(),
     })
 }
 

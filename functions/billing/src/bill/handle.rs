@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Commit, Draft, Id, Page},
+    domain::{Draft, Id, Page},
     http::{Response, StatusCode, etag, header, json as json_response, with_header},
     ports::Tenant,
     problem::Problem,
@@ -171,7 +171,8 @@ pub async fn finalise(at: &impl Tenant, call: &Call) -> Result<Response, Problem
     let without = call.query("without_usage").as_deref() == Some("true");
     if !bill.awaiting.is_empty() && !without {
         bill.draft_until = Some(at.now());
-        let commit = draft::ask(&bill).and(store::update_bill(&bill));
+        let again = crate::late::ask(at, &mut bill).await?;
+        let commit = again.and(draft::ask(&bill)).and(store::update_bill(&bill));
         let response = answer(StatusCode::ACCEPTED, &bill);
         return at.answer(commit, response, Problem::changed_meanwhile).await;
     }
@@ -181,7 +182,7 @@ pub async fn finalise(at: &impl Tenant, call: &Call) -> Result<Response, Problem
     at.answer(commit, answer(StatusCode::OK, &bill), Problem::changed_meanwhile).await
 }
 
-/// Drops a draft.
+/// Drops a draft. What was used is forgiven with it, also what comes late.
 pub async fn drop(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let mut bill = find(at, call).await?;
     if bill.state != BillState::Draft || bill.applies.is_some() {
@@ -190,7 +191,8 @@ pub async fn drop(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     bill.version += 1;
     bill.state = BillState::Void;
     let entry = Draft::new("invoice.dropped", &Id::trusted(bill.id.clone()));
-    let commit = store::update_bill(&bill).entry(entry);
+    let forgiven = crate::late::forgive(at, &bill).await?;
+    let commit = store::update_bill(&bill).entry(entry).and(forgiven);
     at.answer(commit, answer(StatusCode::OK, &bill), Problem::changed_meanwhile).await
 }
 
@@ -243,18 +245,4 @@ pub async fn collect(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
     let asked = pay::request(at, &bill, account, method, bill.left_of_due())?;
     let commit = asked.and(store::update_bill(&bill));
     at.answer(commit, answer(StatusCode::OK, &bill), Problem::changed_meanwhile).await
-}
-
-/// Sends it to the customer again.
-pub async fn send(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let bill = find(at, call).await?;
-    if bill.number.is_none() {
-        return Err(wrong_state("a draft is not sent: finalise it first"));
-    }
-    let customer = store::find_customer(at, &bill.customer).await?;
-    let to = customer.map(|it| it.email).unwrap_or_default();
-    let entry = Draft::new("invoice.send_requested", &Id::trusted(bill.id.clone()))
-        .with(json!({"number": bill.number, "customer": bill.customer, "to": to}));
-    let response = answer(StatusCode::ACCEPTED, &bill);
-    at.answer(Commit::new().entry(entry), response, Problem::changed_meanwhile).await
 }

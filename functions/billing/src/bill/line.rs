@@ -41,6 +41,9 @@ pub struct BillLine {
     /// For which time it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Period>,
+    /// The invoice that charged this usage first, where the line is what came late: the difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 fn is_zero(it: &i64) -> bool {
@@ -60,6 +63,7 @@ impl BillLine {
             amount,
             detail: None,
             period,
+            after: None,
         }
     }
 

@@ -71,9 +71,7 @@ async fn made(
     check_text("buyer_reference", text.buyer_reference.as_ref(), 100)?;
     check_text("order", text.order.as_ref(), 100)?;
     let locale = text.locale.unwrap_or_else(|| "en".to_owned());
-    let is_locale = (2..=35).contains(&locale.len())
-        && locale.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
-    if !is_locale {
+    if !is_locale(&locale) {
         return Err(Problem::unfitting("locale", "a tag of BCP 47, as de or pt-BR"));
     }
     let name = text.entity.unwrap_or_else(|| entity::DEFAULT.to_owned());
@@ -99,13 +97,20 @@ async fn made(
         buyer_reference: text.buyer_reference,
         order: text.order,
         endpoint: text.endpoint,
+        mails_bills: text.mails_bills,
         version: before.map_or(1, |it| it.version + 1),
         updated_at: at.now(),
     })
 }
 
+/// Whether it could be a tag of BCP 47.
+pub fn is_locale(text: &str) -> bool {
+    (2..=35).contains(&text.len())
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
+}
+
 /// Whether mail could be sent to it: one `@` with something on both sides and a dot after it.
-fn is_mail(text: &str) -> bool {
+pub fn is_mail(text: &str) -> bool {
     let plain = text.len() <= 254 && !text.chars().any(|it| it.is_whitespace() || it.is_control());
     let parts = text.rsplit_once('@');
     plain && parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))

@@ -107,6 +107,7 @@ fn made(
         proration: text.proration,
         precision: text.precision,
         portal: text.portal,
+        mails_bills: text.mails_bills,
         version: before.map_or(1, |it| it.version + 1),
         updated_at: at.now(),
     })

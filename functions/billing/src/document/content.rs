@@ -1,5 +1,7 @@
 //! What stands on a document, in the words of its reader: the page and the PDF show the same.
 
+use paper::sheet::Fact;
+
 use super::{
     Error, Invoice, TEXT_CHARS_MAX, epc,
     format::fill,
@@ -10,9 +12,6 @@ use crate::{
     invoice::{Adjustment, Kind, LINES_MAX, Line, State, Vat},
     tax::{Category, SMALL_ENTERPRISE},
 };
-
-/// A name and its value.
-pub type Fact = (&'static str, String);
 
 /// All that is shown.
 pub struct Content {
@@ -177,7 +176,7 @@ fn told<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<Fact>
 
 fn row(words: &Words, invoice: &Invoice, line: &Line) -> Result<Row, Error> {
     let currency = invoice.document.currency;
-    let period = invoice.periods.get(&line.id).map(|it| words.days(*it));
+    let period = invoice.header.periods.get(&line.id).map(|it| words.days(*it));
     let adjusted = line
         .adjustments
         .iter()

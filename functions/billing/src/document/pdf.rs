@@ -1,22 +1,14 @@
-//! The PDF: PDF/A-3a (ISO 19005-3), tagged, with its fonts in it.
-//!
-//! `layout` puts the content on pages, `table` the lines; `canvas` draws and numbers what is drawn,
-//! `tags` says what it means, `font` measures and subsets, `file` writes the objects and `metadata`
-//! the XMP.
+//! The PDF: PDF/A-3a, in which the electronic invoice is where there is one. `layout` says where
+//! everything stands.
 
-mod canvas;
-mod file;
-mod font;
 mod layout;
-mod metadata;
-mod table;
-mod tags;
 
 use std::collections::BTreeSet;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
+use paper::About;
 
-use super::{Error, content::Content};
+use super::{Error, content::Content, facturx};
 
 /// Writes the file: its bytes, and the characters that the font lacks. The day of issue is the
 /// day at which the file says it was made, so that equal content makes equal bytes.
@@ -27,6 +19,13 @@ pub fn write(
 ) -> Result<(Vec<u8>, BTreeSet<char>), Error> {
     let canvas = layout::draw(content)?;
     let missing = canvas.fonts.missing();
-    let bytes = file::write(canvas, &file::About { content, issued, invoice })?;
-    Ok((bytes, missing))
+    let about = About {
+        title: &content.title,
+        creator: &content.seller.name,
+        lang: content.words.lang,
+        made: issued.and_time(NaiveTime::MIN),
+        attachment: invoice.map(|it| facturx::attached(it)),
+        descriptions: &invoice.map_or(Ok(String::new()), |_| facturx::metadata())?,
+    };
+    Ok((paper::write(canvas, &about)?, missing))
 }

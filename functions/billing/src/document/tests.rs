@@ -3,7 +3,7 @@
 //! The kept files in fixtures/billing/documents are read by other programs; check.py beside them
 //! says which.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use proptest::prelude::*;
 
@@ -73,6 +73,7 @@ fn header() -> Header {
         buyer_reference: Some("04011000-12345-03".to_owned()),
         order: Some("PO-7".to_owned()),
         period: Some((day(10, 1), day(10, 31))),
+        periods: BTreeMap::from([("1".to_owned(), (day(10, 1), day(10, 31)))]),
         delivered: None,
         preceding: None,
         iban: Some("DE75512108001245126199".to_owned()),
@@ -110,9 +111,8 @@ fn many() -> Document {
 
 fn invoice(locale: &str, header: Header, document: Document) -> Invoice {
     let totals = document.totals().unwrap();
-    let periods = BTreeMap::from([("1".to_owned(), (day(10, 1), day(10, 31)))]);
     let (locale, state, paid_at) = (locale.to_owned(), State::Finalised, None);
-    Invoice { header, document, totals, locale, state, paid_at, periods }
+    Invoice { header, document, totals, locale, state, paid_at }
 }
 
 /// The name of a kept page and PDF, and what it is made of.
@@ -200,6 +200,16 @@ fn a_character_that_the_font_lacks_is_told() {
 
     invoice.header.buyer.name = "東京 Ltd".to_owned();
     assert_eq!(print(&invoice).unwrap().missing, BTreeSet::from(['東', '京']));
+}
+
+#[test]
+fn the_words_of_all_languages_are_in_the_font() {
+    let mut fonts = paper::font::Fonts::new().unwrap();
+    for words in &super::words::ALL {
+        fonts.regular.encode(&format!("{words:?}"));
+        fonts.bold.encode(&format!("{words:?}"));
+    }
+    assert_eq!(fonts.missing(), BTreeSet::new());
 }
 
 #[test]

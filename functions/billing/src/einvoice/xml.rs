@@ -1,5 +1,6 @@
 //! A writer of XML that closes what it opens and escapes what it is given.
 
+use paper::printable;
 use quick_xml::{
     Writer,
     events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event},
@@ -55,10 +56,4 @@ impl Xml {
         // A Vec takes all that is written.
         let _ = self.0.write_event(event);
     }
-}
-
-/// What XML 1.0 can carry: its production Char leaves most control characters out, even escaped.
-pub(crate) fn printable(text: &str) -> String {
-    let fits = |it: &char| matches!(it, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    text.chars().filter(fits).collect()
 }

@@ -34,6 +34,9 @@ const SEATS: &str = "
 const SEAT: &str = "
     select member, state, assigned_at_ms, claimed_at_ms from billing_seats
     where tenant = ?1 and subscription = ?2 and member = ?3";
+const SEATS_OF: &str = "
+    select subscription from billing_seats
+    where tenant = ?1 and member = ?2 order by subscription limit ?3";
 const COUNT_SEATS: &str = "
     select count(*) from billing_seats where tenant = ?1 and subscription = ?2";
 // Not beyond the number of seats, whoever else assigns one meanwhile.
@@ -124,6 +127,19 @@ pub async fn find_seat(
 ) -> Result<Option<Seat>, PortError> {
     let rows = at.query(SEAT, [subscription.into(), member.into()]).await?;
     rows.into_iter().next().map(read_seat).transpose()
+}
+
+/// On which subscriptions a member has a seat.
+pub async fn list_seats_of(
+    at: &impl Tenant,
+    member: &str,
+    limit: u32,
+) -> Result<Vec<String>, PortError> {
+    let read = |row: Row| {
+        let [subscription] = row.columns()?;
+        subscription.text()
+    };
+    at.query(SEATS_OF, [member.into(), limit.into()]).await?.into_iter().map(read).collect()
 }
 
 pub async fn count_seats(at: &impl Tenant, subscription: &str) -> Result<i64, PortError> {

@@ -109,21 +109,67 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         return Err(wrong_state("it comes to something else by now: preview it again"));
     }
     let mut after = before.clone();
-    let commit = match planned.preview.timing {
+    let commit = carried_out(at, &parties, &before, &mut after, planned).await?;
+    at.answer(commit, answer(StatusCode::OK, &after), Problem::changed_meanwhile).await
+}
+
+async fn carried_out(
+    at: &impl Tenant,
+    parties: &close::Parties,
+    before: &Subscription,
+    after: &mut Subscription,
+    planned: Planned,
+) -> Result<Commit, Problem> {
+    match planned.preview.timing {
         Timing::AtRenewal => {
             after.pending = Some(planned.pending.clone());
-            write(at, &before, &mut after, "subscription.change_planned").await?
+            write(at, before, after, "subscription.change_planned").await
         }
         Timing::None | Timing::NextInvoice => {
             after.carried.extend(planned.lines.clone());
             if after.carried.len() > CARRIED_MAX {
                 return Err(wrong_state("too much waits for the next invoice already"));
             }
-            applied(at, &before, &mut after, &planned.effect(at.now())).await?
+            applied(at, before, after, &planned.effect(at.now())).await
         }
-        Timing::Now | Timing::Reset => charged(at, &parties, &before, &mut after, planned).await?,
+        Timing::Now | Timing::Reset => charged(at, parties, before, after, planned).await,
+    }
+}
+
+/// Gives one seat back, by the entity's rules for fewer seats: as far as the plan lets, and nobody
+/// sits on it. Of a change that is planned it is taken there.
+///
+/// # Errors
+/// When it cannot be charged, or something cannot be read.
+pub(super) async fn one_seat_less(
+    at: &impl Tenant,
+    before: &Subscription,
+) -> Result<Commit, Problem> {
+    let taken = u32::try_from(store::count_seats(at, &before.id).await?).unwrap_or(u32::MAX);
+    let (name, version) = match &before.pending {
+        Some(it) => (&it.plan, it.plan_version),
+        None => (&before.plan, before.plan_version),
     };
-    at.answer(commit, answer(StatusCode::OK, &after), Problem::changed_meanwhile).await
+    let Some(rule) = renew::plan(at, name, version).await?.seats else {
+        return Ok(Commit::new());
+    };
+    let least = rule.min.max(taken);
+    let mut after = before.clone();
+    if let Some(pending) = &mut after.pending {
+        if pending.seats <= least {
+            return Ok(Commit::new());
+        }
+        pending.seats -= 1;
+        return write(at, before, &mut after, "subscription.change_planned").await;
+    }
+    if before.seats <= least {
+        return Ok(Commit::new());
+    }
+    let seats = Some(before.seats - 1);
+    let asked = SubscriptionChange { plan: None, seats, timing: None, expected_gross: None };
+    let parties = close::Parties::of(at, &before.customer).await?;
+    let planned = plan(at, before, &parties, &asked).await?;
+    carried_out(at, &parties, before, &mut after, planned).await
 }
 
 /// Forgets a change that is planned for the next period.

@@ -10,7 +10,7 @@ use shared::{
 use super::{Cancellation, State, Subscription, create, cycle};
 use crate::{
     bill::{Bill, BillState, close, credit, draft},
-    books,
+    books, late,
     period::Period,
     plan::Plan,
     store,
@@ -101,6 +101,9 @@ async fn bill(
     }
     if let Some(period) = metered {
         bill.awaiting = draft::questions(at, old, period)?;
+    }
+    if bill.awaiting.is_empty() {
+        bill.awaiting = late::questions(at, &bill).await?.0;
     }
     if bill.lines.is_empty() && bill.awaiting.is_empty() {
         return Ok(Commit::new());

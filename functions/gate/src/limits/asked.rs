@@ -44,7 +44,8 @@ pub struct Asked {
     /// Of which meters the request is: of no other a hard quota that is used up refuses it. Of all
     /// when left out.
     pub meters: Option<Vec<String>>,
-    /// The number of the network that the client is in.
+    /// The number of the network that the client is in. A policy with `{asn}` in its key does not
+    /// count for a request without it.
     pub asn: Option<u32>,
     /// The client's address.
     pub ip: Option<String>,

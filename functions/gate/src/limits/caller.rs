@@ -82,6 +82,8 @@ impl Caller {
         let values = [
             ("api_key", text(&asked.api_key)),
             ("app", json!(asked.app)),
+            // No network has the number 0 (RFC 7607), and a number can be compared with another.
+            ("asn", json!(asked.asn.unwrap_or(0))),
             ("attributes", json!(asked.attributes)),
             ("cost", json!(cost)),
             ("customer", text(&asked.customer)),
@@ -126,6 +128,17 @@ mod tests {
 
         assert!(holds("customer == 'acme' && plan == 'pro' && 'b' in scopes"));
         assert!(!holds("plan == 'free'") && !holds("'c' in scopes"));
+    }
+
+    #[test]
+    fn a_condition_knows_the_network() {
+        let of = |asn| Caller { asked: Asked { asn, ..Asked::default() }, ..Caller::default() };
+        let holds = |caller: &Caller, text| {
+            caller.holds(&Expression::parse(text).unwrap(), &policy(), 1).unwrap()
+        };
+
+        assert!(holds(&of(Some(64_500)), "asn in [64500, 64501] && asn > 64495"));
+        assert!(holds(&of(None), "asn == 0 && !(asn in [64500])"));
     }
 
     #[test]

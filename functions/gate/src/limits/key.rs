@@ -145,6 +145,7 @@ mod tests {
     fn without_what_it_names_there_is_no_key() {
         assert_eq!(fill("{header:x-none}", &asked()), None);
         assert_eq!(fill("{method}", &asked()), None);
+        assert_eq!(fill("{ip}/{asn}", &Asked { asn: None, ..asked() }), None);
     }
 
     #[test]

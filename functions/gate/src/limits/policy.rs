@@ -33,9 +33,10 @@ pub const PLANS_MAX: usize = 20;
 /// The longest name, in characters.
 const NAME_CHARS_MAX: usize = 64;
 /// What a condition can look at.
-pub const VARIABLES: [&str; 12] = [
+pub const VARIABLES: [&str; 13] = [
     "api_key",
     "app",
+    "asn",
     "attributes",
     "cost",
     "customer",
@@ -71,7 +72,8 @@ pub struct Policy {
     /// `{app}`, `{ip}`, `{asn}`, `{route}`, `{method}`, `{header:name}` or `{attribute:name}` in it. Of IPv6 the /64 network counts. A request
     /// that lacks one of them is not limited by this policy.
     pub key: String,
-    /// An expression that must hold for the policy to count.
+    /// An expression that must hold for the policy to count, as `asn in [64500, 64501]`. What a
+    /// request lacks is an empty text, and 0 as its `asn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// Units that a request costs; 1 when left out. What the request itself says comes first.

@@ -133,6 +133,7 @@ fn asked(edge: &impl Edge, app: &App, parts: &request::Parts) -> Result<Asked, P
     let mut asked = Asked {
         app: app.name.clone(),
         ip: door::client_address(edge, &parts.headers).map(|it| it.to_string()),
+        asn: door::client_asn(edge, &parts.headers),
         method: Some(parts.method.to_string()),
         route: Some(target::route(&app.routes, target::below(parts.uri.path()))),
         headers: app.policy_headers.iter().filter_map(named).collect(),

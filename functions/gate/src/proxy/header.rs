@@ -51,7 +51,10 @@ pub fn onward<E: Edge>(edge: &E, app: &App, parts: &request::Parts) -> HeaderMap
     let mut headers = passed(&parts.headers);
     let says_whence = |it: &HeaderName| {
         let name = it.as_str();
-        ORIGINS.contains(&name) || name.starts_with("x-forwarded-") || name == E::CLIENT_ADDRESS
+        ORIGINS.contains(&name)
+            || name.starts_with("x-forwarded-")
+            || name == E::CLIENT_ADDRESS
+            || Some(name) == E::CLIENT_ASN
     };
     remove(&mut headers, says_whence);
     headers.remove(header::HOST);

@@ -22,6 +22,11 @@ pub struct Identify {
     /// The header with the user. Only where the origin's own front sets it: any client can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_header: Option<String>,
+    /// The header with the number of the network that the client is in, as `AS64500` or `64500`.
+    /// Only where the origin's own front sets it, whatever the client sends: then that is what
+    /// counts, and not what the runtime says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asn_header: Option<String>,
     /// What happens to a request without a key.
     #[serde(default)]
     pub when_missing: Missing,
@@ -67,8 +72,9 @@ fn authorization() -> String {
 
 impl Default for Identify {
     fn default() -> Self {
-        let (user_header, when_missing) = (None, Missing::default());
-        Self { key_header: authorization(), user_header, when_missing, keys: Keys::default() }
+        let (when_missing, keys) = (Missing::default(), Keys::default());
+        let key_header = authorization();
+        Self { key_header, user_header: None, asn_header: None, when_missing, keys }
     }
 }
 
@@ -79,7 +85,12 @@ impl Identify {
     /// Which one cannot.
     pub fn check(&self) -> Result<(), Problem> {
         check_header("identify.key_header", &self.key_header)?;
-        self.user_header.as_deref().map_or(Ok(()), |it| check_header("identify.user_header", it))
+        for (field, name) in
+            [("identify.user_header", &self.user_header), ("identify.asn_header", &self.asn_header)]
+        {
+            name.as_deref().map_or(Ok(()), |it| check_header(field, it))?;
+        }
+        Ok(())
     }
 }
 
@@ -93,6 +104,9 @@ pub fn identify(rule: &Identify, headers: &HeaderMap, asked: &mut Asked) -> Resu
         it_is if it_is.eq_ignore_ascii_case(header::AUTHORIZATION.as_str()) => bearer(it),
         _ => Some(it).filter(|it| !it.is_empty()),
     });
+    if let Some(name) = &rule.asn_header {
+        asked.asn = network(headers, name);
+    }
     asked.user = rule.user_header.as_deref().and_then(text).map(str::to_owned);
     match shown {
         Some(secret) if rule.keys == Keys::Backplane => asked.secret = Some(secret.to_owned()),
@@ -108,6 +122,19 @@ pub fn identify(rule: &Identify, headers: &HeaderMap, asked: &mut Asked) -> Resu
         }
     }
     Ok(())
+}
+
+/// The number of a network, as a front says it. Of several it is not known which is the front's.
+fn network(headers: &HeaderMap, name: &str) -> Option<u32> {
+    let mut all = headers.get_all(name).iter();
+    let (Some(only), None) = (all.next(), all.next()) else { return None };
+    let text = only.to_str().ok()?.trim();
+    let digits = match text.get(..2) {
+        Some(it) if it.eq_ignore_ascii_case("AS") => text.get(2..)?,
+        _ => text,
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
+    digits.parse().ok().filter(|it| is_number && *it > 0)
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -152,6 +179,28 @@ mod tests {
 
         assert_eq!((it.secret.as_deref(), it.api_key), (Some("ck_1"), None));
         assert_eq!(asked(&rule, &[]).unwrap_err().status(), 401);
+    }
+
+    #[test]
+    fn a_front_says_the_network_only_where_the_app_says_that_it_does() {
+        let rule = Identify { when_missing: Missing::Admit, ..Identify::default() };
+        let fronted = Identify { asn_header: Some("X-Asn".to_owned()), ..rule.clone() };
+        let asn = |rule: &Identify, values: &[&'static str]| {
+            let headers: Vec<_> = values.iter().map(|it| ("x-asn", *it)).collect();
+            asked(rule, &headers).unwrap().asn
+        };
+
+        assert_eq!(asn(&rule, &["64500"]), None);
+        for said in ["64500", "AS64500", " as64500 "] {
+            assert_eq!(asn(&fronted, &[said]), Some(64_500), "{said}");
+        }
+        assert_eq!(asn(&fronted, &["4294967295"]), Some(u32::MAX));
+        let unknown = ["", "AS", "0", "-1", "+1", "1.2", "4294967296", "ASN1", "64500, 64501"];
+        for said in unknown {
+            assert_eq!(asn(&fronted, &[said]), None, "{said}");
+        }
+        assert_eq!(asn(&fronted, &[]), None);
+        assert_eq!(asn(&fronted, &["64500", "64501"]), None);
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! Reports: what was used in a stretch of time, by the counters and, beside it, by the raw events.
+//!
+//! `make` makes one, step by step; `closing` and `print` are of those on paper.
+
+mod closing;
+pub mod make;
+mod print;
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp, sha256_hex},
+    domain::{Commit, Draft, Id, NewJob, Page, Timestamp},
     http::{Response, StatusCode, header, json as json_response, respond, with_header},
     ports::{Blobs, PortError, Tenant},
     problem::Problem,
@@ -17,17 +23,15 @@ use utoipa::ToSchema;
 
 use super::{
     counted::{self, COUNTED},
-    file::{self, Line},
+    file,
     plan::{WORD, is_word},
-    signature, store,
+    store,
     window::{Calendar, QuotaWindow, WindowAlignment, WindowSpan, WindowUnit, Zone},
 };
-use crate::usage::amount::Amount;
+pub use closing::{Closing, Total};
 
-/// Makes a report, some lines at a time.
-pub const MAKE: &str = "gate.quota.report";
-/// Removes a report that is old.
-pub const FORGET: &str = "gate.quota.forget";
+use make::{FORGET, MAKE};
+
 /// How long reports are kept.
 pub const KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// How many meters a report has at most.
@@ -36,10 +40,8 @@ pub const METERS_MAX: usize = 20;
 pub const LINES_MAX: usize = 2_000;
 /// The longest time that a report is about, which is as long as there are counters.
 const SPAN_MS_MAX: i64 = 400 * 24 * 60 * 60 * 1000;
-/// How many lines are counted at once.
-const STEP: usize = 50;
-/// The largest file, in bytes. No line is longer than some 500.
-const FILE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The largest file, in bytes. No line has more than some 1,000 in it, with its tags.
+const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A report.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -116,6 +118,8 @@ pub enum ReportFormat {
     Csv,
     /// JSON.
     Json,
+    /// PDF (PDF/A-3a) for people, with the CSV in it for machines.
+    Pdf,
 }
 
 /// What to report: from one moment to another, or the last whole window.
@@ -195,7 +199,7 @@ impl ReportAbout {
     }
 
     /// Of which stretches of time the lines of a meter are; one more than there may be is enough.
-    fn spans(&self) -> Vec<WindowSpan> {
+    pub fn spans(&self) -> Vec<WindowSpan> {
         let all = WindowSpan { from: self.from, to: self.to };
         let Some(every) = self.by else { return vec![all] };
         let window = QuotaWindow { every, count: 1, aligned: WindowAlignment::Calendar };
@@ -286,6 +290,7 @@ pub async fn download(at: &impl Tenant, call: &Call) -> Result<Response, Problem
     let (kind, name) = match report.about.format {
         ReportFormat::Csv => ("text/csv; charset=utf-8; header=present", "usage.csv"),
         ReportFormat::Json => ("application/json", "usage.json"),
+        ReportFormat::Pdf => ("application/pdf", "usage.pdf"),
     };
     let response = respond(StatusCode::OK, kind, bytes);
     let name = format!("attachment; filename=\"{name}\"");
@@ -304,88 +309,4 @@ async fn read_file(at: &impl Tenant, id: &Id) -> Result<Option<Bytes>, PortError
         }
     }
     Ok(Some(bytes.freeze()))
-}
-
-/// Counts the next lines of a report, and writes its file when all are counted.
-pub async fn make(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
-    let id = job.subject()?;
-    let Some(report) = store::find_report(at, &id).await? else { return Ok(Commit::new()) };
-    if report.state != ReportState::Waiting {
-        return Ok(Commit::new());
-    }
-    let step = match report.lines_done < report.lines {
-        true => count(at, &report).await,
-        false => finish(at, &report).await.map_err(Failure::from),
-    };
-    step.map_err(|failure| match job.is_last() {
-        true => failure.writing(store::end_report(&failed(&report, at.time()))),
-        false => failure,
-    })
-}
-
-fn failed(report: &UsageReport, now: Timestamp) -> UsageReport {
-    UsageReport { state: ReportState::Failed, ended_at: Some(now), ..report.clone() }
-}
-
-async fn count(at: &impl Tenant, report: &UsageReport) -> Result<Commit, Failure> {
-    let (about, spans) = (&report.about, report.about.spans());
-    let all = about.meters.iter().flat_map(|meter| spans.iter().map(move |span| (meter, span)));
-    let done = usize::try_from(report.lines_done).unwrap_or(usize::MAX);
-    let (mut commit, mut number, mut differing) = (Commit::new(), report.lines_done, 0);
-    for (meter, span) in all.skip(done).take(STEP) {
-        let subject = about.subject.as_deref();
-        let total = counted::total(at, meter, subject, None, span.from, span.to).await?;
-        let recount = counted::recount(at, meter, subject, span.from, span.to).await?;
-        let (meter, subject) = (meter.clone(), about.subject.clone());
-        let line = Line {
-            meter,
-            subject,
-            from: span.from,
-            to: span.to,
-            total: Amount(total).to_string(),
-            recount: recount.map(|it| Amount(it).to_string()),
-        };
-        differing += i64::from(recount.is_some_and(|it| it != total));
-        commit = commit.and(store::put_line(&report.id, number, &line));
-        number += 1;
-    }
-    let counted = UsageReport {
-        lines_done: number,
-        differing: report.differing + differing,
-        ..report.clone()
-    };
-    let commit = commit.and(store::count_report(&counted, report.lines_done));
-    Err(Failure::postponed(Duration::ZERO, commit))
-}
-
-async fn finish(at: &impl Tenant, report: &UsageReport) -> Result<Commit, PortError> {
-    let lines = store::lines(at, &report.id).await?;
-    let bytes = Bytes::from(match report.about.format {
-        ReportFormat::Csv => file::csv(&lines),
-        ReportFormat::Json => file::json(report, &lines),
-    });
-    let sha256 = sha256_hex(&bytes);
-    let size = bytes.len();
-    let signed = signature::sign(at, &report.id, &bytes).await?;
-    at.blobs().put(&file::name(&report.id), stream::iter([Ok(bytes)])).await?;
-    let done = UsageReport {
-        state: ReportState::Done,
-        sha256: Some(sha256.clone()),
-        bytes: i64::try_from(size).ok(),
-        ended_at: Some(at.time()),
-        ..report.clone()
-    };
-    let data = json!({
-        "sha256": sha256, "bytes": size, "lines": report.lines, "differing": report.differing,
-    });
-    let entry = Draft::new("report.made", &report.id).with(data);
-    Ok(store::end_report(&done).and(signed).entry(entry))
-}
-
-/// Removes a report and its file.
-pub async fn forget(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
-    let id = job.subject()?;
-    at.blobs().delete(&file::name(&id)).await?;
-    signature::forget(at, &id).await?;
-    Ok(store::delete_report(&id))
 }

@@ -2,6 +2,7 @@
 
 mod followed;
 mod members;
+mod printed;
 
 use std::{cell::Cell, time::Duration};
 

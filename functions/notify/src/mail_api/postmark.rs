@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::http::HeaderName;
 
-use super::{Post, TAG, headers, shown, text};
+use super::{Post, TAG, headers, shown, text, with_files};
 use crate::{
     mail::Mail,
     provider::{Provider, Secrets},
@@ -35,6 +35,12 @@ pub(super) fn post(mail: &Mail<'_>, provider: &Provider, secrets: &Secrets) -> P
     if let (Some(reply_to), Some(body)) = (mail.reply_to, body.as_object_mut()) {
         body.insert("ReplyTo".to_owned(), json!(reply_to));
     }
+    with_files(
+        &mut body,
+        "Attachments",
+        mail,
+        |it, content| json!({"Name": it.name, "Content": content, "ContentType": it.kind}),
+    );
     let headers = headers(HeaderName::from_static("x-postmark-server-token"), &secrets.key);
     Post { path: "/email", headers, body: body.to_string().into_bytes() }
 }

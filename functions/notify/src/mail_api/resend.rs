@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::http::{HeaderName, HeaderValue, header};
 
-use super::{Post, TAG, headers, shown, text};
+use super::{Post, TAG, headers, shown, text, with_files};
 use crate::{mail::Mail, provider::Secrets};
 
 /// Where it answers.
@@ -27,6 +27,12 @@ pub(super) fn post(mail: &Mail<'_>, secrets: &Secrets) -> Post {
     if let (Some(reply_to), Some(body)) = (mail.reply_to, body.as_object_mut()) {
         body.insert("reply_to".to_owned(), json!(reply_to));
     }
+    with_files(
+        &mut body,
+        "attachments",
+        mail,
+        |it, content| json!({"filename": it.name, "content": content, "content_type": it.kind}),
+    );
     let mut headers = headers(header::AUTHORIZATION, &format!("Bearer {}", secrets.key));
     if let Ok(key) = HeaderValue::from_str(mail.id.as_str()) {
         headers.insert(HeaderName::from_static("idempotency-key"), key);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::http::header;
 
-use super::{Post, TAG, headers, text};
+use super::{Post, TAG, headers, text, with_files};
 use crate::{
     mail::{Mail, Mailbox},
     provider::Secrets,
@@ -34,6 +34,10 @@ pub(super) fn post(mail: &Mail<'_>, secrets: &Secrets) -> Post {
     if let (Some(reply_to), Some(body)) = (mail.reply_to, body.as_object_mut()) {
         body.insert("reply_to".to_owned(), json!({"email": reply_to}));
     }
+    with_files(&mut body, "attachments", mail, |it, content| {
+        json!({"filename": it.name, "content": content, "type": it.kind,
+            "disposition": "attachment"})
+    });
     let headers = headers(header::AUTHORIZATION, &format!("Bearer {}", secrets.key));
     Post { path: "/v3/mail/send", headers, body: body.to_string().into_bytes() }
 }

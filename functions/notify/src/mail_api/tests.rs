@@ -1,9 +1,14 @@
 //! What answers mean, and what is in a request.
 
+use serde_json::json;
 use shared::domain::Id;
 
 use super::*;
-use crate::{address::Address, template::Rendered};
+use crate::{
+    address::Address,
+    files::FILES_BYTES_MAX,
+    template::{RENDERED_BYTES_MAX, Rendered},
+};
 
 fn answer(
     status: u16,
@@ -85,8 +90,64 @@ fn a_name_cannot_end_its_quotes() {
 }
 
 #[test]
+fn each_api_is_given_the_files_in_its_own_words() {
+    let files = [File {
+        name: "T-1.pdf".to_owned(),
+        kind: "application/pdf".to_owned(),
+        bytes: vec![0, 255, 10],
+    }];
+    for (kind, expected) in [
+        (
+            Kind::Resend,
+            json!({"/attachments/0/filename": "T-1.pdf", "/attachments/0/content": "AP8K",
+                "/attachments/0/content_type": "application/pdf"}),
+        ),
+        (
+            Kind::Postmark,
+            json!({"/Attachments/0/Name": "T-1.pdf", "/Attachments/0/Content": "AP8K",
+                "/Attachments/0/ContentType": "application/pdf"}),
+        ),
+        (
+            Kind::Sendgrid,
+            json!({"/attachments/0/filename": "T-1.pdf", "/attachments/0/content": "AP8K",
+                "/attachments/0/type": "application/pdf",
+                "/attachments/0/disposition": "attachment"}),
+        ),
+    ] {
+        let body: Value = serde_json::from_slice(&posted(kind, &files).body).unwrap();
+        for (path, value) in expected.as_object().unwrap() {
+            assert_eq!(body.pointer(path), Some(value), "{kind:?}: {body}");
+        }
+        let body: Value = serde_json::from_slice(&posted(kind, &[]).body).unwrap();
+        assert!(!body.to_string().to_lowercase().contains("attachments"), "{body}");
+    }
+}
+
+#[test]
+fn the_most_that_a_mail_carries_fits_into_what_the_least_takes() {
+    let bytes = vec![255; usize::try_from(FILES_BYTES_MAX).unwrap()];
+    let file = File { name: "a".to_owned(), kind: "application/pdf".to_owned(), bytes };
+
+    let body = posted(Kind::Postmark, &[file]).body;
+
+    assert!(body.len() + 3 * RENDERED_BYTES_MAX < 10_000_000, "{}", body.len());
+}
+
+#[test]
 fn the_key_is_in_no_body() {
-    let provider: Provider = serde_json::from_value(serde_json::json!({
+    for kind in Kind::ALL {
+        let post = posted(kind, &[]);
+
+        let body = String::from_utf8(post.body).unwrap();
+        assert!(!body.contains("very-secret-key"), "{body}");
+        assert!(body.contains("dlv_1"), "{body}");
+        assert!(!format!("{:?}", post.headers).contains("very-secret-key"));
+    }
+}
+
+/// A mail with these files, as it is given to a provider of this kind.
+fn posted(kind: Kind, files: &[File]) -> Post {
+    let provider: Provider = serde_json::from_value(json!({
         "id": "npr_1", "name": "x", "kind": "ses", "priority": 1,
         "rate": {"count": 1, "seconds": 1}, "enabled": true, "key_id": "AKIDEXAMPLE",
         "created_at": "2030-01-01T00:00:00Z",
@@ -103,14 +164,8 @@ fn the_key_is_in_no_body() {
         at: Timestamp(0),
         words: &words,
         unsubscribe: None,
+        files,
     };
-    for kind in Kind::ALL {
-        let it = Provider { kind, ..provider.clone() };
-        let post = post(&mail, &it, &secrets, "example.com", Timestamp(0));
-
-        let body = String::from_utf8(post.body).unwrap();
-        assert!(!body.contains("very-secret-key"), "{body}");
-        assert!(body.contains("dlv_1"), "{body}");
-        assert!(!format!("{:?}", post.headers).contains("very-secret-key"));
-    }
+    let it = Provider { kind, ..provider };
+    post(&mail, &it, &secrets, "example.com", Timestamp(0))
 }

@@ -31,7 +31,8 @@ const FIRST: &str = "
     where tenant = ?1 and batch = ?2 and state = 'waiting' order by id limit 1";
 // The latest ones, the first of them first.
 const NOTICES: &str = "
-    select n.id, n.kind, n.key, n.about, n.url, n.urgent, n.data, n.created_at_ms, n.recipients
+    select n.id, n.kind, n.key, n.about, n.url, n.urgent, n.data, n.created_at_ms, n.recipients,
+      n.files
     from notify_notices n
     where n.tenant = ?1 and n.id in (
       select d.notice from notify_deliveries d

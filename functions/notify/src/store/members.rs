@@ -2,14 +2,24 @@
 
 use shared::ports::{PortError, Tenant};
 
-const FIND: &str = "select email, name, zone from members where tenant = ?1 and id = ?2";
+const FIND: &str = "
+    select email, name, zone, locale from members where tenant = ?1 and id = ?2";
 
-/// The address, the name and the zone of a member.
-pub async fn find_member(
-    at: &impl Tenant,
-    id: &str,
-) -> Result<Option<(String, String, String)>, PortError> {
+/// What a notice needs of a member.
+pub struct Member {
+    /// The address.
+    pub email: String,
+    /// The name.
+    pub name: String,
+    /// The zone.
+    pub zone: String,
+    /// The language.
+    pub locale: String,
+}
+
+pub async fn find_member(at: &impl Tenant, id: &str) -> Result<Option<Member>, PortError> {
     let Some(row) = at.query(FIND, [id.into()]).await?.into_iter().next() else { return Ok(None) };
-    let [email, name, zone] = row.columns()?;
-    Ok(Some((email.text()?, name.text()?, zone.text()?)))
+    let [email, name, zone, locale] = row.columns()?;
+    let (email, name, zone) = (email.text()?, name.text()?, zone.text()?);
+    Ok(Some(Member { email, name, zone, locale: locale.text()? }))
 }

@@ -8,7 +8,7 @@ use shared::{
 
 use crate::quota::{
     file::Line,
-    report::{LINES_MAX, ReportState, UsageReport},
+    report::{Closing, ReportState, UsageReport},
     schedule::ReportSchedule,
 };
 
@@ -35,7 +35,11 @@ const PUT_LINE: &str = "
     insert into gate_report_lines (tenant, report, number, line) values (?1, ?2, ?3, ?4)
     on conflict (tenant, report, number) do update set line = excluded.line";
 const LINES: &str = "
-    select line from gate_report_lines where tenant = ?1 and report = ?2 order by number limit ?3";
+    select line from gate_report_lines where tenant = ?1 and report = ?2 and number < ?3
+    order by number";
+// What a report closes with has the number after its last line.
+const CLOSING: &str = "
+    select line from gate_report_lines where tenant = ?1 and report = ?2 and number = ?3";
 const DELETE_LINES: &str = "delete from gate_report_lines where tenant = ?1 and report = ?2";
 
 const FIND_SCHEDULE: &str = "
@@ -105,10 +109,19 @@ pub fn put_line(report: &Id, number: i64, line: &Line) -> Commit {
 }
 
 /// The lines that are counted.
-pub async fn lines(at: &impl Tenant, report: &Id) -> Result<Vec<Line>, PortError> {
-    let limit = u32::try_from(LINES_MAX).unwrap_or(u32::MAX);
-    let rows = at.query(LINES, [report.into(), limit.into()]).await?;
+pub async fn lines(at: &impl Tenant, it: &UsageReport) -> Result<Vec<Line>, PortError> {
+    let rows = at.query(LINES, [(&it.id).into(), it.lines.into()]).await?;
     rows.into_iter().map(|row| row.columns().and_then(|[it]| it.json())).collect()
+}
+
+pub fn put_closing(it: &UsageReport, closing: &Closing) -> Commit {
+    Commit::new().write(PUT_LINE, [(&it.id).into(), it.lines.into(), (&json!(closing)).into()])
+}
+
+/// What it closes with, once that is found.
+pub async fn closing(at: &impl Tenant, it: &UsageReport) -> Result<Option<Closing>, PortError> {
+    let rows = at.query(CLOSING, [(&it.id).into(), it.lines.into()]).await?;
+    rows.into_iter().next().map(|row| row.columns().and_then(|[it]| it.json())).transpose()
 }
 
 pub async fn find_schedule(

@@ -1,37 +1,27 @@
 //! The objects of the file, as PDF/A-3 wants them.
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::{Datelike as _, NaiveDateTime, Timelike as _};
 use pdf_writer::{
     Chunk, Date, Filter, Finish as _, Name, Pdf, Rect, Ref, Settings, Str, TextStr,
-    types::{
-        AssociationKind, CidFontType, FontFlags, OutputIntentSubtype, SystemInfo, UnicodeCmap,
-    },
+    types::{CidFontType, FontFlags, OutputIntentSubtype, SystemInfo, UnicodeCmap},
     writers::Catalog,
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{
+use crate::{
+    About, Attachment, Error,
     canvas::{BOLD, Canvas, HEIGHT, REGULAR, WIDTH},
     font::Font,
-    metadata,
+    metadata::{self, printable},
     tags::Tags,
 };
-use crate::document::{Error, content::Content, facturx};
 
 /// sRGB, made by Little CMS; see `fonts/README.md`. What gray and black are is defined by it.
-static PROFILE: &[u8] = include_bytes!("../../../fonts/sRGB.icc");
+static PROFILE: &[u8] = include_bytes!("../fonts/sRGB.icc");
 /// zlib's own default: a step further costs twice the time for a hundredth of the size.
 const DEFLATE_LEVEL: u8 = 6;
 const SYSTEM: SystemInfo<'static> =
     SystemInfo { registry: Str(b"Adobe"), ordering: Str(b"Identity"), supplement: 0 };
-
-/// What there is to be told beside the pages.
-pub struct About<'a> {
-    pub content: &'a Content,
-    pub issued: NaiveDate,
-    /// The electronic invoice that goes into the file.
-    pub invoice: Option<&'a String>,
-}
 
 /// The numbers of the objects that are there once.
 struct Ids {
@@ -64,6 +54,9 @@ impl Numbers {
 }
 
 /// Writes the file.
+///
+/// # Errors
+/// When the fonts or the metadata fail, which is a mistake of ours.
 pub fn write(canvas: Canvas, about: &About<'_>) -> Result<Vec<u8>, Error> {
     let mut numbers = Numbers(1);
     let mut next = || numbers.next();
@@ -96,12 +89,12 @@ pub fn write(canvas: Canvas, about: &About<'_>) -> Result<Vec<u8>, Error> {
         compressed(&mut pdf, stream, page.content.finish().as_slice());
         write_page(&mut pdf, &ids, *id, index, stream);
     }
-    let xmp = metadata::write(about.content, about.issued, about.invoice.is_some())?;
+    let xmp = metadata::write(about)?;
     pdf.metadata(ids.metadata, xmp.as_bytes());
     let profile = deflated(PROFILE);
     pdf.icc_profile(ids.profile, &profile).n(3).filter(Filter::FlateDecode);
-    if let Some(xml) = about.invoice {
-        attachment(&mut pdf, &ids, about.issued, xml.as_bytes());
+    if let Some(it) = &about.attachment {
+        attachment(&mut pdf, &ids, about.made, it);
     }
     // The same content has the same id, any other content another.
     let id: Vec<u8> = Sha256::digest(pdf.as_bytes()).iter().take(16).copied().collect();
@@ -111,7 +104,7 @@ pub fn write(canvas: Canvas, about: &About<'_>) -> Result<Vec<u8>, Error> {
 
 fn catalog(pdf: &mut Pdf, ids: &Ids, about: &About<'_>) {
     let mut catalog: Catalog<'_> = pdf.catalog(ids.catalog);
-    catalog.pages(ids.pages).metadata(ids.metadata).lang(TextStr(about.content.words.lang));
+    catalog.pages(ids.pages).metadata(ids.metadata).lang(TextStr(about.lang));
     catalog.mark_info().marked(true);
     catalog.pair(Name(b"StructTreeRoot"), ids.structure);
     catalog.viewer_preferences().display_doc_title(true);
@@ -124,9 +117,8 @@ fn catalog(pdf: &mut Pdf, ids: &Ids, about: &About<'_>) {
     intent.dest_output_profile(ids.profile);
     intent.finish();
     intents.finish();
-    if about.invoice.is_some() {
-        let name = Str(facturx::FILE_NAME.as_bytes());
-        catalog.names().embedded_files().names().insert(name, ids.file_spec);
+    if let Some(it) = &about.attachment {
+        catalog.names().embedded_files().names().insert(Str(it.name.as_bytes()), ids.file_spec);
         catalog.insert(Name(b"AF")).array().item(ids.file_spec);
     }
 }
@@ -134,9 +126,9 @@ fn catalog(pdf: &mut Pdf, ids: &Ids, about: &About<'_>) {
 fn info(pdf: &mut Pdf, ids: &Ids, about: &About<'_>) {
     let mut info = pdf.document_info(ids.info);
     // The same as in the XMP.
-    info.title(TextStr(&crate::einvoice::printable(&about.content.title)));
+    info.title(TextStr(&printable(about.title)));
     info.creator(TextStr(metadata::TOOL)).producer(TextStr(metadata::TOOL));
-    info.creation_date(midnight(about.issued)).modified_date(midnight(about.issued));
+    info.creation_date(date(about.made)).modified_date(date(about.made));
 }
 
 /// The tree of tags, and the way from a page back to it.
@@ -221,17 +213,17 @@ fn prefix(subset: &[u8]) -> String {
     Sha256::digest(subset).iter().take(6).map(|it| char::from(b'A' + it % 26)).collect()
 }
 
-fn attachment(pdf: &mut Pdf, ids: &Ids, issued: NaiveDate, xml: &[u8]) {
-    let deflated = deflated(xml);
+fn attachment(pdf: &mut Pdf, ids: &Ids, made: NaiveDateTime, it: &Attachment<'_>) {
+    let deflated = deflated(it.bytes);
     let mut file = pdf.embedded_file(ids.file, &deflated);
-    file.subtype(Name(b"text/xml")).filter(Filter::FlateDecode);
-    let size = i32::try_from(xml.len()).unwrap_or(i32::MAX);
-    file.params().size(size).modification_date(midnight(issued));
+    file.subtype(Name(it.media.as_bytes())).filter(Filter::FlateDecode);
+    let size = i32::try_from(it.bytes.len()).unwrap_or(i32::MAX);
+    file.params().size(size).modification_date(date(made));
     file.finish();
     let mut spec = pdf.file_spec(ids.file_spec);
-    spec.path(Str(facturx::FILE_NAME.as_bytes())).unic_file(TextStr(facturx::FILE_NAME));
-    spec.description(TextStr("Factur-X")).embedded_file_with_unicode(ids.file);
-    spec.association_kind(AssociationKind::Alternative);
+    spec.path(Str(it.name.as_bytes())).unic_file(TextStr(it.name));
+    spec.description(TextStr(it.description)).embedded_file_with_unicode(ids.file);
+    spec.association_kind(it.relation);
 }
 
 fn compressed(chunk: &mut Chunk, id: Ref, bytes: &[u8]) {
@@ -243,15 +235,15 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     miniz_oxide::deflate::compress_to_vec_zlib(bytes, DEFLATE_LEVEL)
 }
 
-/// The beginning of a day, universal time.
-fn midnight(day: NaiveDate) -> Date {
+/// A moment, universal time.
+fn date(made: NaiveDateTime) -> Date {
     let number = |it: u32| u8::try_from(it).unwrap_or_default();
-    Date::new(u16::try_from(day.year()).unwrap_or_default())
-        .month(number(day.month()))
-        .day(number(day.day()))
-        .hour(0)
-        .minute(0)
-        .second(0)
+    Date::new(u16::try_from(made.year()).unwrap_or_default())
+        .month(number(made.month()))
+        .day(number(made.day()))
+        .hour(number(made.hour()))
+        .minute(number(made.minute()))
+        .second(number(made.second()))
         .utc_offset_hour(0)
         .utc_offset_minute(0)
 }

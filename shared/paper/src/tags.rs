@@ -36,7 +36,7 @@ impl Tags {
     pub const ROOT: Tag = Tag(0);
 
     /// A document without anything in it.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(vec![node(StructRole::Document, None)])
     }
 
@@ -81,18 +81,18 @@ impl Tags {
     }
 
     /// The object of an element, when the first one has the number `first`.
-    pub fn object(tag: Tag, first: Ref) -> Ref {
+    pub(crate) fn object(tag: Tag, first: Ref) -> Ref {
         let offset = i32::try_from(tag.0).unwrap_or_default();
         Ref::new(first.get().saturating_add(offset))
     }
 
     /// How many objects [`Tags::write`] makes.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Writes all elements, the first with the number `first`.
-    pub fn write(&self, chunk: &mut Chunk, root: Ref, first: Ref, pages: &[Ref]) {
+    pub(crate) fn write(&self, chunk: &mut Chunk, root: Ref, first: Ref, pages: &[Ref]) {
         for (index, node) in self.0.iter().enumerate() {
             let mut element = chunk.struct_element(Self::object(Tag(index), first));
             let parent = node.parent.map_or(root, |it| Self::object(it, first));

@@ -2,11 +2,11 @@
 
 use pdf_writer::{Content, Name, Rect, Str};
 
-use super::{
+use crate::{
+    Error,
     font::{Font, Fonts},
     tags::{Tag, Tags},
 };
-use crate::document::{Error, epc::Code};
 
 /// A4.
 pub const WIDTH: f32 = 595.28;
@@ -20,6 +20,7 @@ pub const BOLD: Name<'static> = Name(b"B");
 /// How a text looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
+    /// Whether its letters are bold.
     pub is_bold: bool,
     /// Points.
     pub size: f32,
@@ -29,13 +30,17 @@ pub struct Style {
 
 /// All pages.
 pub struct Canvas {
+    /// What it is written with.
     pub fonts: Fonts,
+    /// What it means.
     pub tags: Tags,
+    /// One at least.
     pub pages: Vec<Page>,
 }
 
 /// One of them.
 pub struct Page {
+    /// What is drawn on it.
     pub content: Content,
     /// Which element each marked piece belongs to, by its number.
     pub marks: Vec<Tag>,
@@ -87,22 +92,27 @@ impl Canvas {
         });
     }
 
-    /// A QR code, its quiet zone within `side`.
-    pub fn code(&mut self, page: usize, tag: Tag, at: (f32, f32), side: f32, code: &Code) {
-        let module = side / code.side as f32;
-        self.marked(page, Some(tag), |content| {
-            content.set_fill_gray(0.0);
-            for (x, y, run) in &code.dark {
-                let top = HEIGHT - at.1 - (*y as f32 + 1.0) * module;
-                content.rect(at.0 + *x as f32 * module, top, *run as f32 * module, module);
+    /// Boxes of one colour: left edge, lower edge, width and height of each, the lower edge
+    /// measured from the foot of the page, as PDF counts.
+    pub fn boxes(
+        &mut self,
+        page: usize,
+        tag: Option<Tag>,
+        gray: f32,
+        boxes: impl Iterator<Item = [f32; 4]>,
+    ) {
+        self.marked(page, tag, |content| {
+            content.set_fill_gray(gray);
+            for [left, lower, width, height] in boxes {
+                content.rect(left, lower, width, height);
             }
             content.fill_nonzero();
         });
     }
 
-    /// Where a square of this side is on its page, as PDF counts.
-    pub fn square(at: (f32, f32), side: f32) -> Rect {
-        Rect::new(at.0, HEIGHT - at.1 - side, at.0 + side, HEIGHT - at.1)
+    /// Where a box of this width and height is on its page, as PDF counts.
+    pub fn place(at: (f32, f32), (width, height): (f32, f32)) -> Rect {
+        Rect::new(at.0, HEIGHT - at.1 - height, at.0 + width, HEIGHT - at.1)
     }
 
     fn marked(&mut self, page: usize, tag: Option<Tag>, draw: impl FnOnce(&mut Content)) {
