@@ -151,8 +151,6 @@ pub const ERASE: &[&str] = erasing![
     "billing_balances",
     "billing_sums",
     "billing_deferrals",
-    "billing_deliveries",
-    "billing_notices",
     "payment_accounts",
     "payment_events",
     "payment_objects",
@@ -178,6 +176,8 @@ pub const ERASE: &[&str] = erasing![
     "notify_batches",
     "notify_rules",
     "notify_hooks",
+    "billing_deliveries",
+    "billing_notices",
     "billing_readings",
 ];
 
