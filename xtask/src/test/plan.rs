@@ -101,7 +101,7 @@ fn runtimes() -> Step {
 /// What asks for limits, on the local host with a Redis.
 fn with_redis() -> Step {
     let line = "cargo test --workspace --no-fail-fast --test redis --test limits --test proxy \
-                --test customer_keys --test runtimes -- --nocapture --test-threads=1";
+                --test networks --test customer_keys --test runtimes -- --nocapture --test-threads=1";
     let mut command = command::words(line);
     command.env("BACKPLANE_RUNTIMES", "redis");
     let work = Work::Commands(vec![command]);
