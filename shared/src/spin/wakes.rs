@@ -13,7 +13,7 @@ use crate::{
     drain as draining,
     function::Function,
     ingest, limits,
-    ports::{Edge, HttpRequest, PortError, Sql, Statement, Value, Wake},
+    ports::{Edge, HttpRequest, PortError, Row, Sql, Statement, Value, Wake},
 };
 
 /// Where a component is woken, followed by the tenant. It takes the operator's key.
@@ -25,6 +25,8 @@ const TAKEN: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many tenants are woken at the same time.
 const CONCURRENT: usize = 8;
+/// How often in a row one that does what is due begins anew, before it leaves it to the tick.
+const TURNS_MAX: u32 = 16;
 /// How many may do what is due at the same time.
 const RUNNING_MAX: u32 = 100;
 /// The query parameter in which the tick says until when it took the wake.
@@ -75,13 +77,14 @@ pub(super) async fn forget(tenant: &str) -> Result<(), PortError> {
         .map_err(Into::into)
 }
 
-/// Does what is due for `F` in this tenant, and asks for a wake when there is more. `taken` is
-/// until when the tick took the wake for it; otherwise it takes the wake itself.
+/// Does what is due for `F` in this tenant, unless somebody is at it: who is looks again for what
+/// others asked for meanwhile. `taken` is until when the tick took the wake for it; otherwise it
+/// takes the wake itself.
 pub(super) async fn drain<F: Function>(
     tenant: &str,
     taken: Option<Timestamp>,
 ) -> Result<(), PortError> {
-    let taken = match taken {
+    let mut taken = match taken {
         Some(taken) => {
             // The tick may have seen that counts wait in Redis. Without it, all else is done.
             if let Err(err) = redis::bring_counts(tenant, F::NAME).await {
@@ -89,40 +92,43 @@ pub(super) async fn drain<F: Function>(
             }
             Some(taken)
         }
-        None => take(tenant, F::NAME).await?,
+        None => taken_in(Database::Safe.query(take(tenant, F::NAME)).await?)?,
     };
-    let next = draining::drain::<F, _, _>(&Spin, &SpinStore::new::<F>(tenant), tenant).await?;
-    settle(tenant, F::NAME, taken, next).await
+    for turn in 1..=TURNS_MAX {
+        let Some(until) = taken else { break };
+        let next = draining::drain::<F, _, _>(&Spin, &SpinStore::new::<F>(tenant), tenant).await?;
+        let mut batch = settle(tenant, F::NAME, until, next);
+        if turn < TURNS_MAX {
+            batch.push(take(tenant, F::NAME));
+        }
+        taken = taken_in(Database::Safe.batch(batch).await?.pop().unwrap_or_default())?;
+    }
+    Ok(())
 }
 
-/// Takes a wake that is due, or one that whoever took it has let go. Until when, if it was.
-async fn take(tenant: &str, function: &str) -> Result<Option<Timestamp>, PortError> {
+/// Takes a wake that is due, or one that whoever took it has let go.
+fn take(tenant: &str, function: &str) -> Statement {
     let now = Spin.now();
     let params =
         [tenant.into(), function.into(), now.into(), (now + TAKEN).into(), Timestamp::NEVER.into()];
-    let rows = Database::Safe.query(Statement::new(TAKE, params)).await?;
+    Statement::new(TAKE, params)
+}
+
+/// Until when it was taken, if it was.
+fn taken_in(rows: Vec<Row>) -> Result<Option<Timestamp>, PortError> {
     rows.into_iter().next().map(|row| row.columns().and_then(|[at]| at.timestamp())).transpose()
 }
 
 /// Gives a wake back: to come again at `next`, or when somebody asked for it meanwhile.
-async fn settle(
+fn settle(
     tenant: &str,
     function: &str,
-    taken: Option<Timestamp>,
+    taken: Timestamp,
     next: Option<Timestamp>,
-) -> Result<(), PortError> {
-    let mut batch = Vec::new();
-    match (taken, next) {
-        (Some(taken), next) => {
-            let next = next.unwrap_or(Timestamp::NEVER);
-            let params = [tenant.into(), function.into(), taken.into(), next.into()];
-            batch.push(Statement::new(SETTLE, params));
-            batch.push(Statement::new(SWEEP_UP, [Timestamp::NEVER.into()]));
-        }
-        (None, Some(at)) => batch.push(ask(tenant, Wake { function: function.to_owned(), at })),
-        (None, None) => return Ok(()),
-    }
-    Database::Safe.batch(batch).await.map(drop).map_err(PortError::from)
+) -> Vec<Statement> {
+    let next = next.unwrap_or(Timestamp::NEVER);
+    let params = [tenant.into(), function.into(), taken.into(), next.into()];
+    vec![Statement::new(SETTLE, params), Statement::new(SWEEP_UP, [Timestamp::NEVER.into()])]
 }
 
 /// Wakes what is due, at most `limit` of them and not more than can run, and says how many.
@@ -183,7 +189,8 @@ async fn spread(now: Timestamp) -> Result<(), PortError> {
 async fn wake(tenant: &str, function: &str, key: &str) -> Result<(), PortError> {
     // Taken here, so that one whose component cannot be reached waits and is not tried first
     // again.
-    let Some(taken) = take(tenant, function).await? else { return Ok(()) };
+    let rows = Database::Safe.query(take(tenant, function)).await?;
+    let Some(taken) = taken_in(rows)? else { return Ok(()) };
     let broken = |err: &dyn std::fmt::Display| {
         PortError::new("wake", format!("{function} in {tenant}: {err}"))
     };
