@@ -16,6 +16,11 @@ const WORKERS: &str = "build/workers";
 const MANIFESTS: [&str; 2] = ["spin.toml", "infra/spin/cron.toml"];
 /// The stand-in for the Spin CLI as it is measured.
 pub const MEASURED_LOCAL: &str = "target/measured/backplane-local";
+/// How the module for Workers is optimised, but for what `Cargo.toml` names: for size, since it
+/// holds all functions. By the environment, since a profile of its own builds what runs while it
+/// compiles a second time.
+pub const OPT_LEVEL: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
+/// What cargo makes of it.
 const EDGE: &str = "target/wasm32-unknown-unknown/release/edge.wasm";
 
 /// Builds the stand-in for the Spin CLI.
@@ -58,7 +63,8 @@ pub fn build_spin() -> anyhow::Result<()> {
 pub fn build_workers() -> anyhow::Result<()> {
     let line = "cargo build --release --target wasm32-unknown-unknown --package edge";
     // wasm-bindgen then takes its promises from js-sys, as the `worker` crate expects.
-    command::run(command::words(line).env("WASM_BINDGEN_USE_JS_SYS", "1"))?;
+    let (name, level) = OPT_LEVEL;
+    command::run(command::words(line).env("WASM_BINDGEN_USE_JS_SYS", "1").env(name, level))?;
     let out = Path::new(WORKERS);
     if out.exists() {
         fs::remove_dir_all(out).with_context(|| format!("emptying {WORKERS}"))?;

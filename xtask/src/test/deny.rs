@@ -15,7 +15,9 @@ pub fn tool() -> anyhow::Result<String> {
     }
     let own = format!("{TOOLS}/bin/cargo-deny");
     if !Path::new(&own).is_file() {
-        let line = format!("cargo install cargo-deny --version {VERSION} --locked --root {TOOLS}");
+        // Not optimised: it runs for a moment.
+        let line =
+            format!("cargo install cargo-deny --version {VERSION} --locked --debug --root {TOOLS}");
         command::run(&mut command::words(&line))?;
     }
     Ok(own)

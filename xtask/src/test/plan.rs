@@ -25,8 +25,9 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
     // The functions, and the one component of Spin that is none.
     let components = functions.iter().map(String::as_str).filter(|it| *it != "edge");
     steps.extend([
-        clippy(SPIN, components.chain(["cron"])),
-        clippy(WORKERS, functions.iter().map(String::as_str)),
+        clippy(SPIN, components.chain(["cron"]), None),
+        // As the module is built, so that nothing is built for a third time.
+        clippy(WORKERS, functions.iter().map(String::as_str), Some(build::OPT_LEVEL)),
         Step { name: "licenses and sources", place: "native", work: Work::Deny },
         documentation(&functions),
         own("redis-server", "Debian", || command::need("redis-server")),
@@ -54,11 +55,15 @@ fn own(name: &'static str, place: &'static str, own: fn() -> anyhow::Result<()>)
 }
 
 /// Clippy as a target sees the code: half of it is there for one target only.
-fn clippy<'a>(target: &'static str, packages: impl Iterator<Item = &'a str>) -> Step {
-    // The profile that is deployed, so that nothing is built for a third time.
+fn clippy<'a>(
+    target: &'static str,
+    packages: impl Iterator<Item = &'a str>,
+    environment: Option<(&str, &str)>,
+) -> Step {
+    // The profile that is deployed, for the same reason.
     let mut command =
         command::words("cargo clippy --release --package shared --package paper --target");
-    command.arg(target);
+    command.arg(target).envs(environment);
     for name in packages {
         command.args(["--package", name]);
     }
