@@ -245,7 +245,7 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
             Joined::Alone(beside) => beside,
         },
     };
-    match workflow.text.template.render(&notice.data_for(&recipient)) {
+    match workflow.render(recipient.locale.as_deref(), &notice.data_for(&recipient)) {
         Ok(words) => {
             let it = sent(at, delivery, &notice, &workflow, &recipient, words).await?;
             Ok(beside.and(it))

@@ -14,7 +14,13 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    delivery::Delivery, live, notice::Notice, recipient, store, template::Rendered,
+    delivery::Delivery,
+    language::{TAG, is_tag},
+    live,
+    notice::Notice,
+    recipient, store,
+    template::Rendered,
+    translation,
     workflow::Workflow,
 };
 
@@ -53,6 +59,9 @@ pub struct InboxWords {
     /// The type of the notice.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The language of the words, where they are a translation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// What kind of thing it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
@@ -174,6 +183,7 @@ pub fn written(
 ) -> Result<Commit, PortError> {
     let words = InboxWords {
         kind: notice.kind.clone(),
+        language: words.language,
         category: workflow.text.category.clone(),
         about: notice.about.clone(),
         url: notice.url.clone(),
@@ -207,7 +217,12 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         })?,
     };
     let before = cursor.as_ref().map(|it| it.key());
-    let items = store::list_items(at, &key, shown, before, limit + 1).await?;
+    let language = call.query("language").map(String::from);
+    if language.as_ref().is_some_and(|it| !is_tag(it)) {
+        return Err(Problem::invalid().detail(format!("language is {TAG}")));
+    }
+    let mut items = store::list_items(at, &key, shown, before, limit + 1).await?;
+    translation::translate(at, &key, language, &mut items).await?;
     let counts = store::count_items(at, &key).await?;
     let Page { items, next } = Page::of(items, limit, |it| it.id.to_string());
     Ok(json_response(StatusCode::OK, &Inbox { items, next, counts }))

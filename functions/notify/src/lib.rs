@@ -19,6 +19,7 @@ pub mod feedback;
 pub mod files;
 pub mod hook;
 pub mod inbox;
+pub mod language;
 pub mod letter;
 pub mod live;
 pub mod mail;
@@ -44,6 +45,7 @@ pub mod throttle;
 pub mod topic;
 #[cfg(test)]
 mod transitions;
+mod translation;
 pub mod unsubscribe;
 pub mod vapid_key;
 pub mod wishes;

@@ -20,7 +20,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{inbox::InboxCounts, recipient, store};
+use crate::{inbox::InboxCounts, recipient, store, translation};
 
 /// An item came.
 pub const RECEIVED: &str = "inbox.received";
@@ -173,7 +173,11 @@ async fn change(
     let field = |name: &str| entry.data.get(name).cloned().unwrap_or_default();
     let (sequence, moment) = (entry.sequence, entry.at);
     if entry.action == RECEIVED {
-        let item = store::find_item(at, key, field("item").as_str().unwrap_or_default()).await?;
+        let id = field("item");
+        let item = store::find_item(at, key, id.as_str().unwrap_or_default()).await?;
+        let mut item: Vec<_> = item.into_iter().collect();
+        translation::translate(at, key, None, &mut item).await?;
+        let item = item.pop();
         return Ok(json!({"sequence": sequence, "after": before, "at": moment,
             "change": "received", "item": item}));
     }

@@ -341,7 +341,7 @@ fn check(
     whose: &str,
 ) -> Result<(), Problem> {
     let data = notice.data_for(recipient);
-    let rendered = workflow.text.template.render(&data);
+    let rendered = workflow.render(recipient.locale.as_deref(), &data);
     rendered.map_err(|it| Problem::unfitting("data", format!("for {whose}: {it}")))?;
     Ok(())
 }

@@ -188,8 +188,12 @@ mod tests {
     use super::*;
 
     fn letter(text: &str) -> HookLetter {
-        let words =
-            Rendered { subject: "S".to_owned(), text: text.to_owned(), html: String::new() };
+        let words = Rendered {
+            language: None,
+            subject: "S".to_owned(),
+            text: text.to_owned(),
+            html: String::new(),
+        };
         let url = Some("https://example.com/?a=1&b=2".to_owned());
         HookLetter { kind: "k".to_owned(), about: None, url, words, at: Timestamp(0) }
     }

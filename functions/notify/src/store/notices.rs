@@ -1,12 +1,14 @@
 //! Notices in SQL.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 use shared::{
     domain::{Commit, Id},
     ports::{PortError, Row, Tenant, Value},
 };
 
-use crate::notice::Notice;
+use crate::{notice::Notice, translation::Told};
 
 const FIND: &str = "
     select id, kind, key, about, url, urgent, data, created_at_ms, recipients, files
@@ -16,6 +18,12 @@ const FIND_BY_KEY: &str = "
     select id, kind, key, about, url, urgent, data, created_at_ms, recipients, files
     from notify_notices
     where tenant = ?1 and key = ?2";
+const TOLD: &str = "
+    select n.id, n.kind, n.key, n.about, n.url, n.urgent, n.data, n.created_at_ms, n.recipients,
+      n.files, d.contact
+    from notify_notices n join notify_deliveries d
+      on d.tenant = ?1 and d.notice = n.id and d.recipient = ?2 and d.channel = 'in_app'
+    where n.tenant = ?1 and n.id in (select value from json_each(?3)) and d.batch is null";
 const INSERT: &str = "
     insert into notify_notices (tenant, id, kind, key, about, url, urgent, data, created_at_ms,
       recipients, files)
@@ -27,6 +35,23 @@ pub async fn find_notice(at: &impl Tenant, id: &Id) -> Result<Option<Notice>, Po
 
 pub async fn find_notice_by_key(at: &impl Tenant, key: &str) -> Result<Option<Notice>, PortError> {
     at.query(FIND_BY_KEY, [key.into()]).await?.into_iter().next().map(read).transpose()
+}
+
+/// Those of these that the recipient was told of in the product, each by itself: by their ids.
+pub async fn notices_told(
+    at: &impl Tenant,
+    recipient: &str,
+    ids: &[&Id],
+) -> Result<BTreeMap<String, Told>, PortError> {
+    let rows = at.query(TOLD, [recipient.into(), (&json!(ids)).into()]).await?;
+    let told = |mut row: Row| {
+        let contact = row.0.pop().unwrap_or(Value::Null).optional_text()?;
+        let contact = contact.as_deref().map(serde_json::from_str).transpose();
+        let contact = contact.map_err(|it| PortError::new("sql", it))?;
+        let notice = read(row)?;
+        Ok((notice.id.to_string(), (notice, contact)))
+    };
+    rows.into_iter().map(told).collect()
 }
 
 /// Writes it, unless another has its key.
