@@ -181,20 +181,10 @@ pub fn written(
     workflow: &Workflow,
     words: Rendered,
 ) -> Result<Commit, PortError> {
-    let words = InboxWords {
-        kind: notice.kind.clone(),
-        language: words.language,
-        category: workflow.text.category.clone(),
-        about: notice.about.clone(),
-        url: notice.url.clone(),
-        subject: words.subject,
-        text: words.text,
-        html: words.html,
-    };
     let item = InboxItem {
         id: at.new_id("itm")?,
         notice: notice.id.clone(),
-        words,
+        words: said(notice, workflow, words),
         at: at.now(),
         seen_at: None,
         read_at: None,
@@ -204,6 +194,53 @@ pub fn written(
     let entry = Draft::new(live::RECEIVED, &Id::trusted(delivery.recipient.clone()))
         .with(json!({"item": item.id, "notice": item.notice, "type": item.words.kind}));
     Ok(store::insert_item(&delivery.recipient, &item).entry(entry))
+}
+
+/// What its item says from now on. `None` when there is no item.
+///
+/// # Errors
+/// When the database fails.
+pub async fn revised(
+    at: &impl Tenant,
+    delivery: &Delivery,
+    notice: &Notice,
+    workflow: &Workflow,
+    words: Rendered,
+) -> Result<Option<Commit>, PortError> {
+    let found = store::find_item_of(at, &delivery.recipient, &notice.id).await?;
+    Ok(found.map(|id| {
+        let words = said(notice, workflow, words);
+        let entry = Draft::new(live::REVISED, &Id::trusted(delivery.recipient.clone()))
+            .with(json!({"item": id, "notice": notice.id, "type": notice.kind}));
+        store::revise_item(&delivery.recipient, &id, &words).entry(entry)
+    }))
+}
+
+/// Takes its item away, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn withdrawn(at: &impl Tenant, delivery: &Delivery) -> Result<Commit, PortError> {
+    let found = store::find_item_of(at, &delivery.recipient, &delivery.notice).await?;
+    let gone = |id: Id| {
+        let entry = Draft::new(live::WITHDRAWN, &Id::trusted(delivery.recipient.clone()))
+            .with(json!({"item": id, "notice": delivery.notice}));
+        store::delete_item(&delivery.recipient, &id).entry(entry)
+    };
+    Ok(found.map(gone).unwrap_or_default())
+}
+
+fn said(notice: &Notice, workflow: &Workflow, words: Rendered) -> InboxWords {
+    InboxWords {
+        kind: notice.kind.clone(),
+        language: words.language,
+        category: workflow.text.category.clone(),
+        about: notice.about.clone(),
+        url: notice.url.clone(),
+        subject: words.subject,
+        text: words.text,
+        html: words.html,
+    }
 }
 
 /// Lists an inbox, the latest first.

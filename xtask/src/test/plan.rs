@@ -86,7 +86,7 @@ fn npm() -> Step {
 
 /// What is tested on every runtime.
 const EVERYWHERE: &str = "runtimes live broken interop outbound receivers signed limits proxy \
-                          networks customer_keys payments paypal";
+                          networks customer_keys payments paypal amended";
 /// What is tested of components alone.
 const COMPONENTS: &str = "worlds cron";
 /// What asks for limits.
