@@ -1,4 +1,4 @@
-//! Audiences: whom a notice is for, when they are many, or named by topics.
+//! Audiences: whom a notice is for, when they are many, or named by topics or by what members are.
 //!
 //! They are kept in parts with the notice, and each part is a job that makes the deliveries of some
 //! and leads to the next, so that ten thousand take no more memory than fifty. Who is in several
@@ -17,7 +17,7 @@ use shared::{
 use crate::{
     delivery,
     notice::Notice,
-    recipient::{self, NewRecipient, Recipient},
+    recipient::{self, MemberQuery, NewRecipient, Recipient},
     store,
     workflow::Workflow,
 };
@@ -44,11 +44,23 @@ pub enum Part {
         /// Nobody, or the last one who was reached.
         after: String,
     },
+    /// The members of whom a query holds after the one with this id.
+    Members {
+        /// The query.
+        query: MemberQuery,
+        /// Nobody, or the last one who was reached.
+        after: String,
+    },
 }
 
 /// Whether these are reached in parts.
 pub fn is_large(to: &[NewRecipient]) -> bool {
-    to.len() > AT_ONCE_MAX || to.iter().any(|it| matches!(it, NewRecipient::Topic(_)))
+    to.len() > AT_ONCE_MAX || to.iter().any(is_many)
+}
+
+/// Whether it stands for some who are named elsewhere.
+fn is_many(it: &NewRecipient) -> bool {
+    matches!(it, NewRecipient::Topic(_) | NewRecipient::Members(_))
 }
 
 /// How many they are: who is named twice counts twice.
@@ -62,6 +74,10 @@ pub async fn count(at: &impl Tenant, to: &[NewRecipient]) -> Result<usize, Probl
         match it {
             NewRecipient::Topic(name) => {
                 count = count.saturating_add(store::count_subscribers(at, name).await?) - 1;
+            }
+            NewRecipient::Members(query) => {
+                query.check(&format!("to[{number}].members"))?;
+                count = count.saturating_add(store::count_members(at, query).await?) - 1;
             }
             NewRecipient::Member(id) if Id::parse("mem", id).is_none() => {
                 let path = format!("to[{number}].member");
@@ -79,16 +95,16 @@ pub async fn count(at: &impl Tenant, to: &[NewRecipient]) -> Result<usize, Probl
     }
 }
 
-/// The parts of an audience, the topics last.
+/// The parts of an audience, those last that are named elsewhere.
 pub fn parts(to: Vec<NewRecipient>) -> Vec<Part> {
-    let is_topic = |it: &NewRecipient| matches!(it, NewRecipient::Topic(_));
-    let (topics, listed): (Vec<_>, Vec<_>) = to.into_iter().partition(is_topic);
+    let (many, listed): (Vec<_>, Vec<_>) = to.into_iter().partition(is_many);
     let listed = listed.chunks(SLICE as usize).map(|it| Part::Listed(it.to_vec()));
-    let topics = topics.into_iter().filter_map(|it| match it {
+    let many = many.into_iter().filter_map(|it| match it {
         NewRecipient::Topic(name) => Some(Part::Topic { name, after: String::new() }),
+        NewRecipient::Members(query) => Some(Part::Members { query, after: String::new() }),
         _ => None,
     });
-    listed.chain(topics).collect()
+    listed.chain(many).collect()
 }
 
 /// The parts with the job of the first.
@@ -178,6 +194,14 @@ impl Part {
                 let rest = last.filter(|_| is_full);
                 Ok((found, rest.map(|after| Self::Topic { name: name.clone(), after })))
             }
+            Self::Members { query, after } => {
+                let ids = store::list_members(at, query, after, SLICE).await?;
+                let rest = ids.last().cloned().filter(|_| ids.len() == SLICE as usize);
+                for id in ids {
+                    found.extend(recipient::find(at, NewRecipient::Member(id)).await?);
+                }
+                Ok((found, rest.map(|after| Self::Members { query: query.clone(), after })))
+            }
         }
     }
 }
@@ -187,17 +211,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_have_everybody_once_and_topics_last() {
+    fn parts_have_everybody_once_and_those_of_many_last() {
         let member = |it: usize| NewRecipient::Member(format!("mem_{it}"));
         let mut to: Vec<_> = (0..120).map(member).collect();
         to.insert(3, NewRecipient::Topic("news".to_owned()));
+        to.insert(3, NewRecipient::Members(MemberQuery::default()));
 
         let parts = parts(to);
 
         let sizes = parts.iter().map(|it| match it {
             Part::Listed(it) => it.len(),
-            Part::Topic { .. } => 0,
+            Part::Topic { .. } | Part::Members { .. } => 0,
         });
-        assert_eq!(sizes.collect::<Vec<_>>(), [50, 50, 20, 0]);
+        assert_eq!(sizes.collect::<Vec<_>>(), [50, 50, 20, 0, 0]);
     }
 }

@@ -1,15 +1,26 @@
 //! Recipients: members of the tenant, and contacts outside.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use shared::{
-    domain::{Id, Zone},
+    domain::{Id, WORD, Zone, is_word},
     ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
 };
 use utoipa::ToSchema;
 
-use crate::{address::Address, hook, mail::Mailbox, store};
+use crate::{
+    address::Address,
+    hook,
+    language::{TAG, is_tag},
+    mail::Mailbox,
+    store,
+};
+
+/// How many roles, and how many languages, a query of members names.
+const QUERY_WORDS_MAX: usize = 20;
 
 /// Who is to hear of something.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -22,8 +33,46 @@ pub enum NewRecipient {
     Contact(Contact),
     /// All subscribers of a topic.
     Topic(String),
+    /// All members of whom this holds when they are reached.
+    Members(MemberQuery),
     /// A hook, by its name.
     Hook(String),
+}
+
+/// Which members. All of them when nothing is said.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = NoticeMemberQuery)]
+pub struct MemberQuery {
+    /// Those who have one of these roles, as `admin`: up to 20.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub roles: BTreeSet<String>,
+    /// Those who read one of these languages, as `de`, which `de-AT` is as well: up to 20.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub languages: BTreeSet<String>,
+}
+
+impl MemberQuery {
+    /// Whether it can be asked.
+    ///
+    /// # Errors
+    /// The 422 of what is no role or no language. `path` is where it was named.
+    pub fn check(&self, path: &str) -> Result<(), Problem> {
+        let lists = [
+            ("roles", &self.roles, WORD, is_word as fn(&str) -> bool),
+            ("languages", &self.languages, TAG, is_tag),
+        ];
+        for (name, list, what, fits) in lists {
+            let path = format!("{path}.{name}");
+            if list.len() > QUERY_WORDS_MAX {
+                return Err(Problem::unfitting(&path, format!("at most {QUERY_WORDS_MAX}")));
+            }
+            if !list.iter().all(|it| fits(it)) {
+                return Err(Problem::unfitting(&path, what));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Somebody outside of the tenant, who is known by the address.
@@ -85,7 +134,7 @@ impl From<Contact> for Recipient {
     }
 }
 
-/// Finds who is meant. `None` when no member has the id, or a topic is meant.
+/// Finds who is meant. `None` when no member has the id, or many are meant.
 ///
 /// # Errors
 /// When the database fails.
@@ -93,13 +142,13 @@ pub async fn find(at: &impl Tenant, new: NewRecipient) -> Result<Option<Recipien
     match new {
         NewRecipient::Contact(it) => Ok(Some(it.into())),
         NewRecipient::Member(id) => member(at, &id).await,
-        NewRecipient::Topic(_) => Ok(None),
+        NewRecipient::Topic(_) | NewRecipient::Members(_) => Ok(None),
         NewRecipient::Hook(name) => hook(at, &name).await,
     }
 }
 
 /// Finds who is meant; a member who is not there has a name all the same, so that it can be said
-/// what became of the notice. `None` when a topic is meant.
+/// what became of the notice. `None` when many are meant.
 ///
 /// # Errors
 /// When the database fails.

@@ -109,14 +109,15 @@ fn named(new: NewRecipient, path: &str) -> Result<String, Problem> {
     match new {
         NewRecipient::Member(id) => Ok(id),
         NewRecipient::Contact(it) => Ok(it.email.key()),
-        NewRecipient::Topic(_) | NewRecipient::Hook(_) => {
+        NewRecipient::Topic(_) | NewRecipient::Members(_) | NewRecipient::Hook(_) => {
             Err(Problem::unfitting(path, "a member or a contact"))
         }
     }
 }
 
 async fn found(at: &impl Tenant, new: NewRecipient, path: &str) -> Result<Recipient, Problem> {
-    if matches!(new, NewRecipient::Topic(_) | NewRecipient::Hook(_)) {
+    let is_one = matches!(new, NewRecipient::Member(_) | NewRecipient::Contact(_));
+    if !is_one {
         return Err(Problem::unfitting(path, "a member or a contact"));
     }
     let found = recipient::find(at, new).await?;
