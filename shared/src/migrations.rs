@@ -65,6 +65,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0034_billing_readings.sql",
     "tenant/0035_billing_seats_of.sql",
     "tenant/0036_notify_revisions.sql",
+    "tenant/0037_billing_looks.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -180,6 +181,7 @@ pub const ERASE: &[&str] = erasing![
     "billing_deliveries",
     "billing_notices",
     "billing_readings",
+    "billing_looks",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -17,6 +17,7 @@ pub mod host;
 pub mod isolation;
 pub mod local;
 pub mod masks;
+pub mod mortal;
 pub mod origin;
 pub mod player;
 pub mod redis;

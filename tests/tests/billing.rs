@@ -3,6 +3,7 @@
 
 mod late;
 mod leaving;
+mod progressive;
 mod world;
 
 use std::time::Duration;

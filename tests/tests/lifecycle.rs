@@ -4,22 +4,15 @@
 //!
 //! `LIFECYCLES=10000 cargo test -p tests --test lifecycle` plays more of them.
 
-use std::{cell::Cell, collections::BTreeMap, marker::PhantomData, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use shared::{
-    domain::{Commit, Entry, Failure, Job, Timestamp},
-    function::Function,
-    http::{Body, Response},
-    memory::Memory,
-    ports::{PortError, Tenant},
-    problem::Problem,
-    route::{Call, Route},
-};
+use shared::{domain::Timestamp, http::Body, memory::Memory};
 use tests::{
     fake_stripe::{DECLINED, FakeStripe},
     host,
+    mortal::{self, Mortal, chance},
 };
 
 const SECRET: &str = "whsec_test_0000";
@@ -28,68 +21,6 @@ const DAY: i64 = 86_400;
 const LIVES: u64 = 20;
 /// How often it is looked for something that is to come.
 const LOOKS_MAX: u32 = 400;
-
-thread_local! {
-    /// Where chance is, and how many of a hundred steps die.
-    static CHANCE: Cell<u64> = const { Cell::new(0) };
-    static DEATHS: Cell<u64> = const { Cell::new(0) };
-    /// How many died so far.
-    static DIED: Cell<u64> = const { Cell::new(0) };
-}
-
-/// A number below `most`: the same for the same seed.
-fn chance(most: u64) -> u64 {
-    let mut x = CHANCE.get();
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    CHANCE.set(x);
-    (x >> 11) % most
-}
-
-fn dies() -> bool {
-    let dies = DEATHS.get() > 0 && chance(100) < DEATHS.get();
-    DIED.set(DIED.get() + u64::from(dies));
-    dies
-}
-
-/// A function whose steps die now and then: after what they did outside, and before it is written.
-struct Mortal<F>(PhantomData<F>);
-
-impl<F: Function> Function for Mortal<F> {
-    const NAME: &'static str = F::NAME;
-
-    fn routes() -> impl Iterator<Item = &'static Route> {
-        F::routes()
-    }
-
-    async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-        F::handle(at, call).await
-    }
-
-    async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
-        match F::work(at, job).await {
-            // The last try is let live: what nobody can do is another matter.
-            Ok(_) if dies() && !job.is_last() => Err(Failure::again("it died")),
-            done => done,
-        }
-    }
-
-    async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
-        F::give_up(at, job).await
-    }
-
-    fn follows(name: &str) -> &'static [&'static str] {
-        F::follows(name)
-    }
-
-    async fn follow(name: &str, at: &impl Tenant, new: &[Entry]) -> Result<Commit, PortError> {
-        match F::follow(name, at, new).await {
-            Ok(_) if dies() => Err(PortError::new("test", "it died")),
-            done => done,
-        }
-    }
-}
 
 shared::mount! {
     /// What bills and collects.
@@ -292,8 +223,7 @@ struct End {
 
 /// Create, trial, pay, upgrade, fail, recover, refund, dispute, cancel.
 fn live(seed: u64, deaths: u64) -> End {
-    CHANCE.set(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    DEATHS.set(deaths);
+    mortal::begin(seed, deaths);
     let mut it = Life::begin();
     it.pays_by("pm_card_visa");
     let new = json!({"customer": "acme", "plan": "pro", "trial_days": 14});
@@ -327,7 +257,7 @@ fn live(seed: u64, deaths: u64) -> End {
     it.act("cancel", json!({"at": "period_end"}));
     it.until_day(80);
     it.until_state("cancelled");
-    DEATHS.set(0);
+    mortal::spare();
     let now = it.now();
     for event in it.fake.events().iter().rev() {
         it.webhook(event, now);
@@ -391,5 +321,5 @@ fn whatever_comes_in_between_a_life_ends_the_same() {
         let it = live(seed, chance(30));
         assert_eq!(it, plain, "the life of seed {seed}");
     }
-    assert!(DIED.get() > lives, "steps die in these lives: {}", DIED.get());
+    assert!(mortal::died() > lives, "steps die in these lives: {}", mortal::died());
 }

@@ -134,6 +134,7 @@ fn plan() -> Outcome<Plan> {
             price("seat", Basis::PerSeat, seats)?,
             price("calls", calls, tiers)?,
         ],
+        thresholds: None,
         trial_days: 0,
         seats: None,
         features: BTreeMap::new(),

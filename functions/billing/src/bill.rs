@@ -87,6 +87,14 @@ pub struct Bill {
     /// The period that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Period>,
+    /// The threshold of usage that was reached, in minor units without tax, where that is why it was
+    /// made before its period ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<i64>,
+    /// The first invoice that billed usage of the same period before it ended: of that only the
+    /// difference is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
     /// What of it is charged in advance, without tax: it is earned when the period ends.
     #[serde(default)]
     pub deferred: i64,
@@ -292,6 +300,11 @@ impl Bill {
     /// What of the amount that was due at first is not paid and not credited, also of a draft.
     pub fn left_of_due(&self) -> i64 {
         (self.totals.due - self.paid - self.credited).max(0)
+    }
+
+    /// Whether meters are still asked for its own period, or once more for what that invoice charged.
+    pub fn waits_for(&self, after: Option<&str>) -> bool {
+        self.awaiting.iter().any(|it| it.after.as_deref() == after)
     }
 
     /// The document that `invoice` adds up, taxed as it says.

@@ -10,7 +10,7 @@ use shared::{
 
 use crate::{
     bill::{close, credit, deliver, draft, file, handle, pay},
-    books, entitlement, late, metered, payment, portal,
+    books, entitlement, late, metered, payment, portal, progressive,
     subscription::{self, cancel, change, create, mirror, offer, renew, seat},
     wallet,
 };
@@ -115,6 +115,8 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         payment::dun::DUN => payment::dun::dun(at, job).await,
         metered::TOLD => metered::work(at, job).await,
         late::LOOK => late::work(at, job).await,
+        progressive::PROGRESS => progressive::work(at, job).await,
+        progressive::HURRY => progressive::hurry(at, job).await,
         seat::LEFT => seat::freed(at, job).await,
         seat::FEWER => seat::fewer(at, job).await,
         mirror::MIRROR => mirror::work(at, job).await,
@@ -156,6 +158,7 @@ pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortE
         .and(metered::told(&told))
         .and(mirror::follow(&mirrored))
         .and(seat::left(&left))
-        .and(offer::follow(entries));
+        .and(offer::follow(entries))
+        .and(progressive::follow(entries));
     Ok(jobs.and(deliver::follow(at, entries).await?))
 }

@@ -15,6 +15,7 @@ use crate::{
     plan::Plan,
     reading::{Quantities, Reading},
     store,
+    subscription::renew,
 };
 
 /// Looks at what nothing else looks at again.
@@ -37,7 +38,9 @@ pub async fn questions(
     let Some(subscription) = &bill.subscription else { return Ok(Default::default()) };
     let readings = store::open_readings(at, subscription, READINGS_MAX).await?;
     let (mut all, mut asked) = (Vec::new(), Vec::new());
-    for reading in readings.into_iter().filter(|it| it.invoice != bill.id) {
+    let own = [Some(&bill.id), bill.continues.as_ref()];
+    let is_late = |it: &Reading| !it.running && !own.contains(&Some(&it.invoice));
+    for reading in readings.into_iter().filter(is_late) {
         let mut more = again(at, bill, &reading)?;
         if all.len() + more.len() > LOOKS_MAX {
             break;
@@ -73,7 +76,7 @@ pub async fn ask(at: &impl Tenant, bill: &mut Bill) -> Result<Commit, PortError>
     Ok(over.fold(Commit::new(), |commit, it| commit.and(store::close_reading(&it.invoice))))
 }
 
-/// What a first answer charges, and what is kept of it.
+/// What meters say of a bill's own period: it is kept, and charged when all of them have answered.
 ///
 /// # Errors
 /// When the amounts are too large, or something cannot be read.
@@ -85,16 +88,33 @@ pub async fn begins(
     told: (i64, Quantities),
 ) -> Result<(Vec<BillLine>, Commit), Problem> {
     let subscription = bill.subscription.clone().unwrap_or_default();
-    let known = store::find_reading(at, &bill.id).await?;
+    let known = store::find_reading(at, own(bill)).await?;
     let mut reading = known.unwrap_or_else(|| Reading::of(bill, &subscription));
-    let lines = reading.first(plan, question, told, &mut bill.coupons)?;
+    reading.hear(plan, question, told);
     reading.version += 1;
+    if bill.waits_for(None) {
+        return Ok((Vec::new(), store::write_reading(&reading)));
+    }
+    let lines = settle(bill, plan, &mut reading)?;
     let commit = store::write_reading(&reading);
-    let commit = match reading.last_look().filter(|_| reading.version == 1) {
+    let commit = match reading.last_look() {
         Some(due) => commit.job(look(&reading, due)),
         None => commit,
     };
     Ok((lines, commit))
+}
+
+/// The reading of a bill's own period.
+fn own(bill: &Bill) -> &str {
+    bill.continues.as_deref().unwrap_or(&bill.id)
+}
+
+/// Charges a bill's own period, with its coupons.
+fn settle(bill: &mut Bill, plan: &Plan, reading: &mut Reading) -> Result<Vec<BillLine>, Problem> {
+    let lines = reading.settle(plan, &mut bill.coupons)?;
+    reading.running = false;
+    reading.is_on(&bill.id);
+    Ok(lines)
 }
 
 fn look(it: &Reading, due: Timestamp) -> NewJob {
@@ -102,7 +122,9 @@ fn look(it: &Reading, due: Timestamp) -> NewJob {
     NewJob::new(LOOK, id, json!({"id": it.invoice})).at(due)
 }
 
-/// What a later answer changes, and what is kept of it.
+/// What meters say again of what was charged by the invoice that the question names: it is kept, and
+/// the difference is charged when all of them have answered. Where they do not know any more what was
+/// counted, it stays as it was charged, and is asked no more.
 ///
 /// # Errors
 /// When the amounts are too large, or something cannot be read.
@@ -110,24 +132,66 @@ pub async fn differs(
     at: &impl Tenant,
     bill: &Bill,
     plan: &Plan,
-    first: &str,
-    (price, told): (&str, (i64, Quantities)),
+    question: Question,
+    (told, said): (i64, Result<Quantities, String>),
 ) -> Result<(Vec<BillLine>, Commit), Problem> {
-    let Some(mut reading) = store::find_reading(at, first).await? else {
+    let first = question.after.clone().unwrap_or_default();
+    let Some(mut reading) = store::find_reading(at, &first).await? else {
         return Ok(Default::default());
     };
-    let lines = reading.again(plan, price, told)?;
-    if !lines.is_empty() && !reading.later.contains(&bill.id) {
-        reading.later.push(bill.id.clone());
+    let mut commit = Commit::new();
+    match said {
+        Ok(quantities) => reading.hear(plan, question, (told, quantities)),
+        Err(why) => {
+            reading.open = false;
+            commit = commit.entry(unknown(bill, &first, &why));
+        }
     }
     reading.version += 1;
-    Ok((lines, store::write_reading(&reading)))
+    let lines = match bill.waits_for(Some(&first)) {
+        true => Vec::new(),
+        false => reading.settle_again(plan)?,
+    };
+    if !lines.is_empty() {
+        reading.is_on(&bill.id);
+    }
+    Ok((lines, store::write_reading(&reading).and(commit)))
 }
 
-/// What is written where the meters do not know any more what was counted: it is asked no more.
-pub fn unknown(bill: &Bill, first: &str, why: &str) -> Commit {
+fn unknown(bill: &Bill, first: &str, why: &str) -> Draft {
     let entry = Draft::new("invoice.late_usage_unknown", &Id::trusted(first.to_owned()));
-    store::close_reading(first).entry(entry.with(json!({"asked_with": bill.id, "why": why})))
+    entry.with(json!({"asked_with": bill.id, "why": why}))
+}
+
+/// What was heard for a draft whose other meters are not waited for: it is charged, and what the
+/// others would have said is left out for good.
+///
+/// # Errors
+/// When the amounts are too large, or something cannot be read.
+pub async fn leave_out(at: &impl Tenant, bill: &mut Bill) -> Result<Commit, Problem> {
+    let mut commit = Commit::new();
+    let mut asked: Vec<_> = bill.awaiting.drain(..).map(|it| it.after).collect();
+    asked.dedup();
+    for after in asked {
+        let id = after.as_deref().unwrap_or(own(bill));
+        let Some(mut reading) = store::find_reading(at, id).await? else { continue };
+        let Some(any) = reading.answers.first().map(|it| it.question.clone()) else { continue };
+        let plan = renew::plan(at, &any.plan, any.plan_version).await?;
+        let lines = match (reading.is_unsettled(), &after) {
+            (false, _) => Vec::new(),
+            (true, None) => settle(bill, &plan, &mut reading)?,
+            (true, Some(_)) => reading.settle_again(&plan)?,
+        };
+        if !lines.is_empty() {
+            reading.is_on(&bill.id);
+        }
+        // What was billed before its period ended is not asked again either.
+        reading.open &= after.is_some() || bill.continues.is_none();
+        reading.version += 1;
+        commit = commit.and(store::write_reading(&reading));
+        draft::place(bill, lines)?;
+    }
+    Ok(commit)
 }
 
 /// What is written when somebody drops a draft, or takes back the whole of an invoice: the usage
@@ -138,7 +202,12 @@ pub fn unknown(bill: &Bill, first: &str, why: &str) -> Commit {
 pub async fn forgive(at: &impl Tenant, bill: &Bill) -> Result<Commit, PortError> {
     let Some(subscription) = &bill.subscription else { return Ok(Commit::new()) };
     let readings = store::open_readings(at, subscription, READINGS_MAX).await?;
-    let of_it = readings.iter().filter(|it| it.invoice == bill.id || it.later.contains(&bill.id));
+    // Of a period that runs, what comes is charged: only what is on the bill is forgiven.
+    let has = |it: &&Reading| it.invoice == bill.id || it.later.contains(&bill.id);
+    let of_it = readings.iter().filter(|it| match it.running {
+        true => bill.continues.as_ref() == Some(&it.invoice),
+        false => has(it),
+    });
     Ok(of_it.fold(Commit::new(), |commit, it| commit.and(store::close_reading(&it.invoice))))
 }
 

@@ -28,12 +28,14 @@ pub mod period;
 pub mod plan;
 pub mod portal;
 pub mod price;
+pub mod progressive;
 pub mod proration;
 pub mod reading;
 pub mod schema;
 mod store;
 pub mod subscription;
 pub mod tax;
+pub mod threshold;
 pub mod wallet;
 
 use shared::{

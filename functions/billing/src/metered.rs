@@ -11,6 +11,7 @@ use crate::{
     bill::{Bill, BillState, Question, draft},
     late,
     price::Quantity,
+    progressive,
     reading::Quantities,
     store,
     subscription::renew,
@@ -37,6 +38,9 @@ pub fn told(entries: &[Entry]) -> Commit {
 /// The failure, and whether to try again.
 pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let data = job.body.get("data").cloned().unwrap_or_default();
+    if data.get("subscription").is_some_and(Value::is_string) {
+        return progressive::told(at, job, &data).await.map_err(crate::failed);
+    }
     let word = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let Some(mut bill) = store::find_bill(at, &word("invoice")).await? else {
         return Ok(Commit::new());
@@ -45,23 +49,8 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let (Some(place), BillState::Draft) = (place, bill.state) else { return Ok(Commit::new()) };
     let before = bill.clone();
     let question = bill.awaiting.remove(place);
-    if let Some(why) = data.get("error").and_then(Value::as_str) {
-        return Ok(match &question.after {
-            None => held(before, why),
-            // The invoice is owed all the same: what was charged stands.
-            Some(first) => late::unknown(&bill, first, why).and(answer_taken(at, &mut bill)),
-        });
-    }
     let told = job.body.get("sequence").and_then(Value::as_i64).unwrap_or_default();
-    let said = match (quantities(&question, &data), &question.after) {
-        (Ok(it), _) => it,
-        (Err(problem), None) => return Ok(held(before, &problem.words())),
-        (Err(problem), Some(first)) => {
-            let unknown = late::unknown(&bill, first, &problem.words());
-            return Ok(unknown.and(answer_taken(at, &mut bill)));
-        }
-    };
-    match answered(at, &mut bill, question, (told, said)).await {
+    match answered(at, &mut bill, question, (told, &data)).await {
         Err(problem) if problem.status().is_client_error() => Ok(held(before, &problem.words())),
         other => other.map_err(crate::failed),
     }
@@ -80,21 +69,19 @@ async fn answered(
     at: &impl Tenant,
     bill: &mut Bill,
     question: Question,
-    told: (i64, Quantities),
+    (told, data): (i64, &Value),
 ) -> Result<Commit, Problem> {
     let plan = renew::plan(at, &question.plan, question.plan_version).await?;
-    let (lines, read) = match &question.after {
-        Some(first) => {
-            let first = first.clone();
-            late::differs(at, bill, &plan, &first, (&question.price, told)).await?
+    let said = said(&question, data);
+    let (lines, read) = match question.after {
+        // The invoice is owed all the same: what was charged stands where there is no answer.
+        Some(_) => {
+            let said = said.map_err(|problem| problem.words());
+            late::differs(at, bill, &plan, question, (told, said)).await?
         }
-        None => late::begins(at, bill, &plan, question, told).await?,
+        None => late::begins(at, bill, &plan, question, (told, said?)).await?,
     };
-    if !draft::has_room(bill, lines.len()) {
-        return Err(Problem::unfitting("lines", "the invoice has too many lines"));
-    }
-    bill.lines.extend(lines);
-    bill.totals.net = bill.net().map_err(draft::too_large)?;
+    draft::place(bill, lines)?;
     Ok(read.and(answer_taken(at, bill)))
 }
 
@@ -108,7 +95,13 @@ fn answer_taken(at: &impl Tenant, bill: &mut Bill) -> Commit {
 }
 
 /// What an answer says: one quantity, or one for each value of the dimension.
-fn quantities(question: &Question, data: &Value) -> Result<Quantities, Problem> {
+///
+/// # Errors
+/// When it says why there is none, or makes no sense.
+pub fn said(question: &Question, data: &Value) -> Result<Quantities, Problem> {
+    if let Some(why) = data.get("error").and_then(Value::as_str) {
+        return Err(Problem::unfitting("", why));
+    }
     let read = |text: &Value| {
         let text = text.as_str().unwrap_or_default();
         Quantity::parse(text).map_err(|err| Problem::unfitting("value", err))

@@ -13,6 +13,7 @@ use crate::{
     period::{Interval, Unit},
     price::{Limits, Model},
     subscription::Grants,
+    threshold::Thresholds,
 };
 
 /// How many plans a tenant has at most, deleted ones not counted.
@@ -42,6 +43,9 @@ pub struct Plan {
     pub prices: Vec<Price>,
     /// For how many days nothing is charged at first.
     pub trial_days: u16,
+    /// When usage is billed before its period ends. Without it that is never so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Thresholds>,
     /// How many seats there are to have. Without it the plan has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seats: Option<SeatRule>,
@@ -143,6 +147,9 @@ pub struct PlanText {
     /// 0 when left out; up to 730.
     #[serde(default)]
     pub trial_days: u16,
+    /// When usage is billed before its period ends: for a plan with a price of a meter.
+    #[serde(default)]
+    pub thresholds: Option<Thresholds>,
     /// How many seats there are to have.
     #[serde(default)]
     pub seats: Option<SeatRule>,

@@ -37,14 +37,17 @@ pub struct Reading {
     pub invoice: String,
     /// Whose usage it is.
     pub subscription: String,
-    /// The coupons of that invoice, as they were before the first answer.
+    /// The coupons that it was charged with, as they were before that.
     pub coupons: Vec<Applied>,
-    /// What was said, in the order of the answers.
+    /// What was said, in the order of the plan's prices.
     pub answers: Vec<Answer>,
     /// Later invoices that have something of it.
     pub later: Vec<String>,
     /// Whether it is asked again.
     pub open: bool,
+    /// Whether its period runs still: it is asked for more than what was charged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub running: bool,
     /// Counts its changes.
     pub version: i64,
 }
@@ -58,6 +61,9 @@ pub struct Answer {
     pub told: i64,
     /// What it said.
     pub quantities: Quantities,
+    /// What it had said when it was charged last, where it is not charged anew yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Quantities>,
     /// What was charged by now, in minor units after discounts, by value of the dimension.
     pub charged: BTreeMap<String, i64>,
 }
@@ -72,6 +78,7 @@ impl Reading {
             answers: Vec::new(),
             later: Vec::new(),
             open: true,
+            running: false,
             version: 0,
         }
     }
@@ -81,46 +88,50 @@ impl Reading {
         self.answers.first().map(|it| it.question.period)
     }
 
-    /// Takes the first answer to a question, and says what it charges. What coupons take off is
-    /// counted on those.
-    ///
-    /// # Errors
-    /// When the amounts are too large.
-    pub fn first(
-        &mut self,
-        plan: &Plan,
-        question: Question,
-        (told, quantities): (i64, Quantities),
-        coupons: &mut [Applied],
-    ) -> Result<Vec<BillLine>, Problem> {
-        let lines = charged(plan, &question, &quantities, coupons)?;
-        let sums = lines.iter().map(|(group, it)| (group.clone(), it.amount)).collect();
-        let period = question.period;
-        self.answers.push(Answer { question, told, quantities, charged: sums });
-        Ok(lines.into_values().map(|it| it.during(period)).collect())
+    /// Takes what a meter said, in the order of the plan's prices. What came earlier than what is
+    /// known changes nothing.
+    pub fn hear(&mut self, plan: &Plan, question: Question, (told, quantities): (i64, Quantities)) {
+        let known = self.answers.iter_mut().find(|it| it.question.price == question.price);
+        let Some(known) = known else {
+            let charged = BTreeMap::new();
+            self.answers.push(Answer { question, told, quantities, before: None, charged });
+            let place = |name: &str| plan.prices.iter().position(|it| it.name == name);
+            self.answers.sort_by_key(|it| place(&it.question.price));
+            return;
+        };
+        if known.told < told {
+            let before = std::mem::replace(&mut known.quantities, quantities);
+            known.before.get_or_insert(before);
+            (known.told, known.question.period) = (told, question.period);
+        }
     }
 
-    /// Takes a later answer, and says what is different from what was charged: below zero where it
-    /// is less. An answer that came earlier than the one that is known changes nothing.
+    /// Charges what was heard, less these coupons, on which it is counted what they take off. What
+    /// was charged before is charged anew, and only the difference is a line: below zero where it
+    /// is less.
     ///
     /// # Errors
     /// When the amounts are too large.
-    pub fn again(
+    pub fn settle(
         &mut self,
         plan: &Plan,
-        price: &str,
-        (told, quantities): (i64, Quantities),
+        coupons: &mut [Applied],
     ) -> Result<Vec<BillLine>, Problem> {
-        let known = self.answers.iter_mut().find(|it| it.question.price == price);
-        let Some(known) = known.filter(|it| it.told < told) else { return Ok(Vec::new()) };
-        let before = std::mem::replace(&mut known.quantities, quantities);
-        known.told = told;
+        self.coupons = coupons.to_vec();
+        let mut lines = Vec::new();
         // What a coupon took off one line it may now take off another, so all are charged anew.
-        let (mut coupons, mut lines) = (self.coupons.clone(), Vec::new());
         for it in &mut self.answers {
-            let anew = charged(plan, &it.question, &it.quantities, &mut coupons)?;
-            let was = if it.question.price == price { &before } else { &it.quantities };
-            for (group, amount) in differences(&it.charged, &anew) {
+            let anew = charged(plan, &it.question, &it.quantities, coupons)?;
+            let sums = anew.iter().map(|(group, line)| (group.clone(), line.amount)).collect();
+            let before = std::mem::replace(&mut it.charged, sums);
+            let was = it.before.take();
+            if before.is_empty() {
+                let period = it.question.period;
+                lines.extend(anew.into_values().map(|line| line.during(period)));
+                continue;
+            }
+            let was = was.as_ref().unwrap_or(&it.quantities);
+            for (group, amount) in differences(&before, &anew) {
                 let name = match anew.get(&group) {
                     Some(line) => line.name.clone(),
                     None => title(plan, price_of(plan, &it.question)?, &group),
@@ -133,9 +144,38 @@ impl Reading {
                     ..line
                 });
             }
-            it.charged = anew.into_iter().map(|(group, line)| (group, line.amount)).collect();
         }
         Ok(lines)
+    }
+
+    /// The same with the coupons that it was charged with before.
+    ///
+    /// # Errors
+    /// When the amounts are too large.
+    pub fn settle_again(&mut self, plan: &Plan) -> Result<Vec<BillLine>, Problem> {
+        let mut coupons = self.coupons.clone();
+        self.settle(plan, &mut coupons)
+    }
+
+    /// Whether something was heard that is not charged.
+    pub fn is_unsettled(&self) -> bool {
+        let is_new = |it: &Answer| it.charged.is_empty() && !it.quantities.is_empty();
+        self.answers.iter().any(|it| it.before.is_some() || is_new(it))
+    }
+
+    /// What was charged by now, in minor units after discounts.
+    pub fn charged(&self) -> i64 {
+        self.answers
+            .iter()
+            .flat_map(|it| it.charged.values())
+            .fold(0, |sum, it| sum.saturating_add(*it))
+    }
+
+    /// Notes that an invoice has something of it.
+    pub fn is_on(&mut self, invoice: &str) {
+        if self.invoice != invoice && !self.later.iter().any(|it| it == invoice) {
+            self.later.push(invoice.to_owned());
+        }
     }
 
     /// When it is looked at for the last time: when nothing can come any more, and before the meters

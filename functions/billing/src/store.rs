@@ -4,6 +4,7 @@ mod bills;
 mod books;
 mod catalogue;
 mod deliveries;
+mod looks;
 mod readings;
 mod subscriptions;
 
@@ -13,6 +14,7 @@ pub use bills::*;
 pub use books::*;
 pub use catalogue::*;
 pub use deliveries::*;
+pub use looks::*;
 pub use readings::*;
 pub use subscriptions::*;
 

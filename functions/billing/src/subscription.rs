@@ -30,7 +30,8 @@ use crate::{
     bill::{credit::wrong_state, line::BillLine},
     money::Currency,
     period::{Anchor, Period, Zone},
-    store,
+    progressive, store,
+    threshold::Progress,
 };
 
 /// How many subscriptions a customer has at most that have not ended.
@@ -96,6 +97,9 @@ pub struct Subscription {
     pub metered_from: Timestamp,
     /// What was charged in advance for the period that runs, without tax and after discounts.
     pub charged: i64,
+    /// How far it is with the thresholds of its plan, where that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// When what was bought stops working while it is not paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_until: Option<Timestamp>,
@@ -243,6 +247,7 @@ impl Subscription {
             charged_once: Vec::new(),
             metered_from: now,
             charged: 0,
+            progress: None,
             grace_until: None,
             paused_at: None,
             ended_at: None,
@@ -268,6 +273,13 @@ impl Subscription {
             State::Paused | State::Incomplete => end,
             _ => Some(end.map_or(self.period.to, |it| it.min(self.period.to))),
         }
+    }
+
+    /// Usage is not invoiced yet from then on: what was reached of the plan's thresholds was reached
+    /// of the usage before.
+    fn meters_from(&mut self, at: Timestamp) {
+        self.metered_from = at;
+        self.progress = self.progress.take().map(|it| Progress::of(&it.thresholds));
     }
 
     /// Whether what was bought works at `now`.
@@ -341,9 +353,7 @@ pub(crate) async fn write(
         Some(_) => store::update_subscription(after),
     };
     let entry = Draft::new(action, &Id::trusted(after.id.clone())).with(data);
-    let commit = commit.entry(entry).and(granted);
-    Ok(match after.due() {
-        Some(due) => commit.job(renew::job(after, due)),
-        None => commit,
-    })
+    let next = after.due().map(|due| renew::job(after, due));
+    let jobs = next.into_iter().chain(progressive::job(after, at.now()));
+    Ok(jobs.fold(commit.entry(entry).and(granted), Commit::job))
 }

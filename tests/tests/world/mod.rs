@@ -8,10 +8,11 @@ use bank::Bank;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use shared::{http::Body, memory::Memory};
+use tests::mortal::Mortal;
 
 shared::mount! {
     /// What bills, what counts, and who pays.
-    World: tenants::Tenants, gate::Gate, billing::Billing, tick::Tick, Bank
+    World: tenants::Tenants, gate::Gate, Mortal<billing::Billing>, audit::Audit, tick::Tick, Bank
 }
 
 /// A sandbox in the world.

@@ -57,6 +57,8 @@ pub fn begin(
         references: None,
         locale: customer.locale.clone(),
         period: None,
+        threshold: None,
+        continues: None,
         deferred: 0,
         awaiting: Vec::new(),
         draft_until: None,
@@ -135,6 +137,22 @@ pub fn questions(
     metered.map(question).collect()
 }
 
+/// Asks the meters of `plan` for `period`, whose usage `before` may have been billed for in part.
+///
+/// # Errors
+/// When there are no ids to be had.
+pub fn meter(
+    at: &impl Tenant,
+    bill: &mut Bill,
+    plan: &Plan,
+    period: Period,
+    before: &Subscription,
+) -> Result<(), PortError> {
+    bill.continues = before.progress.as_ref().and_then(|it| it.first.clone());
+    bill.awaiting = questions(at, plan, period)?;
+    Ok(())
+}
+
 /// Takes coupons off the lines, and counts on the coupons how much that was.
 ///
 /// # Errors
@@ -197,14 +215,18 @@ pub fn write(at: &impl Tenant, entity: &Entity, mut bill: Bill) -> Commit {
 
 /// The entries that ask the meters.
 pub fn ask(bill: &Bill) -> Commit {
-    bill.awaiting.iter().fold(Commit::new(), |commit, it| {
-        let data = json!({
-            "question": it.id, "invoice": bill.id, "customer": bill.customer,
-            "meter": it.meter, "from": it.period.from, "to": it.period.to,
-            "group_by": it.group_by,
-        });
-        commit.entry(Draft { action: "usage.asked", subject: it.id.clone(), data })
-    })
+    let of = ("invoice", bill.id.as_str());
+    let asked = bill.awaiting.iter().map(|it| question(it, &bill.customer, of));
+    asked.fold(Commit::new(), Commit::entry)
+}
+
+/// The entry that asks a question, for an invoice or whatever else takes the answer.
+pub fn question(it: &Question, customer: &str, (what, id): (&str, &str)) -> Draft {
+    let data = json!({
+        "question": it.id, (what): id, "customer": customer, "meter": it.meter,
+        "from": it.period.from, "to": it.period.to, "group_by": it.group_by,
+    });
+    Draft { action: "usage.asked", subject: it.id.clone(), data }
 }
 
 /// The job that closes a draft, or asks its meters first.
@@ -212,9 +234,20 @@ pub fn close_job(bill: &str, due: Timestamp) -> NewJob {
     NewJob::new(CLOSE, format!("{CLOSE}:{bill}"), json!({"id": bill})).at(due).sooner()
 }
 
-/// Whether it has room for so many lines more.
-pub fn has_room(bill: &Bill, more: usize) -> bool {
-    bill.lines.len().saturating_add(more) <= LINES_MAX
+/// Puts lines of usage on it. What came late for others stands at the end, by their invoices: so
+/// the order is the same whichever meter answered first.
+///
+/// # Errors
+/// When there is no room, or they are too large.
+pub fn place(bill: &mut Bill, lines: Vec<BillLine>) -> Result<(), Problem> {
+    if bill.lines.len().saturating_add(lines.len()) > LINES_MAX {
+        return Err(Problem::unfitting("lines", "the invoice has too many lines"));
+    }
+    bill.lines.extend(lines);
+    let own = bill.continues.clone();
+    bill.lines.sort_by_cached_key(|it| it.after.clone().filter(|it| Some(it) != own.as_ref()));
+    bill.totals.net = bill.net().map_err(too_large)?;
+    Ok(())
 }
 
 pub(crate) fn too_large(err: impl ToString) -> Problem {

@@ -176,9 +176,9 @@ pub async fn finalise(at: &impl Tenant, call: &Call) -> Result<Response, Problem
         let response = answer(StatusCode::ACCEPTED, &bill);
         return at.answer(commit, response, Problem::changed_meanwhile).await;
     }
-    bill.awaiting.clear();
+    let left_out = crate::late::leave_out(at, &mut bill).await?;
     let commit = close::finish(at, &mut bill).await?;
-    let commit = commit.and(store::update_bill(&bill));
+    let commit = commit.and(left_out).and(store::update_bill(&bill));
     at.answer(commit, answer(StatusCode::OK, &bill), Problem::changed_meanwhile).await
 }
 

@@ -20,6 +20,7 @@ use crate::{
         TRIAL_DAYS_MAX,
     },
     store,
+    threshold::Thresholds,
 };
 
 /// A plan, and whether it can be had.
@@ -115,12 +116,14 @@ fn made(at: &impl Tenant, name: String, text: PlanText, last: i64) -> Result<Pla
     }
     check_features(&text)?;
     let prices = prices(&text)?;
+    let thresholds = thresholds(&text)?;
     Ok(Plan {
         name,
         title: text.title,
         currency: text.currency,
         interval: text.interval,
         prices,
+        thresholds,
         trial_days: text.trial_days,
         seats: text.seats,
         features: text.features,
@@ -148,6 +151,15 @@ fn check_features(text: &PlanText) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+fn thresholds(text: &PlanText) -> Result<Option<Thresholds>, Problem> {
+    let Some(it) = text.thresholds.clone() else { return Ok(None) };
+    if !text.prices.iter().any(|it| matches!(it.basis, Basis::Metered { .. })) {
+        return Err(Problem::unfitting("thresholds", "name a price of a meter, or leave it out"));
+    }
+    let checked = it.checked().map_err(|err| Problem::unfitting("thresholds", err))?;
+    Ok(Some(checked))
 }
 
 fn prices(text: &PlanText) -> Result<Vec<Price>, Problem> {

@@ -4,7 +4,12 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{bill::line::BillLine, coupon::Coupon, money::Currency};
+use crate::{
+    bill::line::BillLine,
+    coupon::Coupon,
+    money::Currency,
+    progressive::{self, Heard},
+};
 
 fn plan() -> Plan {
     let metered = |name: &str, group_by: Option<&str>, model: serde_json::Value| {
@@ -70,6 +75,7 @@ fn reading(coupons: &[Applied]) -> Reading {
         answers: Vec::new(),
         later: Vec::new(),
         open: true,
+        running: false,
         version: 0,
     }
 }
@@ -80,12 +86,16 @@ fn quantities(of: &[(&str, i64)]) -> Quantities {
 
 /// What one invoice charges.
 fn first(it: &mut Reading, coupons: &[Applied], all: &[Quantities]) -> Vec<BillLine> {
-    let (mut coupons, mut lines) = (coupons.to_vec(), Vec::new());
     for (price, quantities) in ["calls", "jobs", "files"].into_iter().zip(all) {
-        let told = (1, quantities.clone());
-        lines.extend(it.first(&plan(), question(price), told, &mut coupons).unwrap());
+        it.hear(&plan(), question(price), (1, quantities.clone()));
     }
-    lines
+    it.settle(&plan(), &mut coupons.to_vec()).unwrap()
+}
+
+/// What a later answer charges.
+fn again(it: &mut Reading, price: &str, told: (i64, Quantities)) -> Vec<BillLine> {
+    it.hear(&plan(), question(price), told);
+    it.settle_again(&plan()).unwrap()
 }
 
 fn sum<'a>(lines: impl IntoIterator<Item = &'a BillLine>) -> i64 {
@@ -123,7 +133,7 @@ proptest! {
         for (at, (which, quantities)) in looks.enumerate() {
             let price = ["calls", "jobs", "files"][which];
             let told = (2 + i64::try_from(at).unwrap(), quantities);
-            charged += sum(&known.again(&plan(), price, told).unwrap());
+            charged += sum(&again(&mut known, price, told));
             prop_assert!(charged >= 0, "more is given back than was charged");
         }
 
@@ -138,13 +148,69 @@ proptest! {
     }
 }
 
+/// What a look hears.
+fn heard(all: &[Quantities], told: i64) -> Vec<Heard> {
+    let one = |(price, it): (&str, &Quantities)| Heard {
+        question: question(price),
+        told,
+        quantities: progressive::used(it.clone()),
+    };
+    ["calls", "jobs", "files"].into_iter().zip(all).map(one).collect()
+}
+
+proptest! {
+    /// Usage goes up and down, and is billed at any of the looks, or at none.
+    #[test]
+    fn whatever_is_billed_before_the_period_ends_all_invoices_together_are_what_one_would_have_been(
+        looks in prop::collection::vec((any::<bool>(), said()), 0..6), end in said(), late in said(),
+        percent in prop::option::of(1u32..=10_000), amount in prop::option::of(1i64..10_000),
+        percent_first: bool,
+    ) {
+        let (all, some) = (coupons(percent, amount, percent_first), coupons(percent, None, true));
+        let (mut known, mut charged, mut told) = (reading(&some), 0, 0);
+
+        for (is_billed, all) in looks {
+            told += 1;
+            let mut then = known.clone();
+            let heard = heard(&all, told);
+            let lines = progressive::rate(&plan(), &mut then, &heard, &mut some.clone()).unwrap();
+            prop_assert_eq!(charged + sum(&lines), then.charged());
+            if is_billed {
+                (known, charged) = (then, charged + sum(&lines));
+            }
+        }
+        for usage in [&end, &late] {
+            told += 1;
+            for (price, quantities) in ["calls", "jobs", "files"].into_iter().zip(usage) {
+                known.hear(&plan(), question(price), (told, quantities.clone()));
+            }
+            charged += sum(&known.settle(&plan(), &mut all.clone()).unwrap());
+
+            let one = first(&mut reading(&all), &all, usage);
+            prop_assert_eq!((charged, known.charged()), (sum(&one), sum(&one)));
+        }
+    }
+}
+
+#[test]
+fn a_least_amount_is_owed_by_the_end_of_the_period_only() {
+    let usage = [quantities(&[]), quantities(&[]), quantities(&[("", 10_000_000)])];
+    let (mut it, said) = (reading(&[]), quantities(&[("", 10_000_000)]));
+
+    let lines = progressive::rate(&plan(), &mut it, &heard(&usage, 1), &mut []).unwrap();
+    it.hear(&plan(), question("files"), (2, said));
+    let last = it.settle(&plan(), &mut []).unwrap();
+
+    assert_eq!((sum(&lines), sum(&last)), (75, 25));
+}
+
 #[test]
 fn what_came_late_goes_on_in_the_tier_that_was_reached() {
     let mut it = reading(&[]);
     first(&mut it, &[], &[quantities(&[("", 900_000_000)])]);
 
-    let late = it.again(&plan(), "calls", (2, quantities(&[("", 1_200_000_000)]))).unwrap();
-    let less = it.again(&plan(), "calls", (3, quantities(&[("", 1_100_000_000)]))).unwrap();
+    let late = again(&mut it, "calls", (2, quantities(&[("", 1_200_000_000)])));
+    let less = again(&mut it, "calls", (3, quantities(&[("", 1_100_000_000)])));
 
     // 100 at 0.35 and 200 at 0.1; then 100 at 0.1 are given back.
     let line = |it: &[BillLine]| (it.len(), it[0].quantity, it[0].amount, it[0].detail.clone());
@@ -154,12 +220,25 @@ fn what_came_late_goes_on_in_the_tier_that_was_reached() {
 }
 
 #[test]
+fn the_plan_says_the_order_of_the_lines_whoever_answers_first() {
+    let (mut it, said) = (reading(&[]), quantities(&[("", 40_000_000)]));
+    for price in ["files", "jobs", "calls"] {
+        it.hear(&plan(), question(price), (1, said.clone()));
+    }
+
+    let lines = it.settle(&plan(), &mut []).unwrap();
+
+    let prices: Vec<_> = lines.iter().filter_map(|it| it.price.as_deref()).collect();
+    assert_eq!(prices, ["calls", "jobs", "files"]);
+}
+
+#[test]
 fn an_answer_that_was_overtaken_changes_nothing() {
     let mut it = reading(&[]);
     first(&mut it, &[], &[quantities(&[("", 900_000_000)])]);
-    it.again(&plan(), "calls", (5, quantities(&[("", 1_200_000_000)]))).unwrap();
+    again(&mut it, "calls", (5, quantities(&[("", 1_200_000_000)])));
 
-    let late = it.again(&plan(), "calls", (4, quantities(&[("", 950_000_000)]))).unwrap();
+    let late = again(&mut it, "calls", (4, quantities(&[("", 950_000_000)])));
 
     assert_eq!(late, []);
 }

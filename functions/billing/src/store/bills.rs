@@ -22,6 +22,9 @@ const LIST_OF: &str = "
 const LIST_BY: &str = "
     select body, version from billing_invoices
     where tenant = ?1 and subscription = ?2 and id > ?3 order by id limit ?4";
+const LAST_BY: &str = "
+    select body, version from billing_invoices
+    where tenant = ?1 and subscription = ?2 order by id desc limit ?3";
 const OWED: &str = "
     select body, version from billing_invoices
     where tenant = ?1 and customer = ?2 and state in ('open', 'uncollectible')
@@ -83,6 +86,15 @@ pub async fn list_bills_by(
 ) -> Result<Vec<Bill>, PortError> {
     let params = [subscription.into(), after.into(), limit.into()];
     at.query(LIST_BY, params).await?.into_iter().map(read).collect()
+}
+
+/// Those of a subscription, latest first.
+pub async fn list_last_bills_by(
+    at: &impl Tenant,
+    subscription: &str,
+    limit: u32,
+) -> Result<Vec<Bill>, PortError> {
+    at.query(LAST_BY, [subscription.into(), limit.into()]).await?.into_iter().map(read).collect()
 }
 
 /// What the customer owes, oldest first.

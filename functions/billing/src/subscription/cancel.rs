@@ -137,7 +137,7 @@ async fn ended(
     bill.coupons = draft::coupons(at, before).await?;
     bill.lines = std::mem::take(&mut after.carried);
     if let Some(metered) = turn.metered {
-        bill.awaiting = draft::questions(at, &plan, metered)?;
+        draft::meter(at, &mut bill, &plan, metered, before)?;
     }
     let billed = match bill.lines.is_empty() && bill.awaiting.is_empty() {
         true => Commit::new(),
@@ -158,14 +158,14 @@ async fn unused(
     let precision: Precision = parties.entity.precision;
     let (part, whole) = it.period.remaining(end, precision, it.zone);
     let net = money::share(it.charged, part, whole).map_err(draft::too_large)?;
-    let bills = store::list_bills_by(at, &it.id, "", 200).await?;
+    let bills = store::list_last_bills_by(at, &it.id, 200).await?;
     let covers = |bill: &&crate::bill::Bill| {
         bill.kind == BillKind::Invoice
             && matches!(bill.state, BillState::Open | BillState::Paid)
             && bill.deferred > 0
             && bill.period.is_some_and(|it| it.from <= end && end < it.to)
     };
-    let Some(mut bill) = bills.iter().rev().find(covers).cloned() else {
+    let Some(mut bill) = bills.iter().find(covers).cloned() else {
         return Ok(Commit::new());
     };
     let net = net.min(bill.totals.net);
@@ -231,7 +231,7 @@ pub async fn resume(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         create::charge(at, &plan, &mut after, &mut bill).await?;
         // What was used before the pause is invoiced with what waited.
         if let Some(metered) = turn.metered {
-            bill.awaiting = draft::questions(at, &plan, metered)?;
+            draft::meter(at, &mut bill, &plan, metered, &before)?;
         }
         commit = crate::books::earn(at, &before.id, now).await?;
         commit = commit.and(renew::finish(at, &parties, bill).await?);

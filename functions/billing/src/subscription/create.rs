@@ -20,6 +20,7 @@ use crate::{
     period::{Period, Zone},
     plan::{Plan, TRIAL_DAYS_MAX},
     store,
+    threshold::Progress,
 };
 
 /// How long a first payment is waited for.
@@ -96,6 +97,7 @@ async fn begin(
         plan: plan.name.clone(),
         plan_version: plan.version,
         grants: plan.grants(),
+        progress: plan.thresholds.as_ref().map(Progress::of),
         seats,
         state: if trial_end.is_some() { State::Trialing } else { State::Active },
         anchor,

@@ -5,6 +5,7 @@ use super::{Pending, State, Subscription};
 use crate::{
     period::Period,
     plan::{Basis, Plan},
+    threshold::Progress,
 };
 use shared::domain::Timestamp;
 
@@ -40,7 +41,7 @@ pub fn ended(it: &Subscription, end: Timestamp) -> Turn {
     after.state = State::Cancelled;
     after.ended_at = Some(end);
     after.pending = None;
-    after.metered_from = end.max(it.metered_from);
+    after.meters_from(end.max(it.metered_from));
     Turn { after, metered, charged: None, action: "subscription.ended" }
 }
 
@@ -53,7 +54,7 @@ pub fn changed_at(it: &Subscription, change: &Pending, plan: &Plan, at: Timestam
     let other = (&it.plan, it.plan_version) != (&change.plan, change.plan_version);
     let closes = other || change.resets;
     if closes {
-        after.metered_from = at.max(it.metered_from);
+        after.meters_from(at.max(it.metered_from));
     }
     if change.resets {
         begin_anew(&mut after, plan, at)?;
@@ -73,7 +74,7 @@ pub fn resumed(it: &Subscription, plan: &Plan, now: Timestamp) -> Option<Turn> {
     let is_over = it.period.to <= now;
     if is_over {
         begin_anew(&mut after, plan, now)?;
-        after.metered_from = now;
+        after.meters_from(now);
     }
     Some(Turn {
         metered: metered(it, now).filter(|_| is_over),
@@ -97,8 +98,10 @@ fn metered(it: &Subscription, end: Timestamp) -> Option<Period> {
         State::Paused => it.paused_at.map_or(end, |paused| paused.min(end)),
         _ => end,
     };
-    let stretch = Period { from: it.metered_from, to };
-    (stretch.from < stretch.to).then_some(stretch)
+    let stretch = Period { from: it.metered_from, to: to.max(it.metered_from) };
+    // What was billed before is compared with what was used, also where that is nothing after all.
+    let is_billed = it.progress.as_ref().is_some_and(|it| it.first.is_some());
+    (stretch.from < stretch.to || is_billed).then_some(stretch)
 }
 
 fn renewed(it: &Subscription, next: &Plan) -> Option<Turn> {
@@ -114,7 +117,7 @@ fn renewed(it: &Subscription, next: &Plan) -> Option<Turn> {
     (after.period_number, after.period) = next.interval.after(&after.anchor(), before)?;
     after.charged = 0;
     let metered = metered(it, boundary);
-    after.metered_from = boundary;
+    after.meters_from(boundary);
     Some(Turn {
         metered,
         charged: Some(after.period),
@@ -142,6 +145,9 @@ fn changed(it: &Subscription, next: &Plan, at: Timestamp) -> Subscription {
 
 /// Gives the subscription what was asked for.
 pub fn apply(it: &mut Subscription, change: &Pending, plan: &Plan) {
+    if (&it.plan, it.plan_version) != (&change.plan, change.plan_version) {
+        it.progress = plan.thresholds.as_ref().map(Progress::of);
+    }
     it.grants = plan.grants();
     it.plan = change.plan.clone();
     it.plan_version = change.plan_version;

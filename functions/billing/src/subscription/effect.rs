@@ -48,7 +48,7 @@ pub(super) async fn applied(
         bill.subscription = Some(before.id.clone());
         bill.period = Some(metered);
         bill.coupons = draft::coupons(at, before).await?;
-        bill.awaiting = draft::questions(at, &old, metered)?;
+        draft::meter(at, &mut bill, &old, metered, before)?;
         commit = draft::write(at, &parties.entity, bill);
     }
     if after.state != State::Trialing {

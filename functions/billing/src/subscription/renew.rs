@@ -62,7 +62,7 @@ pub async fn turn(at: &impl Tenant, it: &Subscription, due: Timestamp) -> Result
     let turn = turn.ok_or_else(|| Problem::internal().caused_by("no later period"))?;
     let mut after = turn.after;
     let earned = books::earn(at, &it.id, due).await?;
-    let billed = bill(at, &old, &next, &mut after, turn.metered, turn.charged).await?;
+    let billed = bill(at, (it, &old), &next, &mut after, (turn.metered, turn.charged)).await?;
     let data = json!({
         "customer": after.customer, "plan": after.plan, "seats": after.seats,
         "period": after.period, "state": after.state,
@@ -84,11 +84,10 @@ pub async fn plan(at: &impl Tenant, name: &str, version: i64) -> Result<Plan, Pr
 /// plan costs in advance.
 async fn bill(
     at: &impl Tenant,
-    old: &Plan,
+    (before, old): (&Subscription, &Plan),
     next: &Plan,
     after: &mut Subscription,
-    metered: Option<Period>,
-    charged: Option<Period>,
+    (metered, charged): (Option<Period>, Option<Period>),
 ) -> Result<Commit, Problem> {
     let parties = close::Parties::of(at, &after.customer).await?;
     let mut bill = draft::begin(at, &parties.customer, after.currency)?;
@@ -100,7 +99,7 @@ async fn bill(
         create::charge(at, next, after, &mut bill).await?;
     }
     if let Some(period) = metered {
-        bill.awaiting = draft::questions(at, old, period)?;
+        draft::meter(at, &mut bill, old, period, before)?;
     }
     if bill.awaiting.is_empty() {
         bill.awaiting = late::questions(at, &bill).await?.0;

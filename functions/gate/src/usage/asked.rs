@@ -27,6 +27,8 @@ pub const GROUPS_MAX: u32 = 100;
 const GROUPS: [&str; 3] = ["member", "key", "route"];
 /// What of the question its answer says again, as it was said.
 const SAID: [&str; 6] = ["question", "invoice", "customer", "meter", "from", "to"];
+/// What it says again where it was said: a question before there is an invoice.
+const SUBSCRIPTION: &str = "subscription";
 
 /// What a question says, beside what is only said again.
 #[derive(Debug, Deserialize)]
@@ -84,6 +86,9 @@ fn answer(question: &Entry, outcome: Result<Told, String>) -> Draft {
     let said = |it: &str| question.data.get(it).cloned().unwrap_or_default();
     let mut data: serde_json::Map<_, _> =
         SAID.iter().map(|it| ((*it).to_owned(), said(it))).collect();
+    if let Some(it) = question.data.get(SUBSCRIPTION) {
+        data.insert(SUBSCRIPTION.to_owned(), it.clone());
+    }
     match outcome {
         Ok(Told { value, groups }) => {
             data.insert("value".to_owned(), json!(value));

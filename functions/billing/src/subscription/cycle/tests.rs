@@ -67,6 +67,7 @@ fn plan(name: &str, unit: Unit, count: u32, meters: bool) -> Plan {
         title: name.to_owned(),
         currency: Currency::EUR,
         interval: Interval::new(unit, count).unwrap(),
+        thresholds: None,
         prices: if meters { vec![price] } else { Vec::new() },
         trial_days: 0,
         seats: None,

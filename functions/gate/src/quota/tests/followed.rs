@@ -78,6 +78,18 @@ fn a_question_is_told_the_exact_value_once() {
 }
 
 #[test]
+fn a_question_of_a_subscription_is_answered_to_it() {
+    let place = Place::new();
+    place.uses("ann", 40);
+
+    place.logs(&[question("usk_1", json!({"invoice": null, "subscription": "sub_1"}))]);
+
+    let told = place.logged("usage.told");
+    assert_eq!(told[0]["data"]["subscription"], "sub_1");
+    assert_eq!(told[0]["data"]["value"], "40");
+}
+
+#[test]
 fn a_question_without_an_answer_is_told_why() {
     let place = Place::new();
     place.uses("ann", 40);
