@@ -64,6 +64,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0033_notify_files.sql",
     "tenant/0034_billing_readings.sql",
     "tenant/0035_billing_seats_of.sql",
+    "tenant/0037_clearing.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -179,6 +180,11 @@ pub const ERASE: &[&str] = erasing![
     "billing_deliveries",
     "billing_notices",
     "billing_readings",
+    "payment_statements",
+    "billing_movements",
+    "billing_claims",
+    "billing_statements",
+    "billing_statement_parts",
 ];
 
 /// Removes a tenant from a database that it shares with others.
