@@ -157,9 +157,8 @@ pub const FOLLOWS: &[&str] = &[
 pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
     let told = |it: &&Entry| it.action == "usage.told";
     let told: Vec<_> = entries.iter().filter(told).cloned().collect();
-    let is_fact = |it: &&Entry| {
-        it.action.starts_with("payment.") || it.action.starts_with("payment_method.")
-    };
+    let is_fact =
+        |it: &&Entry| it.action.starts_with("payment.") || it.action.starts_with("payment_method.");
     let facts = entries.iter().filter(is_fact);
     let facts: Vec<_> = facts.cloned().collect();
     let mirrored = entries.iter().filter(|it| it.action == "subscription.mirrored");

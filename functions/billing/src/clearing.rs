@@ -8,6 +8,8 @@
 pub mod booking;
 pub mod compare;
 pub mod report;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -189,7 +191,7 @@ impl Drift {
 }
 
 #[cfg(test)]
-mod tests {
+mod judging {
     use super::*;
 
     const HOUR: i64 = 3_600_000;

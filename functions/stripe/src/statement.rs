@@ -1,12 +1,10 @@
 //! Statements: what moved at the provider since the last one is read, page by page, and told.
 //!
 //! Each page is a commit, with entries that tell its movements. The last entry tells the sums and
-//! what the account had at the end. Windows touch: no movement is in two, and none is left out.
+//! what the account had at the end. Windows touch, and the hour before each is told again: a movement
+//! that was late is there then, and who books them knows those that it has.
 
-use std::{
-    collections::BTreeMap,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -32,6 +30,8 @@ pub const READ: &str = "stripe.statement";
 
 /// How old a movement is at least, in seconds: what is younger may not be in the list yet.
 const LAG_SECONDS: i64 = 60;
+/// How much of the time before a window is looked at again, in seconds.
+const OVERLAP_SECONDS: i64 = 3_600;
 /// How long a window is at most, in seconds; the rest is the next one's.
 const WINDOW_SECONDS: i64 = 31 * 86_400;
 /// How far back the first statement of an account goes that was there before statements were.
@@ -57,6 +57,8 @@ pub struct Statement {
     pub from: i64,
     /// Until when: what is of this second is in the next one.
     pub to: i64,
+    /// From when on the account has statements.
+    pub began: i64,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.
@@ -86,12 +88,13 @@ pub struct Statement {
     pub version: i64,
 }
 
-/// The row of a new account: its first statement begins here.
+/// The row of a new account, whose first statement begins here: what was before opens the books.
 pub fn origin(at: &impl Tenant, account: &Account) -> Commit {
     let now = at.real_now().seconds();
     let it = Statement {
         from: now,
         to: now,
+        began: now,
         started_at: at.now(),
         ended_at: Some(at.now()),
         version: 1,
@@ -135,6 +138,7 @@ fn begun(at: &impl Tenant, account: &Account, before: Option<Statement>) -> (Sta
         number: before.as_ref().map_or(1, |it| it.number + 1),
         from,
         to: (now - LAG_SECONDS).clamp(from, from + WINDOW_SECONDS),
+        began: before.as_ref().map_or(from, |it| it.began),
         started_at: at.now(),
         version: before.map_or(1, |it| it.version + 1),
         ..Statement::default()
@@ -198,22 +202,24 @@ async fn page(
     if it.pages >= PAGES_MAX {
         return Err(Failure::dead(format!("a statement has up to {PAGES_MAX} pages")));
     }
-    let found = provider.list(at, List::Movements, Some(it.from), it.after.as_deref()).await;
+    let since = it.began.max(it.from - OVERLAP_SECONDS);
+    let found = provider.list(at, List::Movements, Some(since), it.after.as_deref()).await;
     let found = found.map_err(refetch::failure)?;
     let mut movements = Vec::new();
     for item in &found.items {
-        let read = provider.movement(item).filter(|read| (it.from..it.to).contains(&read.created));
-        if let Some(read) = read {
+        let read = provider.movement(item).filter(|read| (since..it.to).contains(&read.created));
+        let Some(read) = read else { continue };
+        if read.created >= it.from {
             movement::add(&mut it.sums, &read);
-            movements.push(of_whom(at, account, read).await?);
+            it.seen += 1;
         }
+        movements.push(of_whom(at, account, read).await?);
     }
     let mut commit = Commit::new();
     for part in movements.chunks(PART_MAX) {
         it.parts += 1;
         commit = commit.entry(moved(account, &it, part));
     }
-    it.seen += u64::try_from(movements.len()).unwrap_or(0);
     it.pages += 1;
     it.read = found.next.is_none();
     it.after = found.next;

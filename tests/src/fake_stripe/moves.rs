@@ -34,6 +34,13 @@ impl FakeStripe {
         id
     }
 
+    /// Refunds a payment, and tells nobody.
+    pub fn refund_unheard(&self, payment: &str, amount: i64) {
+        let mut state = self.state();
+        state.refund(payment, amount, &Value::Null);
+        state.events.pop();
+    }
+
     /// Takes out what moved because of this payment, so that the provider has not got it.
     pub fn lose(&self, payment: &str) -> Vec<Value> {
         let mut state = self.state();

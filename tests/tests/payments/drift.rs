@@ -59,7 +59,8 @@ fn compared(shop: &Shop, number: &Value) -> Value {
 /// All accounts of the ledger come to nothing, and the clearing account to what the provider has.
 fn assert_balanced(shop: &Shop) {
     let all = shop.get("/v1/billing/ledger/balances").json();
-    let sum: i64 = all["items"].as_array().unwrap().iter().filter_map(|it| it["amount"].as_i64()).sum();
+    let sum: i64 =
+        all["items"].as_array().unwrap().iter().filter_map(|it| it["amount"].as_i64()).sum();
     assert_eq!(sum, 0, "{all}");
     let clearing = shop.balance(&format!("clearing:{}", shop.account));
     assert_eq!(clearing, shop.fake.has(), "{all}");
@@ -188,6 +189,45 @@ fn a_refund_of_which_no_webhook_came_is_missing_here_until_it_does() {
     assert_eq!(drifts(&state(&shop)), []);
 
     assert_eq!((shop.told("ledger.drifted"), shop.balance("suspense")), (0, 0));
+}
+
+#[test]
+fn a_refund_that_nobody_told_is_missing_here_until_a_reconciliation_finds_it() {
+    let host = Host::memory();
+    let (shop, payment) = paid(&host);
+    told(&shop);
+    shop.fake.refund_unheard(&payment, 190);
+    hours(&shop, 3);
+
+    let report = state(&shop);
+    assert_eq!(drifts(&report), [("missing_here", -190)]);
+    assert_eq!((&report["items"][0]["kind"], shop.balance("suspense")), (&json!("refund"), 190));
+
+    let path = format!("/v1/payments/accounts/{}/reconcile", shop.account);
+    shop.send("POST", &path, Value::Null);
+    shop.until(&path, |it| it["ended_at"].is_string());
+    memory(&host).settle::<edge::Backplane>();
+    assert_eq!(drifts(&state(&shop)), []);
+    assert_eq!((shop.told("ledger.drifted"), shop.told("ledger.settled")), (1, 1));
+    assert_eq!((shop.balance("cash"), shop.balance("suspense")), (0, 0));
+}
+
+/// Two statements see the same hour: what is in both is booked once.
+#[test]
+fn what_is_told_twice_is_booked_once() {
+    let host = Host::memory();
+    let (shop, _) = paid(&host);
+    memory(&host).advance(Duration::from_secs(120));
+    for _ in 0..3 {
+        state(&shop);
+        memory(&host).advance(Duration::from_secs(120));
+    }
+
+    let moved = shop.told("payment_account.moved");
+    let postings = shop.get("/v1/billing/ledger?limit=200").json();
+    let found = postings["items"].as_array().unwrap().iter();
+    let booked = found.filter(|it| it["event"] == "movement.found").count();
+    assert_eq!((moved, booked), (3, 1));
 }
 
 #[test]

@@ -133,10 +133,7 @@ async fn balances(
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn clearing(
-    at: &impl Tenant,
-    account: &str,
-) -> Result<BTreeMap<String, i64>, PortError> {
+pub async fn clearing(at: &impl Tenant, account: &str) -> Result<BTreeMap<String, i64>, PortError> {
     let word = books::clearing(account);
     let all = store::balances(at).await?.into_iter().filter(|it| it.account == word);
     Ok(all.map(|it| (it.currency, it.amount)).collect())

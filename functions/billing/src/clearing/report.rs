@@ -146,7 +146,8 @@ async fn account_of(
         body.get("balances").and_then(|it| serde_json::from_value(it.clone()).ok());
     let Ok(mut it) = serde_json::from_value::<AccountReport>(body) else { return Ok(None) };
     let books = compare::clearing(at, &it.account).await?;
-    let currencies: BTreeSet<&String> = has.iter().flatten().map(|it| it.0).chain(books.keys()).collect();
+    let currencies: BTreeSet<&String> =
+        has.iter().flatten().map(|it| it.0).chain(books.keys()).collect();
     let pair = |code: &&String| BalancePair {
         currency: (*code).clone(),
         provider: has.as_ref().map(|it| it.get(*code).copied().unwrap_or(0)),
@@ -222,7 +223,10 @@ impl Report {
 }
 
 fn word(kind: &MovementKind) -> String {
-    serde_json::to_value(kind).ok().and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(kind)
+        .ok()
+        .and_then(|it| it.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// Lists what moved at the provider of an account, or what of it a claim is about.

@@ -83,7 +83,8 @@ pub fn opened(amount: i64, currency: Currency) -> Result<Posting, Error> {
 }
 
 fn posting(entries: &[(Account, i64, Currency)]) -> Result<Posting, Error> {
-    let entry = |it: &(Account, i64, Currency)| Entry { account: it.0, amount: it.1, currency: it.2 };
+    let entry =
+        |it: &(Account, i64, Currency)| Entry { account: it.0, amount: it.1, currency: it.2 };
     Posting::new(entries.iter().map(entry))
 }
 

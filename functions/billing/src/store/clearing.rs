@@ -182,8 +182,19 @@ pub async fn drifted_claims(
 
 fn read_claim(row: Row) -> Result<Claim, PortError> {
     let [
-        account, key, kind, currency, found, told, cleared, fee_told, fee_cleared, movements, since,
-        drift, drift_sum,
+        account,
+        key,
+        kind,
+        currency,
+        found,
+        told,
+        cleared,
+        fee_told,
+        fee_cleared,
+        movements,
+        since,
+        drift,
+        drift_sum,
     ] = row.columns()?;
     let drift = drift.optional_text()?.and_then(|it| Drift::of(&it));
     let sum = drift_sum.integer()?;

@@ -20,7 +20,8 @@ pub(super) fn movement(it: &Value) -> Option<Movement> {
     let source = it.get("source");
     let whole = source.filter(|it| it.is_object());
     let paid_currency = whole.and_then(|it| text(it, "currency"));
-    let paid_currency = paid_currency.map_or_else(|| currency.clone(), |it| it.to_ascii_uppercase());
+    let paid_currency =
+        paid_currency.map_or_else(|| currency.clone(), |it| it.to_ascii_uppercase());
     // What is settled in another currency says what was paid; only that can be compared.
     let paid = match whole.and_then(|it| it.get("amount")).and_then(Value::as_i64) {
         Some(it) if paid_currency != currency => {
@@ -95,7 +96,10 @@ mod tests {
 
         assert_eq!((read.kind, read.amount, read.fee, read.net), (Kind::Charges, 1190, 47, 1143));
         assert_eq!((read.paid, read.paid_currency.as_str()), (1190, "EUR"));
-        assert_eq!((read.payment.as_deref(), read.reference.as_deref()), (Some("pay_1"), Some("pi_1")));
+        assert_eq!(
+            (read.payment.as_deref(), read.reference.as_deref()),
+            (Some("pay_1"), Some("pi_1"))
+        );
     }
 
     #[test]
