@@ -15,7 +15,7 @@ use crate::{
     },
     books::{Balances, PostingRow},
     catalogue::{CatalogueCoupon, CouponText, Listed},
-    clearing::{booking::Movement, report::Report},
+    clearing::{booking::Booked, report::Report},
     customer::{Customer, CustomerText},
     entitlement::Entitlement,
     entity::{Entity, EntityText},
@@ -175,8 +175,11 @@ fn money() -> Vec<Operation> {
             .query("account", "Only of this payment account; its sums of each day as well.")
             .gives::<Report>(200),
         operation("listLedgerMovements", "List what moved at the provider, by its id.")
-            .query("account", "The payment account.")
-            .query("about", "Only of this payment, or of what a difference names as its key.")
-            .gives_page::<Movement>(),
+            .query("account", "Only of this payment account.")
+            .query(
+                "about",
+                "Only of this payment, or of the key of a difference; beside `account`.",
+            )
+            .gives_page::<Booked>(),
     ]
 }

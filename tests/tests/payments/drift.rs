@@ -100,6 +100,19 @@ fn a_life_leaves_no_difference() {
     assert!(kinds.iter().any(|it| it["kind"] == "payouts" && it["net"] == -500), "{kinds:?}");
     let path = format!("/v1/billing/ledger/movements?account={}", shop.account);
     assert_eq!(shop.get(&path).json()["items"].as_array().unwrap().len(), 6);
+    let first = shop.get("/v1/billing/ledger/movements?limit=4").json();
+    let rest = format!("/v1/billing/ledger/movements?cursor={}", first["next"].as_str().unwrap());
+    assert_eq!(shop.get(&rest).json()["items"].as_array().unwrap().len(), 2);
+    let of = shop.get(&format!("{path}&about={}", told_payment(&shop))).json();
+    assert_eq!(of["items"].as_array().unwrap().len(), 4, "paid, refunded, disputed, won: {of}");
+}
+
+/// Our id of the payment.
+fn told_payment(shop: &Shop) -> String {
+    let bills = shop.get("/v1/billing/invoices").json();
+    let id = bills["items"][0]["id"].as_str().unwrap();
+    let all = shop.get(&format!("/v1/billing/invoices/{id}/payments"));
+    all.text("/items/0/id")
 }
 
 #[test]

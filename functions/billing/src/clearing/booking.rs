@@ -60,6 +60,17 @@ pub struct Movement {
     pub paid: i64,
 }
 
+/// A movement that is booked.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BookedMovement)]
+pub struct Booked {
+    /// The account at the provider.
+    pub account: String,
+    /// What moved.
+    #[serde(flatten)]
+    pub movement: Movement,
+}
+
 /// What moved the money.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -13,7 +13,11 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{Claim, Drift, Kind, booking::MovementKind, compare};
+use super::{
+    Claim, Drift, Kind,
+    booking::{Booked, MovementKind},
+    compare,
+};
 use crate::store;
 
 /// How many accounts the report tells of: as many as there can be.
@@ -229,15 +233,20 @@ fn word(kind: &MovementKind) -> String {
         .unwrap_or_default()
 }
 
-/// Lists what moved at the provider of an account, or what of it a claim is about.
+/// Lists what moved at the provider of each account, or what of it a claim is about.
 pub async fn movements(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let (limit, cursor) = call.page()?;
     let account = call.query("account").unwrap_or_default();
-    if account.is_empty() {
-        return Err(Problem::unfitting("account", "given: an account at a provider, as acc_…"));
-    }
-    let after = cursor.as_ref().map_or("", |it| it.key());
     let about = call.query("about");
-    let found = store::list_movements(at, &account, about.as_deref(), after, limit + 1).await?;
-    Ok(json_response(StatusCode::OK, &Page::of(found, limit, |it| it.id.clone())))
+    if about.is_some() && account.is_empty() {
+        return Err(Problem::unfitting(
+            "account",
+            "given beside about: of which account, as acc_…",
+        ));
+    }
+    let key = cursor.as_ref().map_or("", |it| it.key());
+    let (of, id) = key.split_once(BETWEEN).unwrap_or_default();
+    let found = store::list_movements(at, &account, about.as_deref(), [of, id], limit + 1).await?;
+    let key = |it: &Booked| format!("{}{BETWEEN}{}", it.account, it.movement.id);
+    Ok(json_response(StatusCode::OK, &Page::of(found, limit, key)))
 }

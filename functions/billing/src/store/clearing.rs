@@ -8,7 +8,7 @@ use shared::{
 
 use crate::clearing::{
     Claim, Drift, Kind,
-    booking::{MOVED_MAX, Movement},
+    booking::{Booked, MOVED_MAX, Movement},
 };
 
 // As many as an entry tells: what is not there is an empty id.
@@ -22,10 +22,11 @@ const INSERT_MOVEMENT: &str = "
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
     on conflict (tenant, account, id) do nothing";
 const LIST_MOVEMENTS: &str = "
-    select body from billing_movements
-    where tenant = ?1 and account = ?2 and id > ?3 order by id limit ?4";
+    select account, body from billing_movements
+    where tenant = ?1 and (?2 = '' or account = ?2) and (account, id) > (?3, ?4)
+    order by account, id limit ?5";
 const LIST_MOVEMENTS_OF: &str = "
-    select body from billing_movements
+    select account, body from billing_movements
     where tenant = ?1 and account = ?2 and claim = ?3 and id > ?4 order by id limit ?5";
 const ADD: &str = "
     insert into billing_claims (tenant, account, key, kind, currency, found, told, cleared,
@@ -108,22 +109,30 @@ pub fn insert_movement(account: &str, claim: &str, it: &Movement, when: Timestam
     Commit::new().write_one(INSERT_MOVEMENT, params)
 }
 
-/// The movements of an account, or of one claim, by the provider's id.
+/// The movements of one account or of all (`""`), or of one claim of one account, after this one.
 pub async fn list_movements(
     at: &impl Tenant,
     account: &str,
     claim: Option<&str>,
-    after: &str,
+    after: [&str; 2],
     limit: u32,
-) -> Result<Vec<Movement>, PortError> {
+) -> Result<Vec<Booked>, PortError> {
+    let [after_account, id] = after;
     let rows = match claim {
         Some(it) => {
-            let params = [account.into(), it.into(), after.into(), limit.into()];
+            let params = [account.into(), it.into(), id.into(), limit.into()];
             at.query(LIST_MOVEMENTS_OF, params).await?
         }
-        None => at.query(LIST_MOVEMENTS, [account.into(), after.into(), limit.into()]).await?,
+        None => {
+            let params = [account.into(), after_account.into(), id.into(), limit.into()];
+            at.query(LIST_MOVEMENTS, params).await?
+        }
     };
-    rows.into_iter().map(|row| row.columns().and_then(|[body]| body.json())).collect()
+    let read = |row: Row| {
+        let [account, body] = row.columns()?;
+        Ok(Booked { account: account.text()?, movement: body.json()? })
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Adds what was found or told to a claim.
