@@ -66,6 +66,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0035_billing_seats_of.sql",
     "tenant/0036_notify_revisions.sql",
     "tenant/0037_billing_looks.sql",
+    "tenant/0038_clearing.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -182,6 +183,11 @@ pub const ERASE: &[&str] = erasing![
     "billing_notices",
     "billing_readings",
     "billing_looks",
+    "payment_statements",
+    "billing_movements",
+    "billing_claims",
+    "billing_statements",
+    "billing_statement_parts",
 ];
 
 /// Removes a tenant from a database that it shares with others.

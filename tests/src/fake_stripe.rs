@@ -1,9 +1,11 @@
 //! Stripe as far as the tests go: customers, payments, refunds, disputes, subscriptions, events,
-//! on loopback. It remembers idempotency keys, and can fail.
+//! what moved the balance, on loopback. It remembers idempotency keys, and can fail.
 //!
 //! Methods decide how a payment goes, those of Stripe's test mode as there: `pm_card_visa` pays,
 //! [`DECLINED`] is refused, [`AUTHENTICATION`] as well, since nobody is there to confirm; `pm_redirect`
 //! waits for the customer.
+
+mod moves;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,6 +17,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::sink::{Delivered, read};
+
+pub use moves::{DISPUTE_FEE, fee};
 
 /// A card without enough money.
 pub const DECLINED: &str = "pm_card_visa_chargeDeclinedInsufficientFunds";
@@ -32,6 +36,7 @@ pub struct FakeStripe {
 struct State {
     objects: BTreeMap<String, Value>,
     events: Vec<Value>,
+    moves: Vec<Value>,
     keys: BTreeMap<String, (String, Value)>,
     calls: Vec<String>,
     failures: VecDeque<(u16, bool)>,
@@ -126,7 +131,8 @@ impl FakeStripe {
         let id = format!("du_{payment}");
         let it = json!({"id": id, "object": "dispute", "payment_intent": payment,
             "amount": amount, "currency": "eur", "status": status});
-        state.objects.insert(id, it.clone());
+        let before = state.objects.insert(id, it.clone());
+        state.disputed(&it, before.as_ref());
         let kind = if matches!(status, "won" | "lost") { "closed" } else { "created" };
         state.tell(&format!("charge.dispute.{kind}"), it);
     }
@@ -169,6 +175,9 @@ impl State {
         let id = self.id("re");
         let refund = json!({"id": id, "object": "refund", "amount": amount,
             "status": "succeeded", "payment_intent": payment, "metadata": metadata});
+        let mut source = refund.clone();
+        source["currency"] = json!("eur");
+        self.moved("refund", -amount, 0, source);
         if let Some(it) = self.objects.get_mut(payment)
             && let Some(all) = it["latest_charge"]["refunds"]["data"].as_array_mut()
         {
@@ -208,8 +217,9 @@ impl State {
             _ => {
                 it["status"] = json!("succeeded");
                 it["latest_charge"] = json!({"id": charge, "object": "charge",
-                    "balance_transaction": {"fee": 30 + amount * 15 / 1000},
+                    "balance_transaction": {"fee": fee(amount)},
                     "refunds": {"data": []}});
+                self.charged(&it);
                 "payment_intent.succeeded"
             }
         };
@@ -266,7 +276,8 @@ impl State {
                 let found = self.objects.get(&payment).map(|it| &it["latest_charge"]["refunds"]);
                 (200, json!({"object": "list", "data": found.map(|it| &it["data"])}))
             }
-            ("GET", "/v1/balance") => (200, json!({"object": "balance", "available": []})),
+            ("GET", "/v1/balance") => (200, self.balance()),
+            ("GET", "/v1/balance_transactions") => (200, self.movements(&form)),
             ("GET", "/v1/events") => (200, self.list(&form, None)),
             ("GET", "/v1/payment_intents") => (200, self.list(&form, Some("payment_intent"))),
             ("GET", "/v1/disputes") => (200, self.list(&form, Some("dispute"))),
@@ -295,13 +306,18 @@ impl State {
                 .collect(),
         };
         all.reverse();
-        let start = form.get("starting_after").map_or(0, |after| {
-            all.iter().position(|it| it["id"] == after.as_str()).map_or(all.len(), |at| at + 1)
-        });
-        let page: Vec<_> = all.iter().skip(start).take(3).cloned().collect();
-        let has_more = start + page.len() < all.len();
-        json!({"object": "list", "data": page, "has_more": has_more})
+        page(&all, form)
     }
+}
+
+/// Three of a list, after the one that is named.
+fn page(all: &[Value], form: &BTreeMap<String, String>) -> Value {
+    let start = form.get("starting_after").map_or(0, |after| {
+        all.iter().position(|it| it["id"] == after.as_str()).map_or(all.len(), |at| at + 1)
+    });
+    let page: Vec<_> = all.iter().skip(start).take(3).cloned().collect();
+    let has_more = start + page.len() < all.len();
+    json!({"object": "list", "data": page, "has_more": has_more})
 }
 
 fn serve(stream: &TcpStream, state: &Mutex<State>) {

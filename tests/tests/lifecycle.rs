@@ -132,6 +132,8 @@ impl Life {
 
     /// Time goes by, and the network brings what it likes.
     fn pass(&mut self, seconds: i64) {
+        // The provider's clock goes first: what is charged then is not of a day ago.
+        self.fake.pass_to(self.now() + seconds);
         self.memory.advance(Duration::from_secs(u64::try_from(seconds).unwrap()));
         self.memory.settle::<World>();
         let now = self.now();

@@ -10,7 +10,9 @@ use shared::{
 
 use crate::{
     bill::{close, credit, deliver, draft, file, handle, pay},
-    books, entitlement, late, metered, payment, portal, progressive,
+    books,
+    clearing::{booking, compare, report},
+    entitlement, late, metered, payment, portal, progressive,
     subscription::{self, cancel, change, create, mirror, offer, renew, seat},
     wallet,
 };
@@ -55,6 +57,8 @@ pub const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/billing/customers/{id}/entitlements", "getEntitlements", OWN),
     Route::new("GET", "/v1/billing/ledger", "listPostings", READ),
     Route::new("GET", "/v1/billing/ledger/balances", "getBalances", READ),
+    Route::new("GET", "/v1/billing/ledger/drift", "getLedgerDrift", READ),
+    Route::new("GET", "/v1/billing/ledger/movements", "listLedgerMovements", READ),
     Route::new("POST", "/v1/billing/links", "createBillingLink", WRITE),
 ];
 
@@ -95,6 +99,8 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         "getEntitlements" => entitlement::get(at, call).await,
         "listPostings" => books::list(at, call).await,
         "getBalances" => books::balances(at).await,
+        "getLedgerDrift" => report::get(at, call).await,
+        "listLedgerMovements" => report::movements(at, call).await,
         "createBillingLink" => portal::create(at, call.json()?).await,
         _ => Err(Problem::not_found()),
     }
@@ -122,6 +128,9 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         mirror::MIRROR => mirror::work(at, job).await,
         offer::OFFER => offer::work(at, job).await,
         deliver::DELIVER => deliver::work(at, job).await,
+        booking::BOOK => booking::work(at, job).await,
+        compare::STATED => compare::stated(at, job).await,
+        compare::COMPARE => compare::work(at, job).await,
         wallet::EXPIRE => wallet::expire(at, job).await,
         other => Err(Failure::dead(format!("billing works no {other}"))),
     }
@@ -131,6 +140,8 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
 pub const FOLLOWS: &[&str] = &[
     "payment.",
     "payment_method.",
+    compare::FOLLOWS[0],
+    compare::FOLLOWS[1],
     "usage.told",
     "subscription.mirrored",
     "quota.reached",
@@ -148,7 +159,9 @@ pub const FOLLOWS: &[&str] = &[
 pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
     let told = |it: &&Entry| it.action == "usage.told";
     let told: Vec<_> = entries.iter().filter(told).cloned().collect();
-    let facts = entries.iter().filter(|it| it.action.starts_with("payment"));
+    let is_fact =
+        |it: &&Entry| it.action.starts_with("payment.") || it.action.starts_with("payment_method.");
+    let facts = entries.iter().filter(is_fact);
     let facts: Vec<_> = facts.cloned().collect();
     let mirrored = entries.iter().filter(|it| it.action == "subscription.mirrored");
     let mirrored: Vec<_> = mirrored.cloned().collect();
@@ -159,6 +172,7 @@ pub async fn follow(at: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortE
         .and(mirror::follow(&mirrored))
         .and(seat::left(&left))
         .and(offer::follow(entries))
-        .and(progressive::follow(entries));
+        .and(progressive::follow(entries))
+        .and(compare::follow(entries));
     Ok(jobs.and(deliver::follow(at, entries).await?))
 }

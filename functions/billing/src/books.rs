@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     domain::{Commit, Page, Timestamp},
     http::{Response, StatusCode, json as json_response},
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
 };
@@ -19,6 +19,8 @@ use crate::{
     store,
 };
 
+/// The word of the clearing accounts; each has that of its account at the provider behind it.
+const CLEARING: &str = "clearing";
 /// How many deferrals are taken as earned at once.
 const EARNED_MAX: u32 = 100;
 
@@ -42,7 +44,7 @@ pub struct PostingRow {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 #[schema(as = LedgerEntry)]
 pub struct EntryRow {
-    /// The account, as `receivable`.
+    /// The account, as `receivable`; `clearing:acc_…` of an account at a provider.
     pub account: String,
     /// The currency.
     pub currency: String,
@@ -108,6 +110,35 @@ pub fn post(
     Ok(store::post(&row))
 }
 
+/// The word of the clearing account of an account at a provider.
+pub fn clearing(account: &str) -> String {
+    format!("{CLEARING}:{account}")
+}
+
+/// The commit that writes a posting of what a statement of `account` says.
+///
+/// # Errors
+/// When there is no id to be had.
+pub fn write(
+    at: &impl Tenant,
+    posting: &Posting,
+    event: &str,
+    about: &str,
+    account: &str,
+) -> Result<Commit, PortError> {
+    let mut entries = rows(posting);
+    for it in entries.iter_mut().filter(|it| it.account == CLEARING) {
+        it.account = clearing(account);
+    }
+    Ok(store::post(&PostingRow {
+        id: at.new_id("pst")?.to_string(),
+        at: at.now(),
+        event: event.to_owned(),
+        about: about.to_owned(),
+        entries,
+    }))
+}
+
 fn rows(posting: &Posting) -> Vec<EntryRow> {
     let row = |it: &crate::ledger::Entry| EntryRow {
         account: it.account.word().to_owned(),
@@ -162,6 +193,11 @@ impl Account {
         match self {
             Self::Receivable => "receivable",
             Self::Cash => "cash",
+            Self::Clearing => CLEARING,
+            Self::Bank => "bank",
+            Self::Suspense => "suspense",
+            Self::Exchange => "exchange",
+            Self::Opening => "opening",
             Self::Disputed => "disputed",
             Self::DeferredRevenue => "deferred_revenue",
             Self::TaxPayable => "tax_payable",

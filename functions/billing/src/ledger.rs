@@ -3,12 +3,14 @@
 //! A debit is above zero, a credit below. Amounts are minor units of the entry's currency.
 
 mod events;
+mod statement;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 pub use events::{Event, Sale};
+pub use statement::{Moved, Other, matched, opened};
 
 use crate::money::Currency;
 
@@ -20,10 +22,21 @@ pub const ENTRIES_MAX: usize = 64;
 pub enum Account {
     /// Asset: owed by customers.
     Receivable,
-    /// Asset: at the bank or the payment provider.
+    /// Asset: what we were told came, and is on no statement of the provider yet; or came by
+    /// another way.
     Cash,
+    /// Asset: at the payment provider by its statements; one for each account there.
+    Clearing,
+    /// Asset: paid out by the provider.
+    Bank,
+    /// Liability: found at the provider, and not told yet.
+    Suspense,
+    /// Asset: changed by the provider from one currency into another.
+    Exchange,
     /// Asset: taken by the provider while a dispute is open.
     Disputed,
+    /// Equity: what was at the provider before its first statement.
+    Opening,
     /// Liability: invoiced, and not yet supplied.
     DeferredRevenue,
     /// Liability: collected for tax offices.

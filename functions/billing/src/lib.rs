@@ -7,6 +7,7 @@ pub mod bill;
 pub mod billed;
 pub mod books;
 pub mod catalogue;
+pub mod clearing;
 pub mod coupon;
 pub mod credit;
 pub mod customer;

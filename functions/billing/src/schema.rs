@@ -15,6 +15,7 @@ use crate::{
     },
     books::{Balances, PostingRow},
     catalogue::{CatalogueCoupon, CouponText, Listed},
+    clearing::{booking::Booked, report::Report},
     customer::{Customer, CustomerText},
     entitlement::Entitlement,
     entity::{Entity, EntityText},
@@ -167,8 +168,18 @@ fn invoices() -> Vec<Operation> {
 fn money() -> Vec<Operation> {
     vec![
         operation("listPostings", "List the postings of the ledger, oldest first.")
-            .query("about", "Only those about this invoice or grant.")
+            .query("about", "Only those about this invoice, grant, payment or movement.")
             .gives_page::<PostingRow>(),
         operation("getBalances", "Read what the accounts come to.").gives::<Balances>(200),
+        operation("getLedgerDrift", "Read what differs from the provider; also as `text/plain`.")
+            .query("account", "Only of this payment account; its sums of each day as well.")
+            .gives::<Report>(200),
+        operation("listLedgerMovements", "List what moved at the provider, by its id.")
+            .query("account", "Only of this payment account.")
+            .query(
+                "about",
+                "Only of this payment, or of the key of a difference; beside `account`.",
+            )
+            .gives_page::<Booked>(),
     ]
 }

@@ -3,6 +3,7 @@
 mod bills;
 mod books;
 mod catalogue;
+mod clearing;
 mod deliveries;
 mod looks;
 mod readings;
@@ -13,6 +14,7 @@ use shared::ports::{PortError, Row};
 pub use bills::*;
 pub use books::*;
 pub use catalogue::*;
+pub use clearing::*;
 pub use deliveries::*;
 pub use looks::*;
 pub use readings::*;

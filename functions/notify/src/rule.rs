@@ -54,6 +54,7 @@ pub const FOLLOWS: &[&str] = &[
     "spend.",
     "upgrade.",
     "report.",
+    "ledger.",
 ];
 
 /// Which entries become a notice, and of whom.

@@ -8,6 +8,7 @@ pub mod account;
 pub mod collect;
 pub mod incoming;
 pub mod mirror;
+pub mod movement;
 pub mod paypal;
 pub mod provider;
 pub mod reconcile;
@@ -16,6 +17,7 @@ pub mod replay;
 pub mod schema;
 pub mod setup;
 pub mod signature;
+pub mod statement;
 mod store;
 pub mod stripe;
 
@@ -57,6 +59,8 @@ const ROUTES: &[Route] = &[
     Route::new("POST", "/v1/payments/accounts/{id}/reconcile", "reconcilePayments", WRITE),
     Route::new("GET", "/v1/payments/accounts/{id}/reconcile", "getReconciliation", READ),
     Route::new("GET", "/v1/payments/accounts/{id}/drift", "listPaymentDrift", READ),
+    Route::new("POST", "/v1/payments/accounts/{id}/statement", "statePayments", WRITE),
+    Route::new("GET", "/v1/payments/accounts/{id}/statement", "getPaymentStatement", READ),
     Route::new(
         "POST",
         "/webhooks/stripe/{id}",
@@ -96,6 +100,8 @@ impl Function for Payments {
             "reconcilePayments" => reconcile::start(tenant, call).await,
             "getReconciliation" => reconcile::get(tenant, call).await,
             "listPaymentDrift" => reconcile::drift(tenant, call).await,
+            "statePayments" => statement::start(tenant, call).await,
+            "getPaymentStatement" => statement::get(tenant, call).await,
             "receiveStripeEvent" => incoming::receive(tenant, call, Provider::Stripe).await,
             "receivePayPalEvent" => incoming::receive(tenant, call, Provider::PayPal).await,
             _ => Err(Problem::not_found()),
@@ -110,6 +116,7 @@ impl Function for Payments {
             collect::REFUND => collect::refund(tenant, job).await,
             reconcile::LOOK => reconcile::work(tenant, job).await,
             reconcile::HOURLY => reconcile::tick(tenant, job).await,
+            statement::READ => statement::work(tenant, job).await,
             replay::REPLAY => replay::work(tenant, job).await,
             other => Err(Failure::dead(format!("payments work no {other}"))),
         }

@@ -1,5 +1,7 @@
 //! Payment providers: what each of them can do for us.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use shared::{
     http::HeaderMap,
@@ -9,6 +11,7 @@ use shared::{
 use crate::{
     account::{Account, Provider},
     mirror::Object,
+    movement::Movement,
     paypal::PayPal,
     stripe::Stripe,
 };
@@ -113,6 +116,8 @@ pub enum List {
     Subscriptions,
     /// Customers.
     Customers,
+    /// What moved the account's balance, newest first.
+    Movements,
 }
 
 /// Why a call has no result.
@@ -197,6 +202,16 @@ pub trait PaymentProvider {
 
     /// What the account has, by currency, in minor units.
     async fn balance(&self, at: &impl Tenant) -> Result<Value, CallError>;
+
+    /// What an item of [`List::Movements`] says. Nothing where there are no statements.
+    fn movement(&self, _item: &Value) -> Option<Movement> {
+        None
+    }
+
+    /// What a balance comes to, by currency in minor units: available and pending.
+    fn holdings(&self, _balance: &Value) -> BTreeMap<String, i64> {
+        BTreeMap::new()
+    }
 
     /// What an object says to us, and its id.
     fn read(&self, object: &Value) -> Option<(String, Object)>;
@@ -292,6 +307,14 @@ impl PaymentProvider for AnyProvider {
 
     async fn balance(&self, at: &impl Tenant) -> Result<Value, CallError> {
         whichever!(self, it => it.balance(at).await)
+    }
+
+    fn movement(&self, item: &Value) -> Option<Movement> {
+        whichever!(self, it => it.movement(item))
+    }
+
+    fn holdings(&self, balance: &Value) -> BTreeMap<String, i64> {
+        whichever!(self, it => it.holdings(balance))
     }
 
     fn read(&self, object: &Value) -> Option<(String, Object)> {

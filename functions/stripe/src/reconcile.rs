@@ -21,7 +21,7 @@ use crate::{
     account::{self, Account},
     incoming, mirror,
     provider::{self, List, PaymentProvider},
-    refetch, store,
+    refetch, statement, store,
 };
 
 /// Looks at the next page.
@@ -148,6 +148,7 @@ pub async fn tick(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         return Ok(Commit::new());
     };
     let again = Commit::new().job(hourly(&account.id, at.now()));
+    let again = again.and(statement::hourly(at, &account).await?);
     match begun(at, &account, false).await? {
         Begun::New(_, commit) => Ok(again.and(commit)),
         // A page that was given up has all its tries again: else nobody ever looks again.

@@ -8,6 +8,7 @@ use crate::{
     reconcile::{Drift, Look},
     replay::Replay,
     setup::{MadeSetup, NewSetup},
+    statement::Statement,
 };
 
 /// All operations of this function.
@@ -49,5 +50,9 @@ pub fn operations() -> Vec<Operation> {
             .gives::<Look>(200),
         operation("listPaymentDrift", "List what differed; as text with `Accept: text/plain`.")
             .gives_page::<Drift>(),
+        operation("statePayments", "Read what moved since the last statement, and tell billing.")
+            .gives::<Statement>(202),
+        operation("getPaymentStatement", "Read how far the last statement is: sums and balances.")
+            .gives::<Statement>(200),
     ]
 }

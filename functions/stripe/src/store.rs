@@ -11,6 +11,7 @@ use crate::{
     incoming::{EventState, StoredEvent},
     mirror::Object,
     reconcile::{Drift, Look},
+    statement::Statement,
 };
 
 const FIND_ACCOUNT: &str = "
@@ -77,6 +78,14 @@ const INSERT_LOOK: &str = "
     on conflict (tenant, account) do nothing";
 const UPDATE_LOOK: &str = "
     update payment_reconciles set body = ?3, version = ?4
+    where tenant = ?1 and account = ?2 and version = ?4 - 1";
+const FIND_STATEMENT: &str = "
+    select body, version from payment_statements where tenant = ?1 and account = ?2";
+const INSERT_STATEMENT: &str = "
+    insert into payment_statements (tenant, account, body, version) values (?1, ?2, ?3, ?4)
+    on conflict (tenant, account) do nothing";
+const UPDATE_STATEMENT: &str = "
+    update payment_statements set body = ?3, version = ?4
     where tenant = ?1 and account = ?2 and version = ?4 - 1";
 const PUT_DRIFT: &str = "
     insert into payment_drift (tenant, account, object, kind, ours, theirs, found_ms)
@@ -267,6 +276,24 @@ pub async fn find_look(at: &impl Tenant, account: &str) -> Result<Option<Look>, 
 pub fn put_look(account: &str, it: &Look) -> Commit {
     let params = [account.into(), (&json!(it)).into(), it.version.into()];
     let text = if it.version == 1 { INSERT_LOOK } else { UPDATE_LOOK };
+    Commit::new().write_one(text, params)
+}
+
+pub async fn find_statement(
+    at: &impl Tenant,
+    account: &str,
+) -> Result<Option<Statement>, PortError> {
+    let rows = at.query(FIND_STATEMENT, [account.into()]).await?;
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    let [body, version] = row.columns()?;
+    let it: Statement = body.json()?;
+    Ok(Some(Statement { version: version.integer()?, ..it }))
+}
+
+/// Writes how far a statement is, unless it is not the next version of what is there.
+pub fn put_statement(account: &str, it: &Statement) -> Commit {
+    let params = [account.into(), (&json!(it)).into(), it.version.into()];
+    let text = if it.version == 1 { INSERT_STATEMENT } else { UPDATE_STATEMENT };
     Commit::new().write_one(text, params)
 }
 

@@ -4,9 +4,12 @@
 mod amount;
 mod client;
 pub mod event;
+mod movement;
 mod read;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use shared::{http::HeaderMap, ports::Tenant};
@@ -14,6 +17,7 @@ use shared::{http::HeaderMap, ports::Tenant};
 use crate::{
     account::{Account, Secrets},
     mirror::Object,
+    movement::Movement,
     provider::{CallError, Charge, Hint, List, Listed, PaymentProvider, Refund, Setup, Unbelieved},
     signature,
 };
@@ -196,6 +200,7 @@ impl PaymentProvider for Stripe {
             List::Customers => {
                 ("/v1/customers", &[("expand[]", "data.invoice_settings.default_payment_method")])
             }
+            List::Movements => ("/v1/balance_transactions", &[("expand[]", "data.source")]),
         };
         let since = since.map(|it| it.to_string());
         let mut query = vec![("limit", PAGE)];
@@ -248,6 +253,14 @@ impl PaymentProvider for Stripe {
 
     async fn balance(&self, at: &impl Tenant) -> Result<Value, CallError> {
         self.get(at, "/v1/balance", &[]).await
+    }
+
+    fn movement(&self, item: &Value) -> Option<Movement> {
+        movement::movement(item)
+    }
+
+    fn holdings(&self, balance: &Value) -> BTreeMap<String, i64> {
+        movement::holdings(balance)
     }
 
     fn read(&self, object: &Value) -> Option<(String, Object)> {

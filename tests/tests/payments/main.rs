@@ -3,6 +3,7 @@
 //!
 //! `BACKPLANE_RUNTIMES=local,workerd cargo test -p tests --test payments`
 
+mod drift;
 mod live;
 mod refunds;
 

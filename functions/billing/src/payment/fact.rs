@@ -14,6 +14,7 @@ use super::{Dispute, Payment, PaymentState, dun};
 use crate::{
     bill::{Bill, BillState, FailedAttempt, close, credit, pay},
     books,
+    clearing::{Kind, booking},
     ledger::Event,
     store, subscription,
 };
@@ -97,7 +98,8 @@ async fn succeeded(
     };
     let kept = books::post(at, Event::Fee(fee.unwrap_or(0)), bill.currency, &after.id)?;
     let received = receive(at, bill, after.amount, &after.id).await?;
-    Ok(store::update_payment(&before, &after).and(kept).and(received))
+    let told = booking::told(at, &after, Kind::Charge, after.amount, fee.unwrap_or(0));
+    Ok(store::update_payment(&before, &after).and(kept).and(received).and(told))
 }
 
 /// What is written when `amount` came for a bill. A draft that waited for it gets its number.
@@ -230,7 +232,8 @@ async fn refunded(
         "customer": bill.customer, "number": bill.number,
     }));
     let paid = store::update_payment(&before, &after).and(store::update_bill(&bill));
-    Ok(paid.and(noted).and(posted).entry(entry))
+    let told = booking::told(at, &after, Kind::Refund, -back, 0);
+    Ok(paid.and(noted).and(posted).and(told).entry(entry))
 }
 
 async fn disputed(
@@ -267,5 +270,7 @@ async fn disputed(
         "payment": after.id, "amount": much, "currency": bill.currency,
         "customer": bill.customer, "number": bill.number,
     }));
-    Ok(store::update_payment(&before, &after).and(posted).entry(entry))
+    // Of a dispute that is lost all that was taken stays away.
+    let told = booking::told(at, &after, Kind::Dispute, before.disputed - after.disputed, 0);
+    Ok(store::update_payment(&before, &after).and(posted).and(told).entry(entry))
 }

@@ -13,7 +13,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{ACCOUNTS_MAX, ADDRESS, Account, Mode, Provider, Secrets, answer, shown};
-use crate::{paypal, reconcile, signature, store};
+use crate::{paypal, reconcile, signature, statement, store};
 
 /// The longest tolerance at Stripe: an hour.
 const TOLERANCE_MAX: u32 = 3_600;
@@ -97,7 +97,8 @@ pub async fn create(at: &impl Tenant, new: NewAccount) -> Result<Response, Probl
     let commit = store::insert_account(&it)
         .entry(entry)
         .job(shown(&it.id, "made").eager())
-        .job(reconcile::hourly(&it.id, at.now()));
+        .job(reconcile::hourly(&it.id, at.now()))
+        .and(statement::origin(at, &it));
     let made = answer(StatusCode::CREATED, &it);
     let answer = at.answer(commit, made, Problem::changed_meanwhile).await;
     if answer.is_err() && store::count_accounts(at).await? >= ACCOUNTS_MAX.into() {

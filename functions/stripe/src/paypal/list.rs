@@ -49,6 +49,8 @@ impl PayPal {
             List::Subscriptions => self.subscriptions(at, after).await,
             // PayPal has no list of them: they are told by events only.
             List::Customers => Ok(Listed::default()),
+            // Its accounts have no statements.
+            List::Movements => Ok(Listed::default()),
         }
     }
 
