@@ -64,6 +64,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0033_notify_files.sql",
     "tenant/0034_billing_readings.sql",
     "tenant/0035_billing_seats_of.sql",
+    "tenant/0036_notify_revisions.sql",
     "tenant/0037_clearing.sql",
 ];
 

@@ -63,13 +63,15 @@ function print(recipe, by, secret, body, signed, more = {}) {
   const headers = { ...json, "x-github-event": "issues", "x-github-delivery": "d1" };
   print("github", "@octokit/webhooks-methods", key, body, signed, { headers });
 }
-for (const recipe of ["standard-webhooks", "gitlab"]) {
+for (const [recipe, prefix] of [
+  ["standard-webhooks", "webhook"], ["gitlab", "webhook"], ["svix", "svix"],
+]) {
   const key = "whsec_" + crypto.randomBytes(32).toString("base64");
   const body = JSON.stringify({ type: "order.paid", data: { id: 1 } });
   const signed = {
-    "webhook-id": "msg_1",
-    "webhook-timestamp": String(at),
-    "webhook-signature": new Webhook(key).sign("msg_1", now, body),
+    [`${prefix}-id`]: "msg_1",
+    [`${prefix}-timestamp`]: String(at),
+    [`${prefix}-signature`]: new Webhook(key).sign("msg_1", now, body),
   };
   print(recipe, "standardwebhooks", key, body, signed);
 }

@@ -82,7 +82,7 @@ pub fn stories() -> Vec<PathBuf> {
                 .filter(|it| it.extension().is_some_and(|it| it == "http"))
         })
         .collect();
-    // One story alone, while it is being written.
+    // One story alone, while it is being written, or those of a folder.
     let only = std::env::var("STORY").unwrap_or_default();
     found.retain(|it| it.to_string_lossy().contains(&only));
     found.sort();

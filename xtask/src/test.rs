@@ -7,12 +7,13 @@ mod plan;
 mod report;
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    process::{Command, ExitCode, Stdio},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    process::{Child, Command, ExitCode, Stdio},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::command;
 
@@ -45,12 +46,12 @@ struct Step {
 enum Work {
     /// Commands, one after the other.
     Commands(Vec<Command>),
+    /// Commands that mostly wait, at the same time.
+    Together(Vec<Command>),
     /// Something of our own.
     Own(fn() -> anyhow::Result<()>),
     /// The check of the dependencies, which may lack its tool.
     Deny,
-    /// Why it cannot be done here.
-    Skip(String),
 }
 
 /// A step that was done.
@@ -91,12 +92,12 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
 fn perform(work: Work, counts: &mut Counts) -> Outcome {
     let result = match work {
         Work::Commands(commands) => commands.into_iter().try_for_each(|it| watch(it, counts)),
+        Work::Together(commands) => together(commands, counts),
         Work::Own(own) => own(),
         Work::Deny => match deny::tool() {
             Ok(tool) => watch(deny::check(&tool), counts),
             Err(err) => return Outcome::Skipped(format!("{err:#}")),
         },
-        Work::Skip(why) => return Outcome::Skipped(why),
     };
     match result {
         Ok(()) => Outcome::Passed,
@@ -125,6 +126,42 @@ fn watch(mut command: Command, counts: &mut Counts) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs commands at the same time, and shows what each said when it is done.
+fn together(commands: Vec<Command>, counts: &mut Counts) -> anyhow::Result<()> {
+    let running = commands.into_iter().map(|it| (command::line_of(&it), start(it)));
+    let running: Vec<_> = running.collect();
+    running.iter().for_each(|(line, _)| println!("$ {line} &"));
+    let mut failed = vec![];
+    for (line, started) in running {
+        let (mut child, said) = started.with_context(|| format!("starting `{line}`"))?;
+        let said = said.join().map_err(|_| anyhow!("what `{line}` says cannot be read"))??;
+        println!("\n$ {line}");
+        for line in said.lines() {
+            counts.add(line);
+            println!("{line}");
+        }
+        let status = child.wait()?;
+        if !status.success() {
+            failed.push(format!("`{line}` failed ({status})"));
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!(failed.join(", ")) }
+}
+
+/// Starts a command whose output is kept, in the order in which it is written.
+fn start(mut command: Command) -> anyhow::Result<(Child, JoinHandle<io::Result<String>>)> {
+    let (mut reader, writer) = io::pipe()?;
+    let child = command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    // With the command go our ends of the pipe that it writes to: it ends with the child.
+    drop(command);
+    let said = thread::spawn(move || {
+        let mut said = vec![];
+        reader.read_to_end(&mut said)?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    });
+    Ok((child, said))
+}
+
 impl Counts {
     /// Adds what a line such as `test result: ok. 3 passed; 0 failed; …` counts.
     fn add(&mut self, line: &str) {
@@ -142,6 +179,24 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_runs_together_is_counted_and_fails_alone() {
+        let say = |it: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", it]);
+            command
+        };
+        let mut counts = Counts::default();
+        let good = "echo 'test result: ok. 2 passed; 0 failed' >&2";
+
+        let well = together(vec![say(good), say(good)], &mut counts);
+        let ill = together(vec![say("exit 3"), say(good)], &mut counts);
+
+        assert!(well.is_ok());
+        assert!(ill.unwrap_err().to_string().contains("exit 3` failed"));
+        assert_eq!(counts.passed, 6);
+    }
 
     #[test]
     fn results_add_up() {

@@ -185,8 +185,8 @@ async fn sent(
     let Some(latest) = notices.last() else { return Ok(Commit::new()) };
     let count = store::count_in_batch(at, id).await?;
     let all: Vec<_> = notices.iter().map(|it| &it.data).collect();
-    let words = match workflow.text.template.render(&data(latest.data_for(recipient), &all, count))
-    {
+    let data = data(latest.data_for(recipient), &all, count);
+    let words = match workflow.render(recipient.locale.as_deref(), &data) {
         Ok(words) => words,
         Err(why) => {
             let others =

@@ -245,10 +245,10 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
             Joined::Alone(beside) => beside,
         },
     };
-    match workflow.text.template.render(&notice.data_for(&recipient)) {
+    match workflow.render(recipient.locale.as_deref(), &notice.data_for(&recipient)) {
         Ok(words) => {
             let it = sent(at, delivery, &notice, &workflow, &recipient, words).await?;
-            Ok(beside.and(it))
+            Ok(beside.and(it).and(store::same_notice(&notice)))
         }
         Err(why) => Ok(ended(at, delivery, State::Failed, &why.to_string())),
     }

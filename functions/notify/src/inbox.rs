@@ -14,7 +14,13 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    delivery::Delivery, live, notice::Notice, recipient, store, template::Rendered,
+    delivery::Delivery,
+    language::{TAG, is_tag},
+    live,
+    notice::Notice,
+    recipient, store,
+    template::Rendered,
+    translation,
     workflow::Workflow,
 };
 
@@ -53,6 +59,9 @@ pub struct InboxWords {
     /// The type of the notice.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The language of the words, where they are a translation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// What kind of thing it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
@@ -172,19 +181,10 @@ pub fn written(
     workflow: &Workflow,
     words: Rendered,
 ) -> Result<Commit, PortError> {
-    let words = InboxWords {
-        kind: notice.kind.clone(),
-        category: workflow.text.category.clone(),
-        about: notice.about.clone(),
-        url: notice.url.clone(),
-        subject: words.subject,
-        text: words.text,
-        html: words.html,
-    };
     let item = InboxItem {
         id: at.new_id("itm")?,
         notice: notice.id.clone(),
-        words,
+        words: said(notice, workflow, words),
         at: at.now(),
         seen_at: None,
         read_at: None,
@@ -194,6 +194,53 @@ pub fn written(
     let entry = Draft::new(live::RECEIVED, &Id::trusted(delivery.recipient.clone()))
         .with(json!({"item": item.id, "notice": item.notice, "type": item.words.kind}));
     Ok(store::insert_item(&delivery.recipient, &item).entry(entry))
+}
+
+/// What its item says from now on. `None` when there is no item.
+///
+/// # Errors
+/// When the database fails.
+pub async fn revised(
+    at: &impl Tenant,
+    delivery: &Delivery,
+    notice: &Notice,
+    workflow: &Workflow,
+    words: Rendered,
+) -> Result<Option<Commit>, PortError> {
+    let found = store::find_item_of(at, &delivery.recipient, &notice.id).await?;
+    Ok(found.map(|id| {
+        let words = said(notice, workflow, words);
+        let entry = Draft::new(live::REVISED, &Id::trusted(delivery.recipient.clone()))
+            .with(json!({"item": id, "notice": notice.id, "type": notice.kind}));
+        store::revise_item(&delivery.recipient, &id, &words).entry(entry)
+    }))
+}
+
+/// Takes its item away, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn withdrawn(at: &impl Tenant, delivery: &Delivery) -> Result<Commit, PortError> {
+    let found = store::find_item_of(at, &delivery.recipient, &delivery.notice).await?;
+    let gone = |id: Id| {
+        let entry = Draft::new(live::WITHDRAWN, &Id::trusted(delivery.recipient.clone()))
+            .with(json!({"item": id, "notice": delivery.notice}));
+        store::delete_item(&delivery.recipient, &id).entry(entry)
+    };
+    Ok(found.map(gone).unwrap_or_default())
+}
+
+fn said(notice: &Notice, workflow: &Workflow, words: Rendered) -> InboxWords {
+    InboxWords {
+        kind: notice.kind.clone(),
+        language: words.language,
+        category: workflow.text.category.clone(),
+        about: notice.about.clone(),
+        url: notice.url.clone(),
+        subject: words.subject,
+        text: words.text,
+        html: words.html,
+    }
 }
 
 /// Lists an inbox, the latest first.
@@ -207,7 +254,12 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         })?,
     };
     let before = cursor.as_ref().map(|it| it.key());
-    let items = store::list_items(at, &key, shown, before, limit + 1).await?;
+    let language = call.query("language").map(String::from);
+    if language.as_ref().is_some_and(|it| !is_tag(it)) {
+        return Err(Problem::invalid().detail(format!("language is {TAG}")));
+    }
+    let mut items = store::list_items(at, &key, shown, before, limit + 1).await?;
+    translation::translate(at, &key, language, &mut items).await?;
     let counts = store::count_items(at, &key).await?;
     let Page { items, next } = Page::of(items, limit, |it| it.id.to_string());
     Ok(json_response(StatusCode::OK, &Inbox { items, next, counts }))

@@ -19,6 +19,7 @@ pub mod feedback;
 pub mod files;
 pub mod hook;
 pub mod inbox;
+pub mod language;
 pub mod letter;
 pub mod live;
 pub mod mail;
@@ -44,6 +45,7 @@ pub mod throttle;
 pub mod topic;
 #[cfg(test)]
 mod transitions;
+mod translation;
 pub mod unsubscribe;
 pub mod vapid_key;
 pub mod wishes;
@@ -57,6 +59,8 @@ use shared::{
     problem::Problem,
     route::{Access, Call, Route},
 };
+
+use crate::notice::amend;
 
 shared::serve!(Notify);
 
@@ -77,6 +81,9 @@ const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/notifications/topics/{topic}/subscribers", "listSubscribers", READ),
     Route::new("POST", "/v1/notifications/topics/{topic}/subscribers", "changeSubscribers", WRITE),
     Route::new("DELETE", "/v1/notifications/{id}", "cancelNotice", SEND),
+    Route::new("PATCH", "/v1/notifications/{id}", "reviseNotice", SEND)
+        .body(notice::BODY_BYTES_MAX),
+    Route::new("POST", "/v1/notifications/{id}/withdraw", "withdrawNotice", SEND),
     Route::new("GET", "/v1/notifications/workflows", "listWorkflows", READ),
     Route::new("GET", "/v1/notifications/workflows/{type}", "getWorkflow", READ),
     Route::new("PUT", "/v1/notifications/workflows/{type}", "putWorkflow", WRITE)
@@ -149,6 +156,8 @@ impl Function for Notify {
             "changeSubscribers" => topic::change(at, call).await,
             "getNotice" => notice::get(at, call).await,
             "cancelNotice" => notice::cancel(at, call).await,
+            "reviseNotice" => amend::revise(at, call).await,
+            "withdrawNotice" => amend::withdraw(at, call).await,
             "listWorkflows" => workflow::list(at, call).await,
             "getWorkflow" => workflow::get(at, call).await,
             "putWorkflow" => workflow::put(at, call).await,
@@ -206,6 +215,7 @@ impl Function for Notify {
             delivery::SEND => delivery::work(at, job).await,
             batch::CLOSE => batch::close(at, job).await,
             audience::FAN => audience::work(at, job).await,
+            amend::AMEND => amend::work(at, job).await,
             rule::FIRE => rule::fire(at, job).await,
             outbox::SEND => outbox::work(at, job).await,
             posting::SEND => posting::work(at, job).await,

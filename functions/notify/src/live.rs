@@ -20,10 +20,16 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{inbox::InboxCounts, recipient, store};
+use crate::{inbox::InboxCounts, recipient, store, translation};
 
 /// An item came.
 pub const RECEIVED: &str = "inbox.received";
+/// An item says something else.
+pub const REVISED: &str = "inbox.revised";
+/// An item is gone.
+pub const WITHDRAWN: &str = "inbox.withdrawn";
+/// All that changes an inbox.
+const CHANGES: [&str; 4] = [RECEIVED, REVISED, WITHDRAWN, MARKED];
 /// Items were marked.
 pub const MARKED: &str = "inbox.marked";
 /// The client for browsers.
@@ -157,7 +163,7 @@ async fn read(at: &impl Tenant, key: &str, after: i64) -> Result<Vec<Value>, Por
     let entries = log::read(at, after, live::BATCH, Some(key)).await?;
     let mut before = after;
     let mut changes = Vec::new();
-    for entry in entries.iter().filter(|it| it.action == RECEIVED || it.action == MARKED) {
+    for entry in entries.iter().filter(|it| CHANGES.contains(&it.action.as_str())) {
         changes.push(change(at, key, entry, before).await?);
         before = entry.sequence;
     }
@@ -172,10 +178,19 @@ async fn change(
 ) -> Result<Value, PortError> {
     let field = |name: &str| entry.data.get(name).cloned().unwrap_or_default();
     let (sequence, moment) = (entry.sequence, entry.at);
-    if entry.action == RECEIVED {
-        let item = store::find_item(at, key, field("item").as_str().unwrap_or_default()).await?;
+    if entry.action == WITHDRAWN {
         return Ok(json!({"sequence": sequence, "after": before, "at": moment,
-            "change": "received", "item": item}));
+            "change": "withdrawn", "id": field("item")}));
+    }
+    if entry.action == RECEIVED || entry.action == REVISED {
+        let id = field("item");
+        let item = store::find_item(at, key, id.as_str().unwrap_or_default()).await?;
+        let mut item: Vec<_> = item.into_iter().collect();
+        translation::translate(at, key, None, &mut item).await?;
+        let item = item.pop();
+        return Ok(json!({"sequence": sequence, "after": before, "at": moment,
+            "change": if entry.action == REVISED { "revised" } else { "received" },
+            "item": item}));
     }
     Ok(json!({"sequence": sequence, "after": before, "at": moment, "change": "marked",
         "as": field("as"), "ids": field("ids"), "up_to": field("up_to")}))

@@ -116,7 +116,10 @@ impl Mail<'_> {
     /// Its words as a page. `dir="auto"`: a text that begins from the right is shown from there.
     pub fn page(&self) -> String {
         let body = &self.words.html;
-        format!("<!doctype html>\n<html>\n<body dir=\"auto\">\n{body}</body>\n</html>\n")
+        // A tag has letters, digits and hyphens.
+        let language = self.words.language.as_ref().map(|it| format!(" lang=\"{it}\""));
+        let language = language.unwrap_or_default();
+        format!("<!doctype html>\n<html{language}>\n<body dir=\"auto\">\n{body}</body>\n</html>\n")
     }
 }
 
@@ -155,7 +158,12 @@ mod tests {
 
     fn mime_with(subject: &str, text: &str, html: &str, name: &str, files: &[File]) -> Vec<u8> {
         let url = "https://example.com/unsubscribe?token=a_b".parse().unwrap();
-        let words = Rendered { subject: subject.into(), text: text.into(), html: html.into() };
+        let words = Rendered {
+            language: Some("de".into()),
+            subject: subject.into(),
+            text: text.into(),
+            html: html.into(),
+        };
         let mail = Mail {
             id: &Id::trusted("dlv_1".to_owned()),
             from: &mailbox(name, "news@example.com"),
@@ -179,6 +187,7 @@ mod tests {
         assert_eq!(mail.subject(), Some("Grüße, Ada"));
         assert_eq!(mail.body_text(0).unwrap().trim(), "Hallo\r\nÄda");
         assert!(mail.body_html(0).unwrap().contains("<p>Hallo</p>"));
+        assert!(mail.body_html(0).unwrap().contains("<html lang=\"de\">"));
         assert_eq!(mail.from().unwrap().first().unwrap().name(), Some("Müller, Inc."));
         assert_eq!(mail.to().unwrap().first().unwrap().address(), Some("ada@example.org"));
         assert_eq!(mail.reply_to().unwrap().first().unwrap().address(), Some("help@example.com"));

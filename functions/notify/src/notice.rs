@@ -1,17 +1,20 @@
 //! Notices: something that some are to hear of, taken in once and told of by each channel.
 
+pub mod amend;
 mod cancel;
+mod report;
 
 pub use cancel::{cancel, cancel_by_key};
+pub use report::{NoticeCounts, NoticeReport, deliveries, get};
+use report::{find, report, reported};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
-    domain::{Commit, Draft, Id, Page, Timestamp, WORD, is_word},
+    domain::{Commit, Draft, Id, Timestamp, WORD, is_word},
     http::{Response, StatusCode, json as json_response},
-    ports::{PortError, Tenant},
+    ports::Tenant,
     problem::Problem,
-    route::Call,
 };
 use url::Url;
 use utoipa::ToSchema;
@@ -19,7 +22,7 @@ use utoipa::ToSchema;
 use crate::{
     audience::{self, AT_ONCE_MAX},
     batch,
-    delivery::{self, Delivery, State},
+    delivery::{self, Delivery},
     files::NamedFile,
     recipient::{self, NewRecipient, Recipient},
     settings, store,
@@ -107,37 +110,15 @@ pub struct Notice {
     /// What a mail of it carries.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<NamedFile>,
-}
-
-/// A notice, and what became of it: why it was or was not sent, to each.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct NoticeReport {
-    /// The notice.
-    #[serde(flatten)]
-    pub notice: Notice,
-    /// To each recipient by each channel. Of a notice whose recipients are reached after the
-    /// answer they are listed at `/v1/notifications/{id}/deliveries`.
-    pub deliveries: Vec<Delivery>,
-    /// How those deliveries stand.
+    /// When it was last revised.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub counts: Option<NoticeCounts>,
-}
-
-/// How the deliveries of a notice to many stand.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub struct NoticeCounts {
-    /// Whether more of its recipients are to be reached.
-    pub more: bool,
-    /// Those that are not over.
-    pub waiting: i64,
-    /// Those that are there.
-    pub sent: i64,
-    /// Those that are not wanted, or too much.
-    pub withheld: i64,
-    /// Those that could not be made.
-    pub failed: i64,
-    /// Those that were called off.
-    pub cancelled: i64,
+    pub revised_at: Option<Timestamp>,
+    /// When it was withdrawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn_at: Option<Timestamp>,
+    /// How often it was revised or withdrawn: what is made of an older one is not written.
+    #[serde(skip)]
+    pub revision: i64,
 }
 
 impl Notice {
@@ -305,8 +286,21 @@ impl NewNotice {
             return Err(Problem::unfitting("url", "an address of http or https"));
         }
         let Self { kind, to, data, about, url, key, urgent, files, of: _ } = self;
-        let recipients = None;
-        let it = Notice { id, kind, key, about, url, urgent, data, created_at, recipients, files };
+        let it = Notice {
+            id,
+            kind,
+            key,
+            about,
+            url,
+            urgent,
+            data,
+            created_at,
+            recipients: None,
+            files,
+            revised_at: None,
+            withdrawn_at: None,
+            revision: 0,
+        };
         Ok((it, to))
     }
 }
@@ -341,52 +335,7 @@ fn check(
     whose: &str,
 ) -> Result<(), Problem> {
     let data = notice.data_for(recipient);
-    let rendered = workflow.text.template.render(&data);
+    let rendered = workflow.render(recipient.locale.as_deref(), &data);
     rendered.map_err(|it| Problem::unfitting("data", format!("for {whose}: {it}")))?;
     Ok(())
-}
-
-/// Reads one, and what became of it.
-pub async fn get(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    report(at, StatusCode::OK, find(at, call).await?).await
-}
-
-async fn find(at: &impl Tenant, call: &Call) -> Result<Notice, Problem> {
-    let id = call.id("ntc")?;
-    store::find_notice(at, &id).await?.ok_or_else(Problem::not_found)
-}
-
-async fn report(at: &impl Tenant, status: StatusCode, notice: Notice) -> Result<Response, Problem> {
-    let (deliveries, counts) = match notice.recipients {
-        None => (store::deliveries_of(at, &notice.id).await?, None),
-        Some(_) => (Vec::new(), Some(counts(at, &notice).await?)),
-    };
-    Ok(json_response(status, &NoticeReport { notice, deliveries, counts }))
-}
-
-async fn counts(at: &impl Tenant, notice: &Notice) -> Result<NoticeCounts, PortError> {
-    let more = store::has_parts(at, &notice.id).await?;
-    let mut it = NoticeCounts { more, ..NoticeCounts::default() };
-    for (state, count) in store::count_deliveries(at, &notice.id).await? {
-        match state {
-            State::Waiting => it.waiting = count,
-            State::Sent => it.sent = count,
-            State::Withheld => it.withheld = count,
-            State::Failed => it.failed = count,
-            State::Cancelled => it.cancelled = count,
-        }
-    }
-    Ok(it)
-}
-
-/// Lists what became of one, to each recipient by each channel, or to one.
-pub async fn deliveries(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let notice = find(at, call).await?;
-    let (limit, cursor) = call.page()?;
-    let after = cursor.as_ref().and_then(|it| it.key().rsplit_once('/')).unwrap_or_default();
-    let recipient = call.query("recipient");
-    let found =
-        store::page_of_deliveries(at, &notice.id, after, recipient.as_deref(), limit + 1).await?;
-    let key = |it: &Delivery| format!("{}/{}", it.recipient, it.channel.word());
-    Ok(json_response(StatusCode::OK, &Page::of(found, limit, key)))
 }

@@ -16,7 +16,7 @@ use shared::{
 use crate::{
     delivery::{self, Delivery, State},
     hook::{HookKind, HookText, KEY},
-    notice::Notice,
+    notice::{Notice, amend::Amendment},
     store,
     template::Rendered,
 };
@@ -38,13 +38,21 @@ pub struct HookLetter {
     url: Option<String>,
     words: Rendered,
     at: Timestamp,
+    /// What became of the notice since it was posted first, and which revision that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    amends: Option<(Amendment, i64)>,
 }
 
 impl HookLetter {
     /// The delivery as a letter.
     pub fn new(notice: &Notice, words: Rendered, at: Timestamp) -> Self {
         let (kind, about, url) = (notice.kind.clone(), notice.about.clone(), notice.url.clone());
-        Self { kind, about, url, words, at }
+        Self { kind, about, url, words, at, amends: None }
+    }
+
+    /// The same to whoever has it already.
+    pub fn amending(self, how: Amendment, revision: i64) -> Self {
+        Self { amends: Some((how, revision)), ..self }
     }
 
     /// The body that this kind of hook reads.
@@ -72,10 +80,16 @@ impl HookLetter {
                 json!({"type": "message",
                     "attachments": [{"contentType": kind, "content": card}]})
             }
-            HookKind::Webhook => json!({
-                "id": id, "type": self.kind, "about": self.about, "url": self.url,
-                "subject": subject, "text": text, "html": self.words.html, "at": self.at,
-            }),
+            HookKind::Webhook => {
+                let mut body = json!({
+                    "id": id, "type": self.kind, "about": self.about, "url": self.url,
+                    "subject": subject, "text": text, "html": self.words.html, "at": self.at,
+                });
+                if let (Some((how, _)), Some(all)) = (self.amends, body.as_object_mut()) {
+                    all.insert("change".to_owned(), json!(how));
+                }
+                body
+            }
         }
     }
 }
@@ -91,6 +105,12 @@ pub fn queued(id: &Id, letter: &HookLetter) -> Commit {
     store::insert_outgoing(id, letter).job(job)
 }
 
+/// The same once more, to who has it already.
+pub fn queued_again(id: &Id, letter: &HookLetter) -> Commit {
+    let job = NewJob::new(SEND, format!("{SEND}:{id}"), json!({"id": id}));
+    store::put_outgoing(id, letter).job(job)
+}
+
 /// Posts it.
 ///
 /// # Errors
@@ -99,12 +119,17 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let id = job.subject()?;
     let delivery = store::find_delivery(at, &id).await?;
     let outgoing = store::find_outgoing::<HookLetter>(at, &id).await?;
-    let (Some(delivery), Some(outgoing)) =
-        (delivery.filter(|it| it.state == State::Waiting), outgoing)
-    else {
+    let Some(outgoing) = outgoing else { return Ok(Commit::new()) };
+    let amends = outgoing.letter.amends.is_some();
+    let awaited = if amends { State::Sent } else { State::Waiting };
+    let Some(delivery) = delivery.filter(|it| it.state == awaited) else {
         return Ok(store::delete_outgoing(&id));
     };
-    let over = |it: Commit| Ok(it.and(store::delete_outgoing(&id)));
+    // The delivery was over before it was amended.
+    let over = |it: Commit| match amends {
+        true => Ok(store::delete_outgoing(&id)),
+        false => Ok(it.and(store::delete_outgoing(&id))),
+    };
     let name = delivery.recipient.strip_prefix(KEY).unwrap_or_default();
     let Some(hook) = store::find_hook(at, name).await? else {
         return over(delivery::ended(at, delivery, State::Withheld, "the hook is gone"));
@@ -143,10 +168,15 @@ fn request(text: &HookText, letter: &HookLetter, id: &Id, now: Timestamp) -> Opt
         }
     };
     if text.kind == HookKind::Webhook {
-        set("webhook-id", id.to_string());
+        // Another message than the first one, which whoever takes it has seen.
+        let message = match letter.amends {
+            Some((_, revision)) => Id::trusted(format!("{id}_{revision}")),
+            None => id.clone(),
+        };
+        set("webhook-id", message.to_string());
         set("webhook-timestamp", now.seconds().to_string());
         if let Some(secret) = &text.secret {
-            set("webhook-signature", signature(secret, id, now.seconds(), &body)?);
+            set("webhook-signature", signature(secret, &message, now.seconds(), &body)?);
         }
     }
     Some(HttpRequest {
@@ -188,10 +218,15 @@ mod tests {
     use super::*;
 
     fn letter(text: &str) -> HookLetter {
-        let words =
-            Rendered { subject: "S".to_owned(), text: text.to_owned(), html: String::new() };
+        let words = Rendered {
+            language: None,
+            subject: "S".to_owned(),
+            text: text.to_owned(),
+            html: String::new(),
+        };
         let url = Some("https://example.com/?a=1&b=2".to_owned());
-        HookLetter { kind: "k".to_owned(), about: None, url, words, at: Timestamp(0) }
+        let kind = "k".to_owned();
+        HookLetter { kind, about: None, url, words, at: Timestamp(0), amends: None }
     }
 
     /// The signature was made by Python's `hmac`.

@@ -15,6 +15,8 @@ use shared::{domain::Timestamp, outbound};
 use url::Url;
 use utoipa::ToSchema;
 
+use crate::notice::amend::Amendment;
+
 use self::{
     encrypt::{AUTH_BYTES, Ephemeral, PLAINTEXT_BYTES_MAX, Receiver},
     vapid::{Contact, Signer},
@@ -103,6 +105,8 @@ pub struct Message<'a> {
     pub ttl_seconds: u32,
     /// How much of the battery it is worth.
     pub urgency: Urgency,
+    /// What became of what was sent before with the same topic.
+    pub amends: Option<Amendment>,
 }
 
 /// A request to a push service.
@@ -178,12 +182,17 @@ impl Message<'_> {
     /// and a worker elsewhere reads the same JSON. The words are cut to what fits.
     pub fn payload(&self) -> Vec<u8> {
         let of = |text: &str| {
-            let notification = json!({
+            let mut notification = json!({
                 "title": self.title,
                 "body": text,
                 "navigate": self.url.map_or("/", Url::as_str),
                 "tag": self.topic.unwrap_or_default(),
             });
+            if let (Some(how), Some(all)) = (self.amends, notification.as_object_mut()) {
+                // A worker closes what is withdrawn; who has none shows the title, without a sound.
+                all.insert("silent".to_owned(), json!(true));
+                all.insert("data".to_owned(), json!({"change": how}));
+            }
             json!({ "web_push": 8030, "notification": notification }).to_string().into_bytes()
         };
         let whole = of(self.text);
@@ -243,7 +252,8 @@ mod tests {
 
     fn message(text: &str) -> Message<'_> {
         let (urgency, topic) = (Urgency::High, Some("comments"));
-        Message { title: "Ada", text, url: None, topic, ttl_seconds: u32::MAX, urgency }
+        let (ttl_seconds, amends) = (u32::MAX, None);
+        Message { title: "Ada", text, url: None, topic, ttl_seconds, urgency, amends }
     }
 
     #[test]
@@ -303,6 +313,18 @@ mod tests {
         assert_eq!([of(400), of(401), of(403)], [Outcome::Refused; 3]);
         let wait = Some(Duration::from_secs(60));
         assert_eq!(outcome(StatusCode::TOO_MANY_REQUESTS, wait), Outcome::Later(wait));
+    }
+
+    #[test]
+    fn what_amends_is_silent_and_says_how() {
+        let message = Message { amends: Some(Amendment::Withdrawn), ..message("") };
+
+        let sent: serde_json::Value = serde_json::from_slice(&message.payload()).unwrap();
+
+        let notification = &sent["notification"];
+        assert_eq!(notification["silent"], true);
+        assert_eq!(notification["data"]["change"], "withdrawn");
+        assert_eq!(notification["tag"], "comments");
     }
 
     proptest! {

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use crate::{
     browser::Browser,
     delivery::{self, Delivery, State},
-    notice::Notice,
+    notice::{Notice, amend::Amendment},
     push::{
         self, Message, Outcome, Urgency,
         encrypt::Ephemeral,
@@ -92,6 +92,9 @@ pub struct PushLetter {
     taken: u32,
     /// What the last one that does not said.
     said: Option<String>,
+    /// What became of the notice since it was pushed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    amends: Option<Amendment>,
 }
 
 impl PushText {
@@ -132,6 +135,7 @@ pub async fn written(
         wait_seconds: None,
         taken: 0,
         said: None,
+        amends: None,
     };
     Ok(Some(letter).filter(|it| !it.left.is_empty()))
 }
@@ -148,6 +152,12 @@ pub fn queued(id: &Id, letter: &PushLetter) -> Commit {
     store::insert_outgoing(id, letter).job(job)
 }
 
+/// The same once more, to who has it already.
+pub fn queued_again(id: &Id, letter: &PushLetter) -> Commit {
+    let job = NewJob::new(SEND, format!("{SEND}:{id}"), json!({"id": id}));
+    store::put_outgoing(id, letter).job(job)
+}
+
 /// Calls a few of the browsers.
 ///
 /// # Errors
@@ -156,12 +166,12 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let id = job.subject()?;
     let delivery = store::find_delivery(at, &id).await?;
     let outgoing = store::find_outgoing::<PushLetter>(at, &id).await?;
-    let (Some(delivery), Some(outgoing)) =
-        (delivery.filter(|it| it.state == State::Waiting), outgoing)
-    else {
+    let Some(outgoing) = outgoing else { return Ok(Commit::new()) };
+    let mut letter = outgoing.letter;
+    let awaited = if letter.amends.is_some() { State::Sent } else { State::Waiting };
+    let Some(delivery) = delivery.filter(|it| it.state == awaited) else {
         return Ok(store::delete_outgoing(&id));
     };
-    let mut letter = outgoing.letter;
     let mut commit = Commit::new();
     let now: Vec<_> = letter.left.drain(..letter.left.len().min(TOGETHER)).collect();
     for one in now {
@@ -173,6 +183,13 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
 }
 
 impl PushLetter {
+    /// The same to who has it already: it takes the place of that, and makes no noise. What is
+    /// withdrawn has no words any more.
+    pub fn amending(self, how: Amendment) -> Self {
+        let text = if how == Amendment::Withdrawn { String::new() } else { self.text };
+        Self { amends: Some(how), text, url: self.url, ..self }
+    }
+
     /// Calls one browser, and keeps what came of it.
     async fn reach(&mut self, at: &impl Tenant, browser: &Browser) -> Result<Commit, PortError> {
         let outcome = match self.call(at, browser, &self.text).await? {
@@ -236,6 +253,7 @@ impl PushLetter {
             topic: Some(&self.topic),
             ttl_seconds: self.ttl_seconds,
             urgency: self.urgency,
+            amends: self.amends,
         };
         let Some(ephemeral) = ephemeral else { return Ok(None) };
         // A token is good by the service's clock, which is real.
@@ -267,6 +285,8 @@ impl PushLetter {
             return Err(Failure { retry, ..Failure::again(why).writing(commit) });
         }
         let over = match self.taken {
+            // The delivery was over before it was amended.
+            _ if self.amends.is_some() => Commit::new(),
             0 => {
                 let said = self.said.unwrap_or_else(|| "the browsers were forgotten".to_owned());
                 delivery::ended(at, delivery, State::Failed, &format!("no browser has it: {said}"))

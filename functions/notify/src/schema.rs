@@ -9,7 +9,7 @@ use crate::{
     inbox::{Inbox, InboxMark},
     live::{InboxChanges, InboxLink, NewInboxLink},
     mailbox::CaughtMail,
-    notice::{NewNotice, NoticeReport},
+    notice::{NewNotice, NoticeReport, amend::NoticeRevision},
     plan::NoticePlan,
     provider::{NewProvider, Provider, ProviderChange},
     rule::{Rule, RuleText},
@@ -62,6 +62,14 @@ fn sending() -> Vec<Operation> {
             .gives::<Changed>(200),
         operation("cancelNotice", "Call off what of a notice is not sent yet.")
             .gives::<NoticeReport>(200),
+        operation(
+            "reviseNotice",
+            "Say something else by a notice, also where it was sent already.",
+        )
+        .takes::<NoticeRevision>()
+        .gives::<NoticeReport>(202),
+        operation("withdrawNotice", "Take a notice back wherever it can be reached.")
+            .gives::<NoticeReport>(202),
         operation("listWorkflows", "List how notices are sent, by type.").gives_page::<Workflow>(),
         operation("getWorkflow", "Read how the notices of a type are sent.").gives::<Workflow>(200),
         operation("putWorkflow", "Say how the notices of a type are sent.")
@@ -175,6 +183,7 @@ fn reading() -> Vec<Operation> {
     vec![
         operation("listInbox", "List what somebody has in the product, the latest first.")
             .query("state", "active, which is the default, unread, archived, snoozed or all.")
+            .query("language", "The language of the words, as de; the member's own when left out.")
             .gives::<Inbox>(200),
         operation("markInbox", "Mark items as seen, read, unread, archived, snoozed or active.")
             .takes::<InboxMark>()

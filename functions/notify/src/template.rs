@@ -55,6 +55,9 @@ pub enum Body {
 /// What one recipient reads. All of it is there, and none of it is empty.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Rendered {
+    /// The tag of the translation that it is; `None` of the template itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// In one line.
     pub subject: String,
     /// For whoever reads plain text: it is always made.
@@ -123,7 +126,7 @@ impl Template {
                 return Err(Error { part, line: 1, column: 1, why: Why::Empty });
             }
         }
-        Ok(Rendered { subject, text, html })
+        Ok(Rendered { language: None, subject, text, html })
     }
 
     /// The same, if all of it is in the language. What it needs of the data shows when it is

@@ -1,9 +1,9 @@
 //! Workflows: how the notices of a type are sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Draft, Id, Page, Timestamp, WORD, is_word},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
@@ -18,16 +18,19 @@ use crate::{
     delay::Delay,
     digest::Digest,
     fallback::{self, Fallback},
+    language::{TAG, is_tag, lookup},
     preference::Matter,
     push::TTL_SECONDS_MAX,
     pushing::PushText,
     store,
-    template::Template,
+    template::{self, Rendered, Template},
     throttle::Throttle,
 };
 
 /// How many types a tenant has at most.
 pub const WORKFLOWS_MAX: u32 = 500;
+/// In how many languages a type has words, besides those of the template.
+pub const TRANSLATIONS_MAX: usize = 20;
 /// The largest workflow, in bytes: its template, and room for its escapes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -68,6 +71,10 @@ pub struct WorkflowText {
     pub push: Option<PushText>,
     /// Its words.
     pub template: Template,
+    /// Its words in other languages, each by its tag, as `de` or `pt-BR`: up to 20. Who reads
+    /// Austrian German has those of `de-AT`, else of `de`, else the template.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub translations: BTreeMap<String, Template>,
 }
 
 /// A workflow of a type.
@@ -119,11 +126,43 @@ impl WorkflowText {
         throttle.map_err(|it| unfit("throttle", it.to_string()))?;
         let template = self.template.checked();
         let template = template.map_err(|it| unfit("template", it.to_string()))?;
-        Ok(Self { template, digest, ..self })
+        let translations = translated(self.translations)?;
+        Ok(Self { template, translations, digest, ..self })
     }
 }
 
+/// Each translation, if it is in a language, and all of it in that of templates.
+fn translated(all: BTreeMap<String, Template>) -> Result<BTreeMap<String, Template>, Problem> {
+    if all.len() > TRANSLATIONS_MAX {
+        return Err(Problem::unfitting("translations", format!("at most {TRANSLATIONS_MAX}")));
+    }
+    let checked = |(tag, template): (String, Template)| {
+        let path = format!("translations.{tag}");
+        if !is_tag(&tag) {
+            return Err(Problem::unfitting(&path, TAG));
+        }
+        let template = template.checked();
+        Ok((tag, template.map_err(|it| Problem::unfitting(&path, it.to_string()))?))
+    };
+    all.into_iter().map(checked).collect()
+}
+
 impl Workflow {
+    /// What a reader of this language reads with this data, an object.
+    ///
+    /// # Errors
+    /// The first mistake of the words that there are for it.
+    pub fn render(
+        &self,
+        language: Option<&str>,
+        data: &Value,
+    ) -> Result<Rendered, template::Error> {
+        match language.and_then(|it| lookup(&self.text.translations, it)) {
+            Some((tag, it)) => Ok(Rendered { language: Some(tag.to_owned()), ..it.render(data)? }),
+            None => self.text.template.render(data),
+        }
+    }
+
     /// Whether its notices leave the product.
     pub fn leaves(&self) -> bool {
         let fallback = self.text.fallback.iter().map(|it| &it.channel);

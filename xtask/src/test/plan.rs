@@ -1,13 +1,12 @@
 //! Which steps there are.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use anyhow::Context as _;
 
 use super::{Extent, Step, Work, document, papers};
 use crate::{build, command, sizes};
 
-const RUNTIMES: &str = "tests/tests/runtimes.rs";
 const SPIN: &str = "wasm32-wasip2";
 const WORKERS: &str = "wasm32-unknown-unknown";
 
@@ -40,7 +39,7 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
         own("sizes", "both", sizes::check),
         own("build of the local host", "native", build::local),
         runtimes(),
-        with_redis(),
+        kills(),
         upload(),
     ]);
     Ok(steps)
@@ -85,32 +84,46 @@ fn npm() -> Step {
     one("npm's packages", "node", "npm ci --ignore-scripts --no-audit --no-fund")
 }
 
-/// The same tests against every runtime.
+/// What is tested on every runtime.
+const EVERYWHERE: &str = "runtimes live broken interop outbound receivers signed limits proxy \
+                          networks customer_keys payments paypal amended";
+/// What is tested of components alone.
+const COMPONENTS: &str = "worlds cron";
+/// What asks for limits.
+const OF_LIMITS: &str = "redis runtimes limits proxy networks customer_keys";
+/// The test that needs the machine for itself.
+const KILLS: &str = "nothing_is_lost_when_the_host_is_killed";
+
+/// The same tests against every runtime, at the same time: a host mostly waits.
 fn runtimes() -> Step {
-    let work = if Path::new(RUNTIMES).exists() {
-        // Like the other tests, `--workspace`: with one package alone, dependencies lose features
-        // that others ask for, and are built a second time.
-        let line = "cargo test --workspace --no-fail-fast --test runtimes --test live --test worlds \
-                    --test broken --test cron --test interop --test outbound \
-                    --test receivers --test signed --test limits --test proxy --test networks --test customer_keys --test payments --test paypal -- --nocapture \
-                    --test-threads=1";
-        let mut command = command::words(line);
-        command.env("BACKPLANE_RUNTIMES", "local,workerd");
-        Work::Commands(vec![command])
-    } else {
-        Work::Skip(format!("{RUNTIMES} is not there"))
-    };
-    Step { name: "tests on the runtimes", place: "local host, workerd", work }
+    let mut local = on("local", &format!("{EVERYWHERE} {COMPONENTS}"));
+    local.args(["--skip", KILLS]);
+    let workerd = on("workerd", EVERYWHERE);
+    // Of the stories those that ask for limits; who sees what is not in Redis.
+    let mut redis = on("redis", OF_LIMITS);
+    redis.env("STORY", "fixtures/gate/").args(["--skip", "no_tenant", "--skip", "every_route"]);
+    let work = Work::Together(vec![local, workerd, redis]);
+    Step { name: "tests on the runtimes", place: "local, workerd, with Redis", work }
 }
 
-/// What asks for limits, on the local host with a Redis.
-fn with_redis() -> Step {
-    let line = "cargo test --workspace --no-fail-fast --test redis --test limits --test proxy \
-                --test networks --test customer_keys --test runtimes -- --nocapture --test-threads=1";
-    let mut command = command::words(line);
-    command.env("BACKPLANE_RUNTIMES", "redis");
-    let work = Work::Commands(vec![command]);
-    Step { name: "tests of limits", place: "local host with Redis", work }
+/// What is left after kills.
+fn kills() -> Step {
+    let mut command = on("local", "runtimes");
+    command.arg(KILLS);
+    Step { name: "kills", place: "local host", work: Work::Commands(vec![command]) }
+}
+
+/// These tests on this runtime.
+fn on(runtime: &str, tests: &str) -> Command {
+    // Like the other tests, `--workspace`: with one package alone, dependencies lose features that
+    // others ask for, and are built a second time.
+    let mut command = command::words("cargo test --workspace --no-fail-fast");
+    for test in tests.split_whitespace() {
+        command.args(["--test", test]);
+    }
+    command.args(["--", "--nocapture", "--test-threads=1"]);
+    command.env("BACKPLANE_RUNTIMES", runtime);
+    command
 }
 
 /// What Cloudflare would be sent, without sending it.

@@ -154,7 +154,8 @@ fn posted(kind: Kind, files: &[File]) -> Post {
     }))
     .unwrap();
     let secrets = Secrets { key: "very-secret-key".to_owned() };
-    let words = Rendered { subject: "S".into(), text: "T".into(), html: "<p>T</p>".into() };
+    let words =
+        Rendered { language: None, subject: "S".into(), text: "T".into(), html: "<p>T</p>".into() };
     let who = Mailbox { name: None, address: Address::parse("ada@example.com").unwrap() };
     let mail = Mail {
         id: &Id::trusted("dlv_1".to_owned()),

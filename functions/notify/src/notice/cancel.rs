@@ -3,12 +3,12 @@
 use shared::{
     domain::{Commit, Draft, WORD, is_word},
     http::{Response, StatusCode, json as json_response},
-    ports::Tenant,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
 };
 
-use super::{Notice, NoticeCounts, NoticeReport, counts, find};
+use super::{Notice, NoticeCounts, NoticeReport, find, reported};
 use crate::store;
 
 /// Cancels what of it is not sent yet.
@@ -29,19 +29,20 @@ async fn cancelled(at: &impl Tenant, notice: Notice) -> Result<Response, Problem
     let commit: Commit = store::cancel_deliveries(&notice.id, at.now())
         .and(store::delete_parts(&notice.id))
         .entry(entry);
-    let report = match notice.recipients {
-        None => {
-            let mut deliveries = store::deliveries_of(at, &notice.id).await?;
-            deliveries.iter_mut().for_each(|it| it.cancel(at.now()));
-            NoticeReport { notice, deliveries, counts: None }
-        }
-        Some(_) => {
-            let it = counts(at, &notice).await?;
-            let (more, cancelled) = (false, it.cancelled + it.waiting);
-            let counts = Some(NoticeCounts { more, waiting: 0, cancelled, ..it });
-            NoticeReport { notice, deliveries: Vec::new(), counts }
-        }
-    };
-    let response = json_response(StatusCode::OK, &report);
+    let response = json_response(StatusCode::OK, &called_off(at, notice).await?);
     at.answer(commit, response, Problem::changed_meanwhile).await
+}
+
+/// How it stands once what is not sent yet is called off.
+pub(super) async fn called_off(
+    at: &impl Tenant,
+    notice: Notice,
+) -> Result<NoticeReport, PortError> {
+    let NoticeReport { notice, mut deliveries, counts } = reported(at, notice).await?;
+    deliveries.iter_mut().for_each(|it| it.cancel(at.now()));
+    let off = |it: NoticeCounts| {
+        let (more, cancelled) = (false, it.cancelled + it.waiting);
+        NoticeCounts { more, waiting: 0, cancelled, ..it }
+    };
+    Ok(NoticeReport { notice, deliveries, counts: counts.map(off) })
 }

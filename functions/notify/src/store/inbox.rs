@@ -6,7 +6,7 @@ use shared::{
     ports::{PortError, Row, Tenant, Value},
 };
 
-use crate::inbox::{InboxCounts, InboxItem, MarkedAs, Shown};
+use crate::inbox::{InboxCounts, InboxItem, InboxWords, MarkedAs, Shown};
 
 const INSERT: &str = "
     insert into notify_inbox (tenant, recipient, id, notice, words, at_ms)
@@ -24,6 +24,13 @@ const LIST: &str = "
 const FIND: &str = "
     select id, notice, words, at_ms, seen_at_ms, read_at_ms, archived_at_ms, snoozed_until_ms
     from notify_inbox where tenant = ?1 and recipient = ?2 and id = ?3";
+// A notice leaves one item with each.
+const FIND_OF: &str = "
+    select id from notify_inbox where tenant = ?1 and recipient = ?2 and notice = ?3 limit 1";
+const REVISE: &str = "
+    update notify_inbox set words = ?4 where tenant = ?1 and recipient = ?2 and id = ?3";
+const DELETE: &str = "
+    delete from notify_inbox where tenant = ?1 and recipient = ?2 and id = ?3";
 const IS_READ: &str = "
     select 1 from notify_inbox
     where tenant = ?1 and recipient = ?2 and notice = ?3 and read_at_ms is not null limit 1";
@@ -93,6 +100,26 @@ pub async fn find_item(
     id: &str,
 ) -> Result<Option<InboxItem>, PortError> {
     at.query(FIND, [recipient.into(), id.into()]).await?.into_iter().next().map(read).transpose()
+}
+
+/// The item that a notice left with its recipient.
+pub async fn find_item_of(
+    at: &impl Tenant,
+    recipient: &str,
+    notice: &Id,
+) -> Result<Option<Id>, PortError> {
+    let rows = at.query(FIND_OF, [recipient.into(), notice.into()]).await?;
+    let id = |row: Row| row.columns().and_then(|[id]| id.text()).map(Id::trusted);
+    rows.into_iter().next().map(id).transpose()
+}
+
+/// Says something else.
+pub fn revise_item(recipient: &str, id: &Id, words: &InboxWords) -> Commit {
+    Commit::new().write(REVISE, [recipient.into(), id.into(), (&json!(words)).into()])
+}
+
+pub fn delete_item(recipient: &str, id: &Id) -> Commit {
+    Commit::new().write(DELETE, [Value::from(recipient), id.into()])
 }
 
 pub async fn count_items(at: &impl Tenant, recipient: &str) -> Result<InboxCounts, PortError> {

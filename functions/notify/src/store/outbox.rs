@@ -13,6 +13,9 @@ const FIND: &str = "
     select letter, asked from notify_outbox where tenant = ?1 and delivery = ?2";
 const INSERT: &str = "
     insert into notify_outbox (tenant, delivery, letter) values (?1, ?2, ?3)";
+const PUT: &str = "
+    insert into notify_outbox (tenant, delivery, letter) values (?1, ?2, ?3)
+    on conflict (tenant, delivery) do update set letter = excluded.letter";
 const UPDATE: &str = "
     update notify_outbox set letter = ?3 where tenant = ?1 and delivery = ?2";
 const ASKED: &str = "
@@ -33,6 +36,11 @@ pub async fn find_outgoing<L: DeserializeOwned>(
 
 pub fn insert_outgoing(id: &Id, letter: &impl Serialize) -> Commit {
     Commit::new().write_one(INSERT, [id.into(), (&json!(letter)).into()])
+}
+
+/// Writes it in the place of one that is on its way.
+pub fn put_outgoing(id: &Id, letter: &impl Serialize) -> Commit {
+    Commit::new().write_one(PUT, [id.into(), (&json!(letter)).into()])
 }
 
 /// Writes how far it is.

@@ -33,6 +33,7 @@ recipes![
     "standard-webhooks",
     "standard-webhooks-v1a",
     "stripe",
+    "svix",
     "twilio",
     "x",
     "zendesk",
