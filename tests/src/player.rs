@@ -13,7 +13,7 @@
 //! directions to the player: `as` (`operator`, `operator for the tenant` or `nobody`; the key of
 //! the story's sandbox otherwise), `sign: <recipe> <secret> <id> <seconds since 1970>` (of Ed25519
 //! the private key; where an address is signed, with ` <base>` of it at the end), `wait:
-//! <JSON pointer>=<JSON>` (asks again until it is so), `fill: <n>` (a body of n bytes) and
+//! <JSON pointer>=<JSON>` (asks again until it, and each of the others, is so), `fill: <n>` (a body of n bytes) and
 //! `SINK` in place of a method and path (shows what was delivered). Each story has a sandbox of
 //! its own, whose clock stands at 2030-01-01T00:00:00Z.
 
@@ -144,11 +144,11 @@ impl Player<'_> {
         };
         let headers: Vec<_> = rest.iter().take_while(is_header).collect();
         let body = rest.iter().skip(headers.len()).copied().collect::<Vec<_>>().join("\n");
-        let wait = headers.iter().find_map(|it| it.strip_prefix("wait: "));
+        let waits: Vec<_> = headers.iter().filter_map(|it| it.strip_prefix("wait: ")).collect();
         let end = Instant::now() + WAIT;
         loop {
             let answer = self.host.call(self.request(head, &headers, &body));
-            let done = wait.is_none_or(|it| self.holds(&answer, it));
+            let done = waits.iter().all(|it| self.holds(&answer, it));
             if done || Instant::now() > end {
                 return self.show(&answer);
             }

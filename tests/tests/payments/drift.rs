@@ -138,6 +138,28 @@ fn a_charge_that_we_never_heard_of_is_told_once_and_settled_when_it_is_refunded(
 }
 
 #[test]
+fn a_rule_makes_a_notice_of_it() {
+    let host = Host::memory();
+    let (shop, _) = paid(&host);
+    let words = "{{ entry.data.difference }} {{ entry.data.currency }}";
+    let workflow =
+        json!({"channels": ["in_app"], "template": {"subject": "Drift", "markdown": words}});
+    shop.send("PUT", "/v1/notifications/workflows/drift", workflow);
+    let member = json!({"email": "ada@example.com", "name": "Ada"});
+    let member = shop.send("POST", "/v1/members", member).text("/id");
+    let rule = json!({"action": "ledger.drifted", "type": "drift", "to": [{"member": member}]});
+    shop.send("PUT", "/v1/notifications/rules/drift", rule);
+    shop.fake.charge_by_hand(700);
+    hours(&shop, 3);
+
+    state(&shop);
+
+    let inbox = format!("/v1/notifications/inbox/{member}");
+    let found = shop.until(&inbox, |it| it["unread"] == 1);
+    assert_eq!(found["items"][0]["text"], "700 EUR");
+}
+
+#[test]
 fn a_charge_that_the_provider_has_not_got_is_told_once_and_settled_when_it_is_found() {
     let host = Host::memory();
     let (shop, payment) = paid(&host);

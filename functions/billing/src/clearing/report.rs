@@ -57,7 +57,7 @@ struct AccountReport {
     /// How many movements it has.
     seen: u64,
     /// What the provider had then, and what the ledger has booked by now.
-    #[serde(default, skip_deserializing)]
+    #[serde(default)]
     balances: Vec<BalancePair>,
     /// What moved, by day, currency and kind: with `account` only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,7 +65,7 @@ struct AccountReport {
 }
 
 /// Two balances of one currency, in minor units.
-#[derive(Serialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = LedgerBalancePair)]
 struct BalancePair {
     currency: String,
@@ -143,11 +143,12 @@ pub async fn get(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 
 async fn account_of(
     at: &impl Tenant,
-    body: Value,
+    mut body: Value,
     with_sums: bool,
 ) -> Result<Option<AccountReport>, PortError> {
-    let has: Option<BTreeMap<String, i64>> =
-        body.get("balances").and_then(|it| serde_json::from_value(it.clone()).ok());
+    // What the provider had is shown beside what the ledger has.
+    let has = body.as_object_mut().and_then(|it| it.remove("balances"));
+    let has: Option<BTreeMap<String, i64>> = has.and_then(|it| serde_json::from_value(it).ok());
     let Ok(mut it) = serde_json::from_value::<AccountReport>(body) else { return Ok(None) };
     let books = compare::clearing(at, &it.account).await?;
     let currencies: BTreeSet<&String> =
