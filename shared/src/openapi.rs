@@ -26,8 +26,8 @@ pub struct Operation {
     id: &'static str,
     /// What it does, in a sentence.
     summary: &'static str,
-    /// What its body is.
-    body: Option<Named>,
+    /// What its body is, and whether it must have one.
+    body: Option<(Named, bool)>,
     /// What it answers when all is well.
     status: u16,
     answer: Answer,
@@ -59,7 +59,12 @@ pub fn operation(id: &'static str, summary: &'static str) -> Operation {
 impl Operation {
     /// It takes a `T`.
     pub fn takes<T: ToSchema>(self) -> Self {
-        Self { body: Some(Named::of::<T>()), ..self }
+        Self { body: Some((Named::of::<T>(), true)), ..self }
+    }
+
+    /// It takes a `T`, or nothing.
+    pub fn may_take<T: ToSchema>(self) -> Self {
+        Self { body: Some((Named::of::<T>(), false)), ..self }
     }
 
     /// It gives a `T`.
@@ -219,10 +224,10 @@ fn describe(route: &Route, operation: Operation, schemas: &mut Schemas) -> Resul
     if let Access::Scope(scope) | Access::Customer(scope) = route.access {
         described["x-scope"] = json!(scope);
     }
-    if let Some(body) = operation.body {
+    if let Some((body, required)) = operation.body {
         let schema = schemas.add(body)?;
         described["requestBody"] =
-            json!({"required": true, "content": {"application/json": {"schema": schema}}});
+            json!({"required": required, "content": {"application/json": {"schema": schema}}});
     }
     let content = match operation.answer {
         Answer::Json(named) => json!({"application/json": {"schema": schemas.add(named)?}}),

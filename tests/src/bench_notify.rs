@@ -16,8 +16,8 @@ use crate::{
     wrk,
 };
 
-/// How many recipients a notice has, the least first.
-const RECIPIENTS: [usize; 3] = [100, 1_000, 10_000];
+/// How many recipients a notice has, the least first: more than are told of in the answer.
+const RECIPIENTS: [usize; 3] = [200, 1_000, 10_000];
 /// How many notices a live client waits for.
 const LIVE: usize = 100;
 /// They come unevenly, so that they meet every phase of what looks now and then.

@@ -154,7 +154,7 @@ fn invoices() -> Vec<Operation> {
             .gives::<Bill>(200),
         operation("collectInvoice", "Ask the provider for what is left, now.").gives::<Bill>(200),
         operation("sendInvoice", "Mail it again, to the customer or to another address.")
-            .takes::<NewDelivery>()
+            .may_take::<NewDelivery>()
             .gives::<Delivery>(202),
         operation("listInvoiceDeliveries", "List its deliveries by mail: how far each came.")
             .gives::<Deliveries>(200),
