@@ -124,6 +124,22 @@ impl Host {
         }
     }
 
+    /// Runs `check` in memory, and on each runtime that this run asks for, with these settings more
+    /// than it has for every test.
+    ///
+    /// # Panics
+    /// When there is no room for the state.
+    pub fn everywhere(what: &str, more: &[(&'static str, &'static str)], check: impl Fn(&Self)) {
+        let memory = Memory::with_network(fetch);
+        more.iter().for_each(|(name, value)| memory.set(name, Some(value)));
+        check(&Self::Memory(Box::new(memory)));
+        for name in Self::asked_for() {
+            println!("{what}: {name}");
+            let state = tempfile::tempdir().expect("there is room for the state");
+            check(&Self::start_with(&name, state.path(), more));
+        }
+    }
+
     /// The operator's key.
     pub fn operator_key(&self) -> &str {
         match self {

@@ -13,9 +13,9 @@
 //! directions to the player: `as` (`operator`, `operator for the tenant` or `nobody`; the key of
 //! the story's sandbox otherwise), `sign: <recipe> <secret> <id> <seconds since 1970>` (of Ed25519
 //! the private key; where an address is signed, with ` <base>` of it at the end), `wait:
-//! <JSON pointer>=<JSON>` (asks again until it, and each of the others, is so), `fill: <n>` (a body of n bytes) and
-//! `SINK` in place of a method and path (shows what was delivered). Each story has a sandbox of
-//! its own, whose clock stands at 2030-01-01T00:00:00Z.
+//! <JSON pointer>=<JSON>` (asks again until it, and each of the others, is so), `fill: <n>` (a body
+//! of n bytes) and `SINK` in place of a method and path (shows what was delivered). Each story has
+//! a sandbox of its own, whose clock stands at 2030-01-01T00:00:00Z.
 
 use std::{
     fs,

@@ -186,36 +186,30 @@ fn all_of_many_are_reached_and_those_who_wait_hear_the_last_word(host: &Host) {
     });
 }
 
-/// Plays one on the host in memory, and on each runtime that is asked for.
-fn play(what: &str, it: impl Fn(&Host)) {
-    let memory = Host::memory();
-    if let Host::Memory(memory) = &memory {
-        memory.set(HOSTS.0, Some(HOSTS.1));
-    }
-    it(&memory);
-    for name in Host::asked_for() {
-        println!("{what}: {name}");
-        let state = tempfile::tempdir().unwrap();
-        it(&Host::start_with(&name, state.path(), &[HOSTS]));
-    }
-}
-
 #[test]
 fn in_the_product() {
-    play("in the product", who_follows_an_inbox_is_told);
+    Host::everywhere("in the product", &[HOSTS], who_follows_an_inbox_is_told);
 }
 
 #[test]
 fn on_a_screen() {
-    play("on a screen", a_screen_says_something_else_and_nothing);
+    Host::everywhere("on a screen", &[HOSTS], a_screen_says_something_else_and_nothing);
 }
 
 #[test]
 fn where_posts_are_taken() {
-    play("where posts are taken", a_webhook_is_posted_to_again_and_a_room_is_not);
+    Host::everywhere(
+        "where posts are taken",
+        &[HOSTS],
+        a_webhook_is_posted_to_again_and_a_room_is_not,
+    );
 }
 
 #[test]
 fn of_many() {
-    play("of many", all_of_many_are_reached_and_those_who_wait_hear_the_last_word);
+    Host::everywhere(
+        "of many",
+        &[HOSTS],
+        all_of_many_are_reached_and_those_who_wait_hear_the_last_word,
+    );
 }

@@ -11,11 +11,6 @@ use tests::{
     origin::Origin,
 };
 
-fn on_all(what: &str, check: impl Fn(&Host)) {
-    check(&Host::memory());
-    Host::on_each(what, check);
-}
-
 /// A key of a customer, as `(id, secret)`.
 fn key(host: &Host, at: &str, more: Value) -> (String, String) {
     let mut body = json!({"name": "k", "customer": "acme"});
@@ -58,7 +53,7 @@ fn wait_until_used(host: &Host, at: &Sandbox, id: &str) {
 
 #[test]
 fn the_proxy_lets_only_keys_through_that_hold() {
-    on_all("keys of the proxy", |host| {
+    Host::everywhere("keys of the proxy", &[], |host| {
         let (at, origin) = (host.sandbox(), Origin::start());
         let path = app(host, &at, &origin);
         let policy = json!({

@@ -104,22 +104,14 @@ fn many_become_one(host: &Host) {
     assert_eq!((&last["within"], &last["digest"]), (&carrier["id"], &carrier["digest"]));
 }
 
-/// Plays one on the host in memory, and on each runtime that is asked for.
-fn play(what: &str, it: impl Fn(&Host)) {
-    it(&Host::memory());
-    if !Host::asked_for().is_empty() {
-        Host::on_each(what, it);
-    }
-}
-
 #[test]
 fn ten_thousand() {
-    play("ten thousand", ten_thousand_wait_and_are_called_off);
+    Host::everywhere("ten thousand", &[], ten_thousand_wait_and_are_called_off);
 }
 
 #[test]
 fn one_too_many() {
-    play("one too many", one_too_many_is_refused);
+    Host::everywhere("one too many", &[], one_too_many_is_refused);
 }
 
 #[test]
@@ -129,5 +121,5 @@ fn digest() {
 
 #[test]
 fn twice() {
-    play("twice", who_is_named_twice_is_told_once);
+    Host::everywhere("twice", &[], who_is_named_twice_is_told_once);
 }

@@ -196,32 +196,24 @@ fn what_waits_is_withheld_when_its_address_is_suppressed(host: &Host) {
     assert_eq!(fake.taken(), []);
 }
 
-/// Plays one on the host in memory, and on each runtime that is asked for.
-fn play(what: &str, it: impl Fn(&Host)) {
-    it(&Host::memory());
-    if !Host::asked_for().is_empty() {
-        Host::on_each(what, it);
-    }
-}
-
 #[test]
 fn whole_mails() {
-    play("whole", each_provider_gets_the_whole_mail);
+    Host::everywhere("whole", &[], each_provider_gets_the_whole_mail);
 }
 
 #[test]
 fn fail_over() {
-    play("fail-over", the_next_takes_what_one_does_not);
+    Host::everywhere("fail-over", &[], the_next_takes_what_one_does_not);
 }
 
 #[test]
 fn a_lost_answer_with_keys() {
-    play("lost", a_lost_answer_sends_nothing_twice_where_keys_are_known);
+    Host::everywhere("lost", &[], a_lost_answer_sends_nothing_twice_where_keys_are_known);
 }
 
 #[test]
 fn a_lost_answer_without_keys() {
-    play("lost twice", a_lost_answer_of_another_repeats_the_same_mail);
+    Host::everywhere("lost twice", &[], a_lost_answer_of_another_repeats_the_same_mail);
 }
 
 #[test]
@@ -231,7 +223,7 @@ fn rates() {
 
 #[test]
 fn nobody_takes_it() {
-    play("nobody", what_nobody_takes_has_failed_and_says_why);
+    Host::everywhere("nobody", &[], what_nobody_takes_has_failed_and_says_why);
 }
 
 #[test]
@@ -246,7 +238,7 @@ fn called_off() {
 
 #[test]
 fn suppressed_meanwhile() {
-    play("suppressed", what_waits_is_withheld_when_its_address_is_suppressed);
+    Host::everywhere("suppressed", &[], what_waits_is_withheld_when_its_address_is_suppressed);
 }
 
 #[test]

@@ -255,42 +255,34 @@ fn who_says_nothing_is_mailed_nothing(host: &Host) {
     assert_eq!(desk.get(&format!("{invoice}/deliveries")), json!({"items": []}));
 }
 
-/// Plays one on the host in memory, and on each runtime that is asked for.
-fn play(what: &str, it: impl Fn(&Host)) {
-    it(&Host::memory());
-    if !Host::asked_for().is_empty() {
-        Host::on_each(what, it);
-    }
-}
-
 #[test]
 fn providers() {
-    play("providers", each_provider_gets_the_pdf);
+    Host::everywhere("providers", &[], each_provider_gets_the_pdf);
 }
 
 #[test]
 fn the_mailbox() {
-    play("mailbox", the_mailbox_keeps_the_pdf_and_the_words_of_its_reader);
+    Host::everywhere("mailbox", &[], the_mailbox_keeps_the_pdf_and_the_words_of_its_reader);
 }
 
 #[test]
 fn a_try_again() {
-    play("again", a_try_again_is_the_same_mail);
+    Host::everywhere("again", &[], a_try_again_is_the_same_mail);
 }
 
 #[test]
 fn refused_and_sent_again() {
-    play("refused", what_a_provider_refuses_is_read_and_sent_again);
+    Host::everywhere("refused", &[], what_a_provider_refuses_is_read_and_sent_again);
 }
 
 #[test]
 fn bounced() {
-    play("bounced", what_comes_back_is_read);
+    Host::everywhere("bounced", &[], what_comes_back_is_read);
 }
 
 #[test]
 fn no_notice() {
-    play("no notice", what_makes_no_notice_says_why);
+    Host::everywhere("no notice", &[], what_makes_no_notice_says_why);
 }
 
 #[test]
@@ -301,7 +293,7 @@ fn gone() {
 
 #[test]
 fn portal() {
-    play("portal", a_customer_sends_its_own_and_not_too_often);
+    Host::everywhere("portal", &[], a_customer_sends_its_own_and_not_too_often);
 }
 
 #[test]

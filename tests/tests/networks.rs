@@ -51,15 +51,10 @@ impl<'a> App<'a> {
     }
 }
 
-fn on_all(what: &str, check: impl Fn(&Host)) {
-    check(&Host::memory());
-    Host::on_each(what, check);
-}
-
 #[test]
 fn each_network_has_its_own_as_far_as_the_runtime_knows() {
     let origin = Origin::start();
-    on_all("networks", |host| {
+    Host::everywhere("networks", &[], |host| {
         let app =
             App::new(host, &origin, &json!({"when_missing": "admit"}), &json!({"key": "{asn}"}));
         // On Spin nobody says it: the policy does not count for anybody.
@@ -80,7 +75,7 @@ fn each_network_has_its_own_as_far_as_the_runtime_knows() {
 #[test]
 fn the_front_of_an_app_is_believed_if_the_app_says_so() {
     let origin = Origin::start();
-    on_all("fronts", |host| {
+    Host::everywhere("fronts", &[], |host| {
         let identify = json!({"when_missing": "admit", "asn_header": "X-Front-Asn"});
         let app = App::new(host, &origin, &identify, &json!({"key": "{asn}"}));
 
@@ -99,7 +94,7 @@ fn the_front_of_an_app_is_believed_if_the_app_says_so() {
 #[test]
 fn a_condition_can_name_networks() {
     let origin = Origin::start();
-    on_all("named", |host| {
+    Host::everywhere("named", &[], |host| {
         let identify = json!({"when_missing": "admit", "asn_header": "X-Front-Asn"});
         let policy = json!({"key": "all", "when": "asn in [64500, 64501]"});
         let app = App::new(host, &origin, &identify, &policy);
@@ -114,7 +109,7 @@ fn a_condition_can_name_networks() {
 #[test]
 fn the_origin_hears_of_a_network_only_from_a_front() {
     let origin = Origin::start();
-    on_all("told", |host| {
+    Host::everywhere("told", &[], |host| {
         let app =
             App::new(host, &origin, &json!({"when_missing": "admit"}), &json!({"key": "{asn}"}));
         let path = format!("{}/headers", app.path);

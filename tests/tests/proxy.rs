@@ -85,12 +85,6 @@ impl<'a> App<'a> {
     }
 }
 
-/// In memory, and on each runtime of this run.
-fn on_all(what: &str, check: impl Fn(&Host)) {
-    check(&Host::memory());
-    Host::on_each(what, check);
-}
-
 fn headers(answer: &Answer) -> Vec<(String, String)> {
     serde_json::from_value(answer.json()["headers"].clone()).unwrap()
 }
@@ -98,7 +92,7 @@ fn headers(answer: &Answer) -> Vec<(String, String)> {
 #[test]
 fn a_request_comes_to_the_origin_as_it_was() {
     let origin = Origin::start();
-    on_all("as it was", |host| {
+    Host::everywhere("as it was", &[], |host| {
         let app = App::new(host, origin.url(), json!({"path_prefix": "/v2"}));
         for (below, there) in [
             ("", "/v2/"),
@@ -127,7 +121,7 @@ fn a_request_comes_to_the_origin_as_it_was() {
 #[test]
 fn headers_of_a_connection_stay_on_it() {
     let origin = Origin::start();
-    on_all("headers", |host| {
+    Host::everywhere("headers", &[], |host| {
         let app = App::new(host, origin.url(), json!({"add_headers": {"X-From": "gate"}}));
 
         let sent = [
@@ -169,7 +163,7 @@ fn headers_of_a_connection_stay_on_it() {
 #[test]
 fn statuses_and_redirects_are_passed_through() {
     let origin = Origin::start();
-    on_all("statuses", |host| {
+    Host::everywhere("statuses", &[], |host| {
         let app = App::new(host, origin.url(), json!({}));
         let moved = app.call("GET", "/moved", &[]);
         assert_eq!((moved.status.as_u16(), &moved.body[..]), (302, &b"moved"[..]));
@@ -182,7 +176,7 @@ fn statuses_and_redirects_are_passed_through() {
 
 #[test]
 fn who_is_refused_does_not_reach_the_origin() {
-    on_all("refused", |host| {
+    Host::everywhere("refused", &[], |host| {
         let origin = Origin::start();
         let app = App::new(host, origin.url(), json!({"legacy_headers": true}));
         let app = app.limited("fixed_window", 2);
@@ -205,7 +199,7 @@ fn who_is_refused_does_not_reach_the_origin() {
 
 #[test]
 fn who_shows_no_key_is_asked_for_one() {
-    on_all("identify", |host| {
+    Host::everywhere("identify", &[], |host| {
         let origin = Origin::start();
         let rule = json!({"identify": {"key_header": "x-api-key"}});
         let app = App::new(host, origin.url(), rule);
@@ -220,7 +214,7 @@ fn who_shows_no_key_is_asked_for_one() {
 
 #[test]
 fn an_origin_that_is_down_takes_nothing() {
-    on_all("down", |host| {
+    Host::everywhere("down", &[], |host| {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let app = App::new(host, &format!("http://{free}"), json!({})).limited("fixed_window", 2);
         for _ in 0..2 {
@@ -370,7 +364,7 @@ fn until(app: &App, path: &str, pointer: &str, expected: &Value) {
 
 #[test]
 fn what_was_handed_on_is_usage_and_what_was_not_is_none() {
-    on_all("usage", |host| {
+    Host::everywhere("usage", &[], |host| {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let app = App::new(host, &format!("http://{free}"), json!({})).limited("fixed_window", 2);
         assert_eq!(app.call("GET", "/v1/a", &[]).status, 502);

@@ -155,29 +155,19 @@ fn memory() -> Host {
     host
 }
 
-/// Plays one on the host in memory, and on each runtime that is asked for.
-fn play(what: &str, it: impl Fn(&Host)) {
-    it(&memory());
-    for name in Host::asked_for() {
-        println!("{what}: {name}");
-        let state = tempfile::tempdir().unwrap();
-        it(&Host::start_with(&name, state.path(), &[HOSTS]));
-    }
-}
-
 #[test]
 fn a_message() {
-    play("message", a_browser_reads_what_was_sent);
+    Host::everywhere("message", &[HOSTS], a_browser_reads_what_was_sent);
 }
 
 #[test]
 fn rotation() {
-    play("rotation", a_rotation_loses_no_browser);
+    Host::everywhere("rotation", &[HOSTS], a_rotation_loses_no_browser);
 }
 
 #[test]
 fn gone() {
-    play("gone", a_browser_that_is_gone_is_forgotten);
+    Host::everywhere("gone", &[HOSTS], a_browser_that_is_gone_is_forgotten);
 }
 
 #[test]
@@ -187,10 +177,10 @@ fn busy() {
 
 #[test]
 fn too_large() {
-    play("too large", what_is_too_large_goes_without_its_words);
+    Host::everywhere("too large", &[HOSTS], what_is_too_large_goes_without_its_words);
 }
 
 #[test]
 fn many() {
-    play("many", each_of_many_browsers_is_called_once);
+    Host::everywhere("many", &[HOSTS], each_of_many_browsers_is_called_once);
 }

@@ -322,22 +322,14 @@ fn mirrored_subscriptions_and_methods_are_told(host: &Host) {
     assert_eq!(shop.get("/v1/billing/invoices").json()["items"], json!([]));
 }
 
-/// Plays one on the host in memory, and on each runtime that is asked for.
-fn play(what: &str, it: impl Fn(&Host)) {
-    it(&Host::memory());
-    if !Host::asked_for().is_empty() {
-        Host::on_each(what, it);
-    }
-}
-
 #[test]
 fn payments_are_collected_and_told_once() {
-    play("paid", a_subscription_is_paid);
+    Host::everywhere("paid", &[], a_subscription_is_paid);
 }
 
 #[test]
 fn a_lost_answer_does_not_charge_twice() {
-    play("lost", an_answer_that_is_lost_does_not_charge_twice);
+    Host::everywhere("lost", &[], an_answer_that_is_lost_does_not_charge_twice);
 }
 
 #[test]
@@ -362,22 +354,22 @@ fn sixty_charges_wait_for_their_turn() {
 
 #[test]
 fn refusals_disputes_and_refunds_in_any_order() {
-    play("disputes", refusals_disputes_and_refunds_are_told_once);
+    Host::everywhere("disputes", &[], refusals_disputes_and_refunds_are_told_once);
 }
 
 #[test]
 fn a_reconciliation_finds_what_was_never_sent() {
-    play("reconcile", what_never_came_is_found_by_looking);
+    Host::everywhere("reconcile", &[], what_never_came_is_found_by_looking);
 }
 
 #[test]
 fn a_confirmation_that_is_missing() {
-    play("confirm", who_must_confirm_is_told);
+    Host::everywhere("confirm", &[], who_must_confirm_is_told);
 }
 
 #[test]
 fn connected_accounts() {
-    play("connect", connected_accounts_have_no_say);
+    Host::everywhere("connect", &[], connected_accounts_have_no_say);
 }
 
 #[test]
@@ -387,10 +379,10 @@ fn a_full_list_of_accounts() {
 
 #[test]
 fn bad_webhooks() {
-    play("bad", bad_webhooks_are_refused_or_put_aside);
+    Host::everywhere("bad", &[], bad_webhooks_are_refused_or_put_aside);
 }
 
 #[test]
 fn a_mirror() {
-    play("mirror", mirrored_subscriptions_and_methods_are_told);
+    Host::everywhere("mirror", &[], mirrored_subscriptions_and_methods_are_told);
 }

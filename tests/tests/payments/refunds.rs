@@ -3,8 +3,6 @@
 use serde_json::{Value, json};
 use tests::{host::Host, shop::Shop};
 
-use crate::play;
-
 /// What a refund of the whole first invoice comes to.
 fn refund(shop: &Shop, subscription: &str) {
     let path = format!("/v1/billing/subscriptions/{subscription}/cancel");
@@ -68,15 +66,15 @@ fn a_setup_is_completed(host: &Host) {
 
 #[test]
 fn a_refund() {
-    play("refund", a_refund_is_made_once);
+    Host::everywhere("refund", &[], a_refund_is_made_once);
 }
 
 #[test]
 fn a_refused_refund() {
-    play("refund refused", a_refund_that_the_provider_refuses_is_told);
+    Host::everywhere("refund refused", &[], a_refund_that_the_provider_refuses_is_told);
 }
 
 #[test]
 fn a_setup() {
-    play("setup", a_setup_is_completed);
+    Host::everywhere("setup", &[], a_setup_is_completed);
 }

@@ -5,14 +5,6 @@
 use serde_json::{Value, json};
 use tests::{fake_paypal::FakePayPal, host::Host, shop::Shop};
 
-/// Plays one on the host in memory, and on each runtime that is asked for.
-fn play(what: &str, it: impl Fn(&Host)) {
-    it(&Host::memory());
-    if !Host::asked_for().is_empty() {
-        Host::on_each(what, it);
-    }
-}
-
 /// The customer tells on PayPal's page how it pays, and comes back.
 fn set_up(shop: &Shop<FakePayPal>) -> String {
     let path = format!("/v1/payments/accounts/{}/setups", shop.account);
@@ -141,22 +133,22 @@ fn bad_webhooks_are_refused(host: &Host) {
 
 #[test]
 fn a_subscription() {
-    play("paypal: paid", a_subscription_is_paid_changed_and_disputed);
+    Host::everywhere("paypal: paid", &[], a_subscription_is_paid_changed_and_disputed);
 }
 
 #[test]
 fn a_refusal() {
-    play("paypal: refused", a_refusal_is_told_with_what_comes_next);
+    Host::everywhere("paypal: refused", &[], a_refusal_is_told_with_what_comes_next);
 }
 
 #[test]
 fn a_reconciliation() {
-    play("paypal: reconcile", what_never_came_is_found_by_looking);
+    Host::everywhere("paypal: reconcile", &[], what_never_came_is_found_by_looking);
 }
 
 #[test]
 fn bad_webhooks() {
-    play("paypal: bad", bad_webhooks_are_refused);
+    Host::everywhere("paypal: bad", &[], bad_webhooks_are_refused);
 }
 
 #[test]
