@@ -20,7 +20,10 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{inbox::InboxCounts, recipient, store, translation};
+use crate::{
+    inbox::{InboxCounts, InboxItem},
+    recipient, store, translation,
+};
 
 /// An item came.
 pub const RECEIVED: &str = "inbox.received";
@@ -160,40 +163,38 @@ fn place(call: &Call) -> Result<Option<i64>, Problem> {
 
 /// The changes after a place, in their order.
 async fn read(at: &impl Tenant, key: &str, after: i64) -> Result<Vec<Value>, PortError> {
-    let entries = log::read(at, after, live::BATCH, Some(key)).await?;
-    let mut before = after;
-    let mut changes = Vec::new();
-    for entry in entries.iter().filter(|it| CHANGES.contains(&it.action.as_str())) {
-        changes.push(change(at, key, entry, before).await?);
-        before = entry.sequence;
+    let mut entries = log::read(at, after, live::BATCH, Some(key)).await?;
+    entries.retain(|it| CHANGES.contains(&it.action.as_str()));
+    let mut items = Vec::new();
+    for entry in entries.iter().filter(|it| [RECEIVED, REVISED].contains(&it.action.as_str())) {
+        items.extend(store::find_item(at, key, item_of(entry)).await?);
     }
-    Ok(changes)
+    translation::translate(at, key, None, &mut items).await?;
+    let before = std::iter::once(after).chain(entries.iter().map(|it| it.sequence));
+    Ok(entries.iter().zip(before).map(|(entry, before)| change(entry, before, &items)).collect())
 }
 
-async fn change(
-    at: &impl Tenant,
-    key: &str,
-    entry: &Entry,
-    before: i64,
-) -> Result<Value, PortError> {
+fn item_of(entry: &Entry) -> &str {
+    entry.data.get("item").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn change(entry: &Entry, before: i64, items: &[InboxItem]) -> Value {
     let field = |name: &str| entry.data.get(name).cloned().unwrap_or_default();
     let (sequence, moment) = (entry.sequence, entry.at);
-    if entry.action == WITHDRAWN {
-        return Ok(json!({"sequence": sequence, "after": before, "at": moment,
-            "change": "withdrawn", "id": field("item")}));
-    }
-    if entry.action == RECEIVED || entry.action == REVISED {
-        let id = field("item");
-        let item = store::find_item(at, key, id.as_str().unwrap_or_default()).await?;
-        let mut item: Vec<_> = item.into_iter().collect();
-        translation::translate(at, key, None, &mut item).await?;
-        let item = item.pop();
-        return Ok(json!({"sequence": sequence, "after": before, "at": moment,
-            "change": if entry.action == REVISED { "revised" } else { "received" },
-            "item": item}));
-    }
-    Ok(json!({"sequence": sequence, "after": before, "at": moment, "change": "marked",
-        "as": field("as"), "ids": field("ids"), "up_to": field("up_to")}))
+    let change = match entry.action.as_str() {
+        MARKED => {
+            return json!({"sequence": sequence, "after": before, "at": moment, "change": "marked",
+                "as": field("as"), "ids": field("ids"), "up_to": field("up_to")});
+        }
+        WITHDRAWN => {
+            return json!({"sequence": sequence, "after": before, "at": moment,
+                "change": "withdrawn", "id": field("item")});
+        }
+        REVISED => "revised",
+        _ => "received",
+    };
+    let item = items.iter().find(|it| it.id.as_str() == item_of(entry));
+    json!({"sequence": sequence, "after": before, "at": moment, "change": change, "item": item})
 }
 
 impl Feed for InboxFeed {

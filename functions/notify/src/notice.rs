@@ -275,16 +275,7 @@ impl NewNotice {
                 return Err(Problem::unfitting(path, WORD));
             }
         }
-        if self.data.contains_key(RECIPIENT) {
-            return Err(Problem::unfitting("data.recipient", "this is who reads it: leave it out"));
-        }
-        if self.data.contains_key(batch::DIGEST) {
-            let why = "this is what came together with it: leave it out";
-            return Err(Problem::unfitting("data.digest", why));
-        }
-        if self.url.as_ref().is_some_and(|it| !is_link(it)) {
-            return Err(Problem::unfitting("url", "an address of http or https"));
-        }
+        check_filling(&self.data, self.url.as_deref())?;
         let Self { kind, to, data, about, url, key, urgent, files, of: _ } = self;
         let it = Notice {
             id,
@@ -303,6 +294,21 @@ impl NewNotice {
         };
         Ok((it, to))
     }
+}
+
+/// Whether a notice can be filled with this, and lead there.
+fn check_filling(data: &Map<String, Value>, url: Option<&str>) -> Result<(), Problem> {
+    if data.contains_key(RECIPIENT) {
+        return Err(Problem::unfitting("data.recipient", "this is who reads it: leave it out"));
+    }
+    if data.contains_key(batch::DIGEST) {
+        let why = "this is what came together with it: leave it out";
+        return Err(Problem::unfitting("data.digest", why));
+    }
+    if url.is_some_and(|it| !is_link(it)) {
+        return Err(Problem::unfitting("url", "an address of http or https"));
+    }
+    Ok(())
 }
 
 fn is_link(text: &str) -> bool {

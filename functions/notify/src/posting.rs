@@ -99,16 +99,14 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// The letter with its job.
+/// The letter with its job. One that amends takes the place of one before that is on its way.
 pub fn queued(id: &Id, letter: &HookLetter) -> Commit {
     let job = NewJob::new(SEND, format!("{SEND}:{id}"), json!({"id": id}));
-    store::insert_outgoing(id, letter).job(job)
-}
-
-/// The same once more, to who has it already.
-pub fn queued_again(id: &Id, letter: &HookLetter) -> Commit {
-    let job = NewJob::new(SEND, format!("{SEND}:{id}"), json!({"id": id}));
-    store::put_outgoing(id, letter).job(job)
+    let kept = match letter.amends {
+        Some(_) => store::put_outgoing(id, letter),
+        None => store::insert_outgoing(id, letter),
+    };
+    kept.job(job)
 }
 
 /// Posts it.

@@ -146,16 +146,14 @@ fn topic(text: &str) -> String {
     hash.chars().take(TOPIC_CHARS).collect()
 }
 
-/// The letter with its job.
+/// The letter with its job. One that amends takes the place of one before that is on its way.
 pub fn queued(id: &Id, letter: &PushLetter) -> Commit {
     let job = NewJob::new(SEND, format!("{SEND}:{id}"), json!({"id": id}));
-    store::insert_outgoing(id, letter).job(job)
-}
-
-/// The same once more, to who has it already.
-pub fn queued_again(id: &Id, letter: &PushLetter) -> Commit {
-    let job = NewJob::new(SEND, format!("{SEND}:{id}"), json!({"id": id}));
-    store::put_outgoing(id, letter).job(job)
+    let kept = match letter.amends {
+        Some(_) => store::put_outgoing(id, letter),
+        None => store::insert_outgoing(id, letter),
+    };
+    kept.job(job)
 }
 
 /// Calls a few of the browsers.
@@ -187,7 +185,7 @@ impl PushLetter {
     /// withdrawn has no words any more.
     pub fn amending(self, how: Amendment) -> Self {
         let text = if how == Amendment::Withdrawn { String::new() } else { self.text };
-        Self { amends: Some(how), text, url: self.url, ..self }
+        Self { amends: Some(how), text, ..self }
     }
 
     /// Calls one browser, and keeps what came of it.

@@ -17,7 +17,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{NewNotice, Notice, cancel::called_off, check, find, report, reported};
+use super::{Notice, cancel::called_off, check, check_filling, find, report, reported};
 use crate::{
     channel::Channel,
     delivery::{Delivery, State},
@@ -80,25 +80,11 @@ pub async fn revise(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     if before.withdrawn_at.is_some() {
         return Err(withdrawn());
     }
-    let text = NewNotice {
-        kind: before.kind.clone(),
-        to: Vec::new(),
-        data: new.data.unwrap_or_else(|| before.data.clone()),
-        about: None,
-        url: new.url.or_else(|| before.url.clone()),
-        key: None,
-        urgent: before.urgent,
-        files: Vec::new(),
-        of: None,
-    };
-    let (checked, _) = text.checked(before.id.clone(), before.created_at)?;
-    let notice = Notice {
-        data: checked.data,
-        url: checked.url,
-        revised_at: Some(at.now()),
-        revision: before.revision + 1,
-        ..before
-    };
+    let data = new.data.unwrap_or_else(|| before.data.clone());
+    let url = new.url.or_else(|| before.url.clone());
+    check_filling(&data, url.as_deref())?;
+    let notice =
+        Notice { data, url, revised_at: Some(at.now()), revision: before.revision + 1, ..before };
     let workflow = store::find_workflow(at, &notice.kind).await?;
     let workflow = workflow.ok_or_else(|| {
         Problem::unfitting("type", "its type has no workflow any more: withdraw it instead")
@@ -209,39 +195,29 @@ async fn reach(
     it: &Delivery,
     how: Amendment,
 ) -> Result<Option<Commit>, PortError> {
-    if it.batch.is_some() {
+    if it.batch.is_some() || it.channel == Channel::Email {
         return Ok(None);
     }
     if (it.channel, how) == (Channel::InApp, Amendment::Withdrawn) {
         return inbox::withdrawn(at, it).await.map(Some);
     }
-    let Some(workflow) = workflow else { return Ok(None) };
     let reader = recipient::of(at, &it.recipient, it.contact.clone()).await?;
-    let Some(reader) = reader else { return Ok(None) };
+    let (Some(workflow), Some(reader)) = (workflow, reader) else { return Ok(None) };
+    let Some(words) = words(workflow, notice, &reader) else { return Ok(None) };
     match it.channel {
         Channel::Email => Ok(None),
-        Channel::InApp => {
-            let Some(words) = words(workflow, notice, &reader) else { return Ok(None) };
-            inbox::revised(at, it, notice, workflow, words).await
-        }
+        Channel::InApp => inbox::revised(at, it, notice, workflow, words).await,
         Channel::Hook => {
             let name = it.recipient.strip_prefix(KEY).unwrap_or_default();
             let hook = store::find_hook(at, name).await?;
-            let (Some(words), Some(HookKind::Webhook)) =
-                (words(workflow, notice, &reader), hook.map(|it| it.kind))
-            else {
-                return Ok(None);
-            };
-            let letter = HookLetter::new(notice, words, at.now());
-            let letter = letter.amending(how, notice.revision);
-            Ok(Some(posting::queued_again(&it.id, &letter)))
+            let takes = hook.is_some_and(|it| it.kind == HookKind::Webhook);
+            let letter = HookLetter::new(notice, words, at.now()).amending(how, notice.revision);
+            Ok(takes.then(|| posting::queued(&it.id, &letter)))
         }
         Channel::Push => {
-            let Some(words) = words(workflow, notice, &reader) else { return Ok(None) };
             let text = workflow.text.push.clone().unwrap_or_default();
             let letter = pushing::written(at, it, notice, &text, false, words).await?;
-            let letter = letter.map(|it| it.amending(how));
-            Ok(letter.map(|letter| pushing::queued_again(&it.id, &letter)))
+            Ok(letter.map(|letter| pushing::queued(&it.id, &letter.amending(how))))
         }
     }
 }
