@@ -90,6 +90,20 @@ pub enum MovementKind {
     Other,
 }
 
+impl MovementKind {
+    /// The word that is kept.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Charges => "charges",
+            Self::Refunds => "refunds",
+            Self::Disputes => "disputes",
+            Self::Fees => "fees",
+            Self::Payouts => "payouts",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// What an entry tells.
 #[derive(Deserialize)]
 struct Told {

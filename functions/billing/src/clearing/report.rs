@@ -197,7 +197,7 @@ impl Report {
                 lines.push(format!("  {currency} provider {has}, ledger {ledger}"));
             }
             for sum in &it.sums {
-                let kind = word(&sum.kind);
+                let kind = sum.kind.word();
                 lines.push(format!(
                     "  {} {} {kind}: {} movements, amount {}, fee {}, net {}",
                     sum.day, sum.currency, sum.count, sum.amount, sum.fee, sum.net
@@ -225,13 +225,6 @@ impl Report {
         lines.push(String::new());
         lines.join("\n")
     }
-}
-
-fn word(kind: &MovementKind) -> String {
-    serde_json::to_value(kind)
-        .ok()
-        .and_then(|it| it.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }
 
 /// Lists what moved at the provider of each account, or what of it a claim is about.

@@ -8,14 +8,12 @@ use shared::{
 
 use crate::clearing::{
     Claim, Drift, Kind,
-    booking::{Booked, MOVED_MAX, Movement},
+    booking::{Booked, Movement},
 };
 
-// As many as an entry tells: what is not there is an empty id.
 const KNOWN: &str = "
-    select id from billing_movements where tenant = ?1 and account = ?2 and id in
-      (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-       ?23, ?24, ?25, ?26, ?27)";
+    select id from billing_movements
+    where tenant = ?1 and account = ?2 and id in (select value from json_each(?3))";
 const INSERT_MOVEMENT: &str = "
     insert into billing_movements (tenant, account, id, claim, kind, currency, amount, fee, net,
       at_ms, body)
@@ -84,21 +82,17 @@ pub async fn known_movements(
     account: &str,
     ids: &[&str],
 ) -> Result<Vec<String>, PortError> {
-    let mut params = vec![account.into()];
-    let ids = ids.iter().copied().chain(std::iter::repeat(""));
-    params.extend(ids.take(MOVED_MAX).map(Into::into));
     let read = |row: Row| row.columns().and_then(|[id]| id.text());
-    at.query(KNOWN, params).await?.into_iter().map(read).collect()
+    at.query(KNOWN, [account.into(), (&json!(ids)).into()]).await?.into_iter().map(read).collect()
 }
 
 /// Keeps a movement, unless it is kept.
 pub fn insert_movement(account: &str, claim: &str, it: &Movement, when: Timestamp) -> Commit {
-    let kind = json!(it.kind);
     let params = [
         account.into(),
         (&it.id).into(),
         claim.into(),
-        kind.as_str().unwrap_or_default().into(),
+        it.kind.word().into(),
         (&it.currency).into(),
         it.net.saturating_add(it.fee).into(),
         it.fee.into(),
