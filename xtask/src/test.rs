@@ -8,7 +8,7 @@ mod report;
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -126,30 +126,39 @@ fn watch(mut command: Command, counts: &mut Counts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs commands at the same time, and shows what each said when it is done.
+/// Runs commands at the same time, and shows what each said when it is done. All of them end, also
+/// where one cannot be started.
 fn together(commands: Vec<Command>, counts: &mut Counts) -> anyhow::Result<()> {
-    let running = commands.into_iter().map(|it| (command::line_of(&it), start(it)));
-    let running: Vec<_> = running.collect();
+    let start = |it: Command| (command::line_of(&it), start(it));
+    let running: Vec<_> = commands.into_iter().map(start).collect();
     running.iter().for_each(|(line, _)| println!("$ {line} &"));
     let mut failed = vec![];
     for (line, started) in running {
-        let (mut child, said) = started.with_context(|| format!("starting `{line}`"))?;
-        let said = said.join().map_err(|_| anyhow!("what `{line}` says cannot be read"))??;
         println!("\n$ {line}");
-        for line in said.lines() {
-            counts.add(line);
-            println!("{line}");
-        }
-        let status = child.wait()?;
-        if !status.success() {
-            failed.push(format!("`{line}` failed ({status})"));
+        match started.and_then(|it| ended(it, counts)) {
+            Ok(status) if status.success() => {}
+            Ok(status) => failed.push(format!("`{line}` failed ({status})")),
+            Err(err) => failed.push(format!("`{line}`: {err:#}")),
         }
     }
     if failed.is_empty() { Ok(()) } else { bail!(failed.join(", ")) }
 }
 
+/// A command that runs, and what will be all that it says.
+type Running = (Child, JoinHandle<io::Result<String>>);
+
+/// Waits for the end of a command, and shows what it said.
+fn ended((mut child, said): Running, counts: &mut Counts) -> anyhow::Result<ExitStatus> {
+    let said = said.join().map_err(|_| anyhow!("what it says cannot be read"))??;
+    for line in said.lines() {
+        counts.add(line);
+        println!("{line}");
+    }
+    Ok(child.wait()?)
+}
+
 /// Starts a command whose output is kept, in the order in which it is written.
-fn start(mut command: Command) -> anyhow::Result<(Child, JoinHandle<io::Result<String>>)> {
+fn start(mut command: Command) -> anyhow::Result<Running> {
     let (mut reader, writer) = io::pipe()?;
     let child = command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).spawn()?;
     // With the command go our ends of the pipe that it writes to: it ends with the child.
@@ -191,10 +200,12 @@ mod tests {
         let good = "echo 'test result: ok. 2 passed; 0 failed' >&2";
 
         let well = together(vec![say(good), say(good)], &mut counts);
-        let ill = together(vec![say("exit 3"), say(good)], &mut counts);
+        let missing = Command::new("no-such-program");
+        let ill = together(vec![missing, say("exit 3"), say(good)], &mut counts);
 
         assert!(well.is_ok());
-        assert!(ill.unwrap_err().to_string().contains("exit 3` failed"));
+        let ill = ill.unwrap_err().to_string();
+        assert!(ill.contains("`no-such-program`: ") && ill.contains("exit 3` failed"), "{ill}");
         assert_eq!(counts.passed, 6);
     }
 

@@ -9,6 +9,15 @@ use crate::{build, command, sizes};
 
 const SPIN: &str = "wasm32-wasip2";
 const WORKERS: &str = "wasm32-unknown-unknown";
+/// What is tested on every runtime.
+const EVERYWHERE: &str = "runtimes live broken interop outbound receivers signed limits proxy \
+                          networks customer_keys payments paypal amended";
+/// What is tested of components alone.
+const COMPONENTS: &str = "worlds cron";
+/// What asks for limits.
+const OF_LIMITS: &str = "redis runtimes limits proxy networks customer_keys";
+/// The test that needs the machine for itself.
+const KILLS: &str = "nothing_is_lost_when_the_host_is_killed";
 
 /// The steps, in order: what is quick and fails often comes first.
 pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
@@ -24,7 +33,7 @@ pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
     steps.extend([
         // No function has code for one target, so one of them stands for all as a component.
         clippy(SPIN, ["tick", "cron"].into_iter(), None),
-        // As the module is built, so that nothing is built for a third time.
+        // As the module is built.
         clippy(WORKERS, functions.iter().map(String::as_str), Some(build::OPT_LEVEL)),
         Step { name: "licenses and sources", place: "native", work: Work::Deny },
         documentation(&functions),
@@ -58,7 +67,7 @@ fn clippy<'a>(
     packages: impl Iterator<Item = &'a str>,
     environment: Option<(&str, &str)>,
 ) -> Step {
-    // The profile that is deployed, for the same reason.
+    // The profile that is deployed, so that nothing is built for a third time.
     let mut command =
         command::words("cargo clippy --release --package shared --package paper --target");
     command.arg(target).envs(environment);
@@ -83,25 +92,12 @@ fn npm() -> Step {
     one("npm's packages", "node", "npm ci --ignore-scripts --no-audit --no-fund")
 }
 
-/// What is tested on every runtime.
-const EVERYWHERE: &str = "runtimes live broken interop outbound receivers signed limits proxy \
-                          networks customer_keys payments paypal amended";
-/// What is tested of components alone.
-const COMPONENTS: &str = "worlds cron";
-/// What asks for limits.
-const OF_LIMITS: &str = "redis runtimes limits proxy networks customer_keys";
-/// The test that needs the machine for itself.
-const KILLS: &str = "nothing_is_lost_when_the_host_is_killed";
-
 /// The same tests against every runtime, at the same time: a host mostly waits.
 fn runtimes() -> Step {
     let mut local = on("local", &format!("{EVERYWHERE} {COMPONENTS}"));
     local.args(["--skip", KILLS]);
     let workerd = on("workerd", EVERYWHERE);
-    // Of the stories those that ask for limits; who sees what is not in Redis.
-    let mut redis = on("redis", OF_LIMITS);
-    redis.env("STORY", "fixtures/gate/").args(["--skip", "no_tenant", "--skip", "every_route"]);
-    let work = Work::Together(vec![local, workerd, redis]);
+    let work = Work::Together(vec![local, workerd, on("redis", OF_LIMITS)]);
     Step { name: "tests on the runtimes", place: "local, workerd, with Redis", work }
 }
 
