@@ -16,18 +16,29 @@ const WORKERS: &str = "build/workers";
 const MANIFESTS: [&str; 2] = ["spin.toml", "infra/spin/cron.toml"];
 /// The stand-in for the Spin CLI as it is measured.
 pub const MEASURED_LOCAL: &str = "target/measured/backplane-local";
-/// How the module for Workers is optimised, but for what `Cargo.toml` names: for size, since it
-/// holds all functions. By the environment, since a profile of its own builds what runs while it
-/// compiles a second time.
-pub const OPT_LEVEL: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
-/// What cargo makes of it.
+/// How the stand-in for the Spin CLI is built: with the whole workspace, as the tests are. `--package`
+/// would give dependencies fewer features, and wasmtime would be built once for each.
+pub const LOCAL: &str = "cargo build --workspace --bin backplane-local";
+/// What cargo makes of the module.
 const EDGE: &str = "target/wasm32-unknown-unknown/release/edge.wasm";
+
+/// Adds what Rust needs to build for both runtimes, where it is not there.
+pub fn add_targets() -> anyhow::Result<()> {
+    let targets = "wasm32-wasip2 wasm32-unknown-unknown";
+    if command::is_installed("rustup") {
+        let installed = command::output(&mut command::words("rustup target list --installed"))?;
+        if targets.split(' ').all(|it| installed.lines().any(|line| line == it)) {
+            return Ok(());
+        }
+        return command::run(&mut command::words(&format!("rustup target add {targets}")));
+    }
+    println!("      rustup is not installed; the targets {targets} must be there");
+    Ok(())
+}
 
 /// Builds the stand-in for the Spin CLI.
 pub fn local() -> anyhow::Result<()> {
-    // Of the whole workspace, as the tests are: `--package` would give dependencies fewer features,
-    // and wasmtime would be built once for each.
-    command::run(&mut command::words("cargo build --workspace --bin backplane-local"))
+    command::run(&mut command::words(LOCAL))
 }
 
 /// Builds it optimised, to be measured.
@@ -63,8 +74,7 @@ pub fn build_spin() -> anyhow::Result<()> {
 pub fn build_workers() -> anyhow::Result<()> {
     let line = "cargo build --release --target wasm32-unknown-unknown --package edge";
     // wasm-bindgen then takes its promises from js-sys, as the `worker` crate expects.
-    let (name, level) = OPT_LEVEL;
-    command::run(command::words(line).env("WASM_BINDGEN_USE_JS_SYS", "1").env(name, level))?;
+    command::run(command::words(line).env("WASM_BINDGEN_USE_JS_SYS", "1"))?;
     let out = Path::new(WORKERS);
     if out.exists() {
         fs::remove_dir_all(out).with_context(|| format!("emptying {WORKERS}"))?;

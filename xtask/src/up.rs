@@ -69,7 +69,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut steps = Steps { start, done: 0 };
 
     steps.say("the targets of Rust");
-    add_targets()?;
+    build::add_targets()?;
     steps.say("the packages of npm");
     install_packages(runtime)?;
     steps.say(&format!("the build for {}", runtime.name()));
@@ -134,19 +134,6 @@ fn refuse_busy(port: u16) -> Result<(), Misuse> {
             "Port {port} of this machine cannot be used ({err}). Choose another with --port."
         ))),
     }
-}
-
-fn add_targets() -> anyhow::Result<()> {
-    let targets = "wasm32-wasip2 wasm32-unknown-unknown";
-    if command::is_installed("rustup") {
-        let installed = command::output(&mut command::words("rustup target list --installed"))?;
-        if targets.split(' ').all(|it| installed.lines().any(|line| line == it)) {
-            return Ok(());
-        }
-        return command::run(&mut command::words(&format!("rustup target add {targets}")));
-    }
-    println!("      rustup is not installed; the targets {targets} must be there");
-    Ok(())
 }
 
 /// Workers cannot start without npm's packages; elsewhere only the reference page is missing.

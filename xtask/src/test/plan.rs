@@ -11,7 +11,7 @@ const SPIN: &str = "wasm32-wasip2";
 const WORKERS: &str = "wasm32-unknown-unknown";
 /// What is tested on every runtime.
 const EVERYWHERE: &str = "runtimes live broken interop outbound receivers signed limits proxy \
-                          networks customer_keys payments paypal amended";
+                          networks customer_keys payments paypal amended texted browser heard";
 /// What is tested of components alone.
 const COMPONENTS: &str = "worlds cron";
 /// What asks for limits.
@@ -21,31 +21,32 @@ const KILLS: &str = "nothing_is_lost_when_the_host_is_killed";
 
 /// The steps, in order: what is quick and fails often comes first.
 pub fn steps(extent: Extent) -> anyhow::Result<Vec<Step>> {
-    let mut steps = vec![
-        one("format", "native", "cargo fmt --all --check"),
-        one("clippy", "native", "cargo clippy --workspace --all-targets -- -D warnings"),
-    ];
+    let mut steps = vec![one("format", "native", "cargo fmt --all --check")];
     if extent == Extent::Quick {
+        let line = "cargo clippy --workspace --all-targets -- -D warnings";
+        steps.push(one("clippy", "native", line));
         steps.push(one("tests", "native", "cargo test --no-fail-fast"));
         return Ok(steps);
     }
     let functions = functions()?;
     steps.extend([
+        own("targets", "rustup", build::add_targets),
         // No function has code for one target, so one of them stands for all as a component.
-        clippy(SPIN, ["tick", "cron"].into_iter(), None),
-        // As the module is built.
-        clippy(WORKERS, functions.iter().map(String::as_str), Some(build::OPT_LEVEL)),
+        clippy(SPIN, ["tick", "cron"].into_iter()),
+        clippy(WORKERS, functions.iter().map(String::as_str)),
         Step { name: "licenses and sources", place: "native", work: Work::Deny },
         documentation(&functions),
+        linted("build, with clippy", "cargo test --workspace --all-targets --no-run"),
         own("redis-server", "Debian", || command::need("redis-server")),
-        one("tests", "native", "cargo test --workspace --no-fail-fast"),
+        own("firefox-esr", "Debian", || command::need("firefox-esr")),
+        linted("tests", "cargo test --workspace --no-fail-fast"),
         own("API document, read by others", "python", document::check),
         own("documents, read by others", "python", papers::check),
         npm(),
         own("build", SPIN, build::build_spin),
         own("build", WORKERS, build::build_workers),
         own("sizes", "both", sizes::check),
-        own("build of the local host", "native", build::local),
+        linted("build of the local host", build::LOCAL),
         runtimes(),
         kills(),
         upload(),
@@ -57,20 +58,29 @@ fn one(name: &'static str, place: &'static str, line: &str) -> Step {
     Step { name, place, work: Work::Commands(vec![command::words(line)]) }
 }
 
+/// The same where clippy is the compiler of what is ours: what it checks is built for the tests in
+/// the same go, and nothing is read a second time for it.
+fn linted(name: &'static str, line: &str) -> Step {
+    Step { name, place: "native", work: Work::Commands(vec![by_clippy(command::words(line))]) }
+}
+
+/// As `cargo clippy -- -D warnings` sets it up for `cargo check`.
+fn by_clippy(mut command: Command) -> Command {
+    command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+    command.env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__");
+    command
+}
+
 fn own(name: &'static str, place: &'static str, own: fn() -> anyhow::Result<()>) -> Step {
     Step { name, place, work: Work::Own(own) }
 }
 
 /// Clippy as a target sees the code: half of it is there for one target only.
-fn clippy<'a>(
-    target: &'static str,
-    packages: impl Iterator<Item = &'a str>,
-    environment: Option<(&str, &str)>,
-) -> Step {
+fn clippy<'a>(target: &'static str, packages: impl Iterator<Item = &'a str>) -> Step {
     // The profile that is deployed, so that nothing is built for a third time.
     let mut command =
         command::words("cargo clippy --release --package shared --package paper --target");
-    command.arg(target).envs(environment);
+    command.arg(target);
     for name in packages {
         command.args(["--package", name]);
     }
@@ -79,13 +89,16 @@ fn clippy<'a>(
 }
 
 fn documentation(functions: &[String]) -> Step {
-    let mut command = command::words("cargo doc --no-deps --package shared --package paper");
+    // For the target whose dependencies clippy has just read.
+    let line = "cargo doc --release --no-deps --package shared --package paper --target";
+    let mut command = command::words(line);
+    command.arg(WORKERS);
     for name in functions {
         command.args(["--package", name]);
     }
     // It changes nothing but rustdoc's own output, so nothing else is built again.
     command.env("RUSTDOCFLAGS", "-D warnings");
-    Step { name: "documentation", place: "native", work: Work::Commands(vec![command]) }
+    Step { name: "documentation", place: WORKERS, work: Work::Commands(vec![command]) }
 }
 
 fn npm() -> Step {
@@ -118,7 +131,7 @@ fn on(runtime: &str, tests: &str) -> Command {
     }
     command.args(["--", "--nocapture", "--test-threads=1"]);
     command.env("BACKPLANE_RUNTIMES", runtime);
-    command
+    by_clippy(command)
 }
 
 /// What Cloudflare would be sent, without sending it.
