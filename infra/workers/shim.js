@@ -133,6 +133,16 @@ const durable = (name) =>
       return call(() => this[rust]().fetch(request)).then(breakable, broken);
     }
 
+    // Nothing is listened to: a client only hears.
+    webSocketMessage() {}
+
+    // What a client closes is closed on our side as well (RFC 6455, section 5.5.1).
+    webSocketClose(socket, code) {
+      socket.close(code === 1005 || code === 1006 ? 1000 : code);
+    }
+
+    webSocketError() {}
+
     // A rejected alarm is tried again by the runtime.
     alarm() {
       return call(() => this[rust]().alarm());

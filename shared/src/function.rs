@@ -3,6 +3,7 @@
 use crate::{
     domain::{Commit, Entry, Failure, Job, Principal},
     http::{Chunks, Response},
+    live::News,
     ports::{Edge, Item, PortError, Tenant},
     problem::Problem,
     route::{Call, Route},
@@ -56,6 +57,18 @@ pub trait Function: 'static {
     async fn edge(edge: &impl Edge, call: &Call) -> Result<Response, Problem> {
         let _ = (edge, call);
         Err(Problem::not_found())
+    }
+
+    /// What is new on a live route after `place`, for a connection that the runtime keeps. Without
+    /// a place it is what a listener is told first, from where its call says. `None` is a route that
+    /// is not live.
+    async fn news(
+        tenant: &impl Tenant,
+        call: &Call,
+        place: Option<&str>,
+    ) -> Result<Option<News>, Problem> {
+        let _ = (tenant, call, place);
+        Ok(None)
     }
 
     /// Works a job of its kind. What it gives back is committed together with the end of the
@@ -128,6 +141,18 @@ macro_rules! mount {
                     return <$function as $crate::function::Function>::handle(tenant, call).await;
                 })*
                 Err($crate::problem::Problem::not_found())
+            }
+
+            async fn news(
+                tenant: &impl $crate::ports::Tenant,
+                call: &$crate::route::Call,
+                place: Option<&str>,
+            ) -> Result<Option<$crate::live::News>, $crate::problem::Problem> {
+                $(if $crate::function::owns::<$function>(call) {
+                    return <$function as $crate::function::Function>::news(tenant, call, place)
+                        .await;
+                })*
+                Ok(None)
             }
 
             async fn at_edge(

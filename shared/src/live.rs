@@ -1,6 +1,8 @@
-//! Live feeds as server-sent events (WHATWG HTML, section 9.2): from any place, without a gap.
+//! Live feeds, from any place and without a gap: as server-sent events (WHATWG HTML, section 9.2),
+//! and where the runtime keeps connections of its own, over WebSockets (RFC 6455).
 //!
-//! A client that loses its connection comes back with `Last-Event-ID` and goes on where it was.
+//! A client that loses its connection comes back with the place where it was, and goes on there.
+//! Over a WebSocket each event is one message, `{"id": …, "event": …, "data": …}`.
 
 mod lease;
 
@@ -11,9 +13,10 @@ use futures_util::{StreamExt, stream};
 
 use self::lease::Lease;
 use crate::{
-    http::{Body, HeaderValue, Response, StatusCode, header, respond},
+    http::{Body, HeaderMap, HeaderValue, Response, StatusCode, header, respond},
     ports::{CommitError, PortError, Tenant},
     problem::Problem,
+    route::Call,
 };
 
 /// How long one connection lasts.
@@ -44,6 +47,14 @@ pub struct Sent {
     pub data: String,
 }
 
+/// What is new on a feed, and the place that it leads to.
+pub struct News {
+    /// The events, in their order.
+    pub events: Vec<Sent>,
+    /// After which to look next.
+    pub place: String,
+}
+
 /// How far a connection has come.
 struct Place<T, F> {
     tenant: T,
@@ -54,15 +65,43 @@ struct Place<T, F> {
     quiet: u32,
 }
 
-/// Streams what comes after `place`.
+/// What comes after `place`, at once.
 ///
 /// # Errors
-/// 409 when the tenant has as many connections as it may.
+/// When the feed cannot be read.
+pub async fn news(
+    tenant: &impl Tenant,
+    feed: impl Feed,
+    place: String,
+) -> Result<Option<News>, Problem> {
+    let events = feed.after(tenant, &place).await?;
+    let place = events.last().map_or(place, |it| it.id.clone());
+    Ok(Some(News { events, place }))
+}
+
+/// Whether a request wants to become a WebSocket.
+pub fn is_upgrade(headers: &HeaderMap) -> bool {
+    let asked = headers.get(header::UPGRADE);
+    asked.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Streams what comes after `place`, in answer to this call.
+///
+/// # Errors
+/// 409 when the tenant has as many connections as it may, and 501 when it was to be a WebSocket
+/// where there are none.
 pub async fn stream<T: Tenant, F: Feed>(
     tenant: &T,
+    call: &Call,
     feed: F,
     place: String,
 ) -> Result<Response, Problem> {
+    if is_upgrade(call.request.headers()) {
+        let kind = "/problems/no-websockets";
+        let title = "There are no WebSockets on this runtime";
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, kind, title)
+            .detail("ask without Upgrade: the same events come as text/event-stream"));
+    }
     let looks = u32::try_from(LIFE.as_secs() / PERIOD.as_secs()).unwrap_or(1);
     let lease = Lease::take(tenant, F::CONNECTIONS_MAX).await?;
     let start = Place { tenant: tenant.clone(), feed, lease, at: place, looks, quiet: 0 };

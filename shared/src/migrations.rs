@@ -67,6 +67,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0036_notify_revisions.sql",
     "tenant/0037_billing_looks.sql",
     "tenant/0038_clearing.sql",
+    "tenant/0040_notify_sms.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -188,6 +189,7 @@ pub const ERASE: &[&str] = erasing![
     "billing_claims",
     "billing_statements",
     "billing_statement_parts",
+    "notify_sms",
 ];
 
 /// Removes a tenant from a database that it shares with others.

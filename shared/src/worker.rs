@@ -10,6 +10,7 @@ mod module;
 mod object;
 mod outside;
 mod queue;
+mod sockets;
 mod streamed;
 mod value;
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::BufRead,
+    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -10,6 +11,10 @@ use tests::{
     feed::{PATIENCE, connect},
     host::{Host, Sandbox},
 };
+use tungstenite::{Error, HandshakeError, Message, WebSocket};
+
+/// Who listens by a WebSocket.
+type Listener = WebSocket<TcpStream>;
 
 #[test]
 fn the_log_is_followed_from_a_sequence_without_a_gap() {
@@ -162,6 +167,90 @@ fn a_connection_ends_with_its_link() {
         assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
         let again = host.ask("GET", &path, &by_link.key, &Value::Null);
         assert_eq!(again.status, 401);
+    });
+}
+
+/// A listener by WebSocket, or the status by which it is refused.
+fn listen(host: &Host, token: &str, path: &str) -> Result<Listener, u16> {
+    let url = host.url().unwrap();
+    let address = url.trim_start_matches("http://").to_owned();
+    let stream = TcpStream::connect(&address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let url =
+        format!("ws://{address}{path}{}link={token}", if path.contains('?') { '&' } else { '?' });
+    match tungstenite::client(url.as_str(), stream) {
+        Ok((socket, _)) => Ok(socket),
+        Err(HandshakeError::Failure(Error::Http(answer))) => Err(answer.status().as_u16()),
+        Err(err) => panic!("{err}"),
+    }
+}
+
+/// The next change, and how the inbox stands after it.
+fn heard(socket: &mut Listener) -> (Value, Value) {
+    let mut change = None;
+    loop {
+        let Message::Text(text) = socket.read().unwrap() else { continue };
+        let message: Value = serde_json::from_str(&text).unwrap();
+        match (message["event"].as_str().unwrap(), &change) {
+            ("change", _) => change = Some(message["data"].clone()),
+            ("counts", Some(it)) => return (it.clone(), message["data"].clone()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn an_inbox_is_followed_by_a_websocket_where_there_are_any() {
+    Host::on_each("socket", |host| {
+        let (at, member) = with_inbox(host);
+        let inbox = format!("/v1/notifications/inbox/{member}");
+        let link = |seconds: u64| {
+            let link = json!({"expires_in_seconds": seconds});
+            host.ask("POST", &format!("{inbox}/links"), &at.key, &link).text("/token")
+        };
+        let token = link(600);
+        let live = format!("{inbox}/live");
+        let Host::Workerd(_) = host else {
+            assert_eq!(listen(host, &token, &live).unwrap_err(), 501, "it says so");
+            return;
+        };
+        notify(host, &at, &member, 1);
+        let mut socket = listen(host, &token, &format!("{live}?after=0")).unwrap();
+        let (first, counts) = heard(&mut socket);
+        assert_eq!((&first["item"]["subject"], &first["after"]), (&json!("Number 1"), &json!(0)));
+        assert_eq!(counts, json!({"unseen": 1, "unread": 1}));
+        notify(host, &at, &member, 2);
+        let (second, counts) = heard(&mut socket);
+        assert_eq!(second["after"], first["sequence"], "nothing is missing between them");
+        assert_eq!(counts, json!({"unseen": 2, "unread": 2}));
+
+        // The object goes to sleep after ten seconds without work, and is another one after that.
+        std::thread::sleep(Duration::from_secs(13));
+        socket.send(Message::text("ping")).unwrap();
+        assert_eq!(socket.read().unwrap(), Message::text("pong"));
+        notify(host, &at, &member, 3);
+        let (third, _) = heard(&mut socket);
+        assert_eq!(third["after"], second["sequence"]);
+        drop(socket);
+
+        // Whoever comes back goes on where it was.
+        notify(host, &at, &member, 4);
+        let place = format!("{live}?after={}", third["sequence"]);
+        let (fourth, counts) = heard(&mut listen(host, &token, &place).unwrap());
+        assert_eq!(fourth["after"], third["sequence"]);
+        assert_eq!(counts, json!({"unseen": 4, "unread": 4}));
+
+        // What is another's, or no feed, is no WebSocket; and one ends with its link.
+        let other = "/v1/notifications/inbox/mem_other/live";
+        assert_eq!(listen(host, &token, other).unwrap_err(), 401);
+        assert_eq!(listen(host, &token, &format!("{inbox}/marks")).unwrap_err(), 405);
+        assert_eq!(listen(host, &token, &inbox).unwrap_err(), 400);
+        let mut short = listen(host, &link(3), &live).unwrap();
+        let began = Instant::now();
+        while !matches!(short.read(), Ok(Message::Close(_))) {
+            assert!(began.elapsed() < PATIENCE, "it goes on");
+        }
+        assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
     });
 }
 

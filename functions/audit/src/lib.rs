@@ -7,6 +7,7 @@ use shared::{
     domain::Page,
     function::Function,
     http::{Response, StatusCode, json},
+    live::News,
     log,
     ports::Tenant,
     problem::Problem,
@@ -40,6 +41,17 @@ impl Function for Audit {
             "listLog" => list(tenant, call).await,
             "followLog" => live::follow(tenant, call).await,
             _ => Err(Problem::not_found()),
+        }
+    }
+
+    async fn news(
+        tenant: &impl Tenant,
+        call: &Call,
+        place: Option<&str>,
+    ) -> Result<Option<News>, Problem> {
+        match call.operation() {
+            "followLog" => live::news(tenant, call, place).await,
+            _ => Ok(None),
         }
     }
 }

@@ -3,7 +3,7 @@
 use shared::{
     domain::Entry,
     http::Response,
-    live::{self, Feed, Sent},
+    live::{self, Feed, News, Sent},
     log,
     ports::{PortError, Tenant},
     problem::Problem,
@@ -17,6 +17,23 @@ struct Log;
 
 /// Streams the log: after `Last-Event-ID`, else after `after`, else from now on.
 pub async fn follow(tenant: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    live::stream(tenant, call, Log, begin(tenant, call).await?).await
+}
+
+/// What was written after `place`.
+pub async fn news(
+    tenant: &impl Tenant,
+    call: &Call,
+    place: Option<&str>,
+) -> Result<Option<News>, Problem> {
+    let place = match place {
+        Some(it) => it.to_owned(),
+        None => begin(tenant, call).await?,
+    };
+    live::news(tenant, Log, place).await
+}
+
+async fn begin(tenant: &impl Tenant, call: &Call) -> Result<String, Problem> {
     let last = call.request.headers().get("last-event-id");
     let after = match last {
         Some(it) => {
@@ -29,7 +46,7 @@ pub async fn follow(tenant: &impl Tenant, call: &Call) -> Result<Response, Probl
         Some(it) => it,
         None => log::head(tenant).await?,
     };
-    live::stream(tenant, Log, place.to_string()).await
+    Ok(place.to_string())
 }
 
 impl Feed for Log {

@@ -14,13 +14,15 @@ pub enum Channel {
     Email,
     /// The browser's own notices, by Web Push (RFC 8030).
     Push,
+    /// A short message to a telephone.
+    Sms,
     /// A post for many to read: to Slack, to Teams, or to a webhook.
     Hook,
 }
 
 impl Channel {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::InApp, Self::Email, Self::Push, Self::Hook];
+    pub const ALL: [Self; 5] = [Self::InApp, Self::Email, Self::Push, Self::Sms, Self::Hook];
 
     /// As it is written.
     pub fn word(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Channel {
             Self::InApp => "in_app",
             Self::Email => "email",
             Self::Push => "push",
+            Self::Sms => "sms",
             Self::Hook => "hook",
         }
     }

@@ -27,6 +27,7 @@ use crate::{
     recipient::{self, Contact, Recipient},
     store,
     template::Rendered,
+    texting::{self, SmsLetter},
     workflow::Workflow,
 };
 
@@ -45,7 +46,7 @@ pub struct Delivery {
     /// Its type.
     #[serde(skip)]
     pub kind: String,
-    /// A member's id, or an address in lower case.
+    /// A member's id, an address in lower case, or a number.
     pub recipient: String,
     /// What is kept of a contact.
     #[serde(skip)]
@@ -292,6 +293,13 @@ pub async fn sent(
                 return Ok(ended(at, delivery, State::Failed, &why));
             };
             caught
+        }
+        Channel::Sms => {
+            let Some(phone) = recipient.phone.clone() else {
+                return Ok(ended(at, delivery, State::Withheld, eligible::NO_PHONE));
+            };
+            let handed = texting::queued(&delivery.id, &SmsLetter::new(phone, notice, &words));
+            return Ok(store::update_delivery(&delivery).and(handed));
         }
         Channel::Hook => {
             let letter = HookLetter::new(notice, words, at.now());

@@ -20,6 +20,9 @@ use crate::{
     workflow::Workflow,
 };
 
+/// Why no short message is sent.
+pub const NO_PHONE: &str = "the recipient has no number of a telephone";
+
 /// What becomes of a delivery at a moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Decision {
@@ -83,6 +86,7 @@ async fn unreachable(
         (Channel::Push, _) if store::browsers_of(at, &recipient.key).await?.is_empty() => {
             Ok(Some("the recipient has no browser".to_owned()))
         }
+        (Channel::Sms, _) if recipient.phone.is_none() => Ok(Some(NO_PHONE.to_owned())),
         _ => Ok(None),
     }
 }

@@ -38,9 +38,11 @@ pub mod recipient;
 pub mod rule;
 pub mod schema;
 pub mod settings;
+pub mod sms;
 mod store;
 pub mod suppression;
 pub mod template;
+pub mod texting;
 pub mod throttle;
 pub mod topic;
 #[cfg(test)]
@@ -55,6 +57,7 @@ use shared::{
     domain::{Commit, Entry, Failure, Job},
     function::Function,
     http::Response,
+    live::News,
     ports::{Edge, PortError, Tenant},
     problem::Problem,
     route::{Access, Call, Route},
@@ -133,6 +136,10 @@ const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/notifications/inbox/{member}/live", "followInbox", READ),
     Route::new("GET", "/v1/notifications/inbox/{member}/changes", "listInboxChanges", READ),
     Route::new("GET", "/v1/notifications/live.js", "getLiveClient", Access::Public),
+    Route::new("OPTIONS", "/v1/notifications/inbox/{path*}", "askInbox", Access::Public),
+    Route::new("GET", "/v1/notifications/sms", "getSmsAccount", READ),
+    Route::new("PUT", "/v1/notifications/sms", "putSmsAccount", WRITE),
+    Route::new("DELETE", "/v1/notifications/sms", "deleteSmsAccount", WRITE),
     Route::new("GET", "/v1/notifications/mailbox", "listMailbox", READ),
     Route::new("GET", "/v1/notifications/mailbox/{id}", "getMail", READ),
     Route::new("GET", "/v1/notifications/unsubscribe/{id}", "askUnsubscribe", UNSUBSCRIBE),
@@ -190,11 +197,14 @@ impl Function for Notify {
             "putDefaultPreferences" => wishes::put(at, call, wishes::TENANT).await,
             "getPreferences" => wishes::get(at, &recipient::key(at, call).await?).await,
             "putPreferences" => wishes::put(at, call, &recipient::key(at, call).await?).await,
-            "listInbox" => inbox::list(at, call).await,
-            "markInbox" => inbox::mark(at, call).await,
+            "listInbox" => inbox::list(at, call).await.map(live::readable),
+            "markInbox" => inbox::mark(at, call).await.map(live::readable),
             "createInboxLink" => live::link(at, call).await,
-            "followInbox" => live::follow(at, call).await,
-            "listInboxChanges" => live::changes(at, call).await,
+            "followInbox" => live::follow(at, call).await.map(live::readable),
+            "listInboxChanges" => live::changes(at, call).await.map(live::readable),
+            "getSmsAccount" => sms::get(at).await,
+            "putSmsAccount" => sms::put(at, call).await,
+            "deleteSmsAccount" => sms::delete(at, call).await,
             "listMailbox" => mailbox::list(at, call).await,
             "getMail" => mailbox::get(at, call).await,
             "askUnsubscribe" => unsubscribe::ask(at, call).await,
@@ -203,9 +213,21 @@ impl Function for Notify {
         }
     }
 
+    async fn news(
+        at: &impl Tenant,
+        call: &Call,
+        place: Option<&str>,
+    ) -> Result<Option<News>, Problem> {
+        match call.operation() {
+            "followInbox" => live::news(at, call, place).await,
+            _ => Ok(None),
+        }
+    }
+
     async fn edge(_: &impl Edge, call: &Call) -> Result<Response, Problem> {
         match call.operation() {
             "getLiveClient" => Ok(live::client()),
+            "askInbox" => Ok(live::allowed()),
             _ => Err(Problem::not_found()),
         }
     }
@@ -220,6 +242,7 @@ impl Function for Notify {
             outbox::SEND => outbox::work(at, job).await,
             posting::SEND => posting::work(at, job).await,
             pushing::SEND => pushing::work(at, job).await,
+            texting::SEND => texting::work(at, job).await,
             suppression::HEAR => suppression::hear(at, job).await,
             other => Err(Failure::dead(format!("notify works no {other}"))),
         }
@@ -230,6 +253,7 @@ impl Function for Notify {
             outbox::SEND => outbox::give_up(at, job).await,
             posting::SEND => posting::give_up(at, job).await,
             pushing::SEND => pushing::give_up(at, job).await,
+            texting::SEND => texting::give_up(at, job).await,
             _ => Ok(Commit::new()),
         }
     }

@@ -1,4 +1,5 @@
-//! An inbox as it changes: server-sent events, or a call that waits for the next change.
+//! An inbox as it changes: server-sent events, a WebSocket where the runtime has them, or a call
+//! that waits for the next change.
 //!
 //! The sequence of a change is that of its entry in the tenant's log, so that it only grows, and
 //! each change names the one before it: whoever holds a place can tell that nothing is missing.
@@ -11,8 +12,8 @@ use serde_json::{Value, json};
 use shared::{
     domain::{Actor, Commit, Draft, Entry, Id, Scopes, Timestamp},
     door::Link,
-    http::{Response, StatusCode, json as json_response, respond},
-    live::{self, Feed, Sent},
+    http::{Response, StatusCode, empty, header, json as json_response, respond, with_header},
+    live::{self, Feed, News, Sent},
     log,
     ports::{PortError, Tenant},
     problem::Problem,
@@ -112,22 +113,36 @@ pub async fn link(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 
 /// Streams what changes: after `Last-Event-ID`, else after `after`, else from now on.
 pub async fn follow(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let recipient = recipient::key(at, call).await?;
-    let place = match place(call)? {
-        Some(it) => it,
-        None => log::head(at).await?,
+    let feed = InboxFeed { recipient: recipient::key(at, call).await?, greeted: Cell::new(false) };
+    live::stream(at, call, feed, begin(at, call).await?.to_string()).await
+}
+
+/// What changed after `place`.
+pub async fn news(
+    at: &impl Tenant,
+    call: &Call,
+    place: Option<&str>,
+) -> Result<Option<News>, Problem> {
+    let greeted = Cell::new(place.is_some());
+    let feed = InboxFeed { recipient: recipient::key(at, call).await?, greeted };
+    let place = match place {
+        Some(it) => it.to_owned(),
+        None => begin(at, call).await?.to_string(),
     };
-    let feed = InboxFeed { recipient, greeted: Cell::new(false) };
-    live::stream(at, feed, place.to_string()).await
+    live::news(at, feed, place).await
+}
+
+async fn begin(at: &impl Tenant, call: &Call) -> Result<i64, Problem> {
+    match place(call)? {
+        Some(it) => Ok(it),
+        None => Ok(log::head(at).await?),
+    }
 }
 
 /// Gives what changed after `after`, and waits for that up to `wait_seconds`.
 pub async fn changes(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let key = recipient::key(at, call).await?;
-    let after = match place(call)? {
-        Some(it) => it,
-        None => log::head(at).await?,
-    };
+    let after = begin(at, call).await?;
     let wait = call.query("wait_seconds").map_or(Some(0), |it| it.parse().ok());
     let wait = wait.filter(|it| *it <= WAIT_MAX);
     let wait =
@@ -145,9 +160,26 @@ pub async fn changes(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
     }
 }
 
-/// The client for browsers, which anybody may have.
+/// The client for browsers, which anybody may have: without its comments and indentation.
 pub fn client() -> Response {
-    respond(StatusCode::OK, "text/javascript; charset=utf-8", CLIENT)
+    let lines = CLIENT.lines().map(str::trim_start).filter(|it| !it.starts_with("//"));
+    let text: String = lines.flat_map(|it| [it, "\n"]).collect();
+    readable(respond(StatusCode::OK, "text/javascript; charset=utf-8", text))
+}
+
+/// The answer for a page of any origin. Whoever may ask shows it by a token and never by a cookie,
+/// so no page gets anything by who its reader is.
+pub fn readable(response: Response) -> Response {
+    with_header(response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+}
+
+/// What a browser may send from a page of another origin (WHATWG Fetch, section 3.2).
+pub fn allowed() -> Response {
+    let response = readable(empty(StatusCode::NO_CONTENT));
+    let response = with_header(response, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST");
+    let headers = "authorization, content-type, idempotency-key, last-event-id";
+    let response = with_header(response, header::ACCESS_CONTROL_ALLOW_HEADERS, headers);
+    with_header(response, header::ACCESS_CONTROL_MAX_AGE, "86400")
 }
 
 fn place(call: &Call) -> Result<Option<i64>, Problem> {
@@ -215,5 +247,19 @@ impl Feed for InboxFeed {
         let data = serde_json::to_string(&counts).unwrap_or_default();
         all.push(Sent { id: last, event: "counts".to_owned(), data });
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::http::Body;
+
+    #[test]
+    fn the_client_is_small_and_nothing_but_code() {
+        let Body::Full(text) = client().into_body() else { panic!("it is a stream") };
+
+        assert!(text.len() < 4_000, "{} bytes", text.len());
+        assert!(text.starts_with(b"\nconst FIRST_WAIT") || text.starts_with(b"const FIRST_WAIT"));
     }
 }

@@ -122,7 +122,8 @@ fn with_files(body: &mut Value, name: &str, mail: &Mail<'_>, one: fn(&File, Stri
     }
 }
 
-fn retry_after(answer: &HttpResponse) -> Option<Duration> {
+/// How long it asks to wait, at most an hour.
+pub(crate) fn retry_after(answer: &HttpResponse) -> Option<Duration> {
     let seconds = head(answer, "retry-after")?.parse::<u64>().ok()?;
     Some(Duration::from_secs(seconds.min(RETRY_AFTER_MAX)))
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use shared::{
-    domain::{Id, WORD, Zone, is_word},
+    domain::{Id, Phone, WORD, Zone, is_word},
     ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
@@ -75,14 +75,19 @@ impl MemberQuery {
     }
 }
 
-/// Somebody outside of the tenant, who is known by the address.
+/// Somebody outside of the tenant, who is known by the address, or else by the number.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 #[schema(as = NoticeContact)]
 pub struct Contact {
-    /// Where mail reaches them.
-    #[schema(value_type = String)]
-    pub email: Address,
+    /// Where mail reaches them. One of this and `phone` is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Address>,
+    /// Where short messages reach them, as +4930123456.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub phone: Option<Phone>,
     /// What they are called.
     #[serde(default)]
     pub name: String,
@@ -98,20 +103,45 @@ pub struct Contact {
 impl Contact {
     /// Somebody of whom nothing is known but the address.
     pub fn at(email: Address) -> Self {
-        Self { email, name: String::new(), zone: Zone::default(), locale: None }
+        let (email, phone) = (Some(email), None);
+        Self { email, phone, name: String::new(), zone: Zone::default(), locale: None }
+    }
+
+    /// What they are known by: the address in lower case, else the number.
+    pub fn key(&self) -> String {
+        let phone = || self.phone.as_ref().map(Phone::to_string).unwrap_or_default();
+        self.email.as_ref().map_or_else(phone, Address::key)
+    }
+}
+
+impl<'de> Deserialize<'de> for Contact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let it = Self::deserialize(deserializer)?;
+        match it.email.is_some() || it.phone.is_some() {
+            true => Ok(it),
+            false => Err(de::Error::custom("a contact has an email or a phone")),
+        }
+    }
+}
+
+impl Serialize for Contact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
     }
 }
 
 /// Somebody who can be told something.
 #[derive(Clone, Debug)]
 pub struct Recipient {
-    /// What preferences and the inbox know them by: the id of a member, or the address in lower
-    /// case.
+    /// What preferences and the inbox know them by: the id of a member, the address in lower case,
+    /// or the number.
     pub key: String,
     /// What is kept of a contact; `None` of a member, who is read again when it is sent.
     pub contact: Option<Contact>,
     /// Where mail reaches them, if the address is one.
     pub mailbox: Option<Mailbox>,
+    /// Where short messages reach them.
+    pub phone: Option<Phone>,
     /// What they are called.
     pub name: String,
     /// Where their clock hangs.
@@ -125,12 +155,12 @@ pub struct Recipient {
 impl From<Contact> for Recipient {
     fn from(it: Contact) -> Self {
         let name = it.name.clone();
-        let mailbox = Mailbox {
-            name: Some(name.clone()).filter(|it| !it.is_empty()),
-            address: it.email.clone(),
-        };
-        let (key, zone, locale) = (it.email.key(), it.zone, it.locale.clone());
-        Self { key, contact: Some(it), mailbox: Some(mailbox), name, zone, locale, is_hook: false }
+        let mailbox = it.email.clone().map(|address| {
+            let name = Some(name.clone()).filter(|it| !it.is_empty());
+            Mailbox { name, address }
+        });
+        let (key, zone, locale, phone) = (it.key(), it.zone, it.locale.clone(), it.phone.clone());
+        Self { key, contact: Some(it), mailbox, phone, name, zone, locale, is_hook: false }
     }
 }
 
@@ -162,6 +192,7 @@ pub async fn find_or_name(
         key: id.clone(),
         contact: None,
         mailbox: None,
+        phone: None,
         name: String::new(),
         zone: Zone::default(),
         locale: None,
@@ -194,6 +225,7 @@ async fn hook(at: &impl Tenant, name: &str) -> Result<Option<Recipient>, PortErr
         key: format!("{}{}", hook::KEY, it.name),
         contact: None,
         mailbox: None,
+        phone: None,
         name: it.name,
         zone: Zone::default(),
         locale: None,
@@ -203,25 +235,27 @@ async fn hook(at: &impl Tenant, name: &str) -> Result<Option<Recipient>, PortErr
 
 async fn member(at: &impl Tenant, id: &str) -> Result<Option<Recipient>, PortError> {
     let Some(found) = store::find_member(at, id).await? else { return Ok(None) };
-    let store::Member { email, name, zone, locale } = found;
+    let store::Member { email, phone, name, zone, locale } = found;
     let mailbox = Address::parse(&email).ok().map(|address| {
         let name = Some(name.clone()).filter(|it| !it.is_empty());
         Mailbox { name, address }
     });
     // A member's zone was checked when it was written; an unknown one is UTC.
     let zone = zone.parse().unwrap_or_default();
+    let phone = phone.and_then(|it| Phone::parse(&it).ok());
     let (key, contact, is_hook) = (id.to_owned(), None, false);
-    Ok(Some(Recipient { key, contact, mailbox, name, zone, locale: Some(locale), is_hook }))
+    Ok(Some(Recipient { key, contact, mailbox, phone, name, zone, locale: Some(locale), is_hook }))
 }
 
-/// Whom the path means: a member's id, or an address.
+/// Whom the path means: a member's id, an address, or a number.
 ///
 /// # Errors
 /// The 404 of what nobody can be known by, and of a member who is not there.
 pub async fn key(at: &impl Tenant, call: &Call) -> Result<String, Problem> {
     let Some(id) = Id::parse("mem", call.param()) else {
-        let address = Address::parse(call.param());
-        return address.map(|it| it.key()).map_err(|_| Problem::not_found());
+        let address = Address::parse(call.param()).map(|it| it.key()).ok();
+        let number = || Phone::parse(call.param()).map(|it| it.to_string()).ok();
+        return address.or_else(number).ok_or_else(Problem::not_found);
     };
     let found = store::find_member(at, id.as_str()).await?;
     found.map(|_| id.to_string()).ok_or_else(Problem::not_found)

@@ -14,6 +14,7 @@ use crate::{
     provider::{NewProvider, Provider, ProviderChange},
     rule::{Rule, RuleText},
     settings::Settings,
+    sms::{SmsAccount, SmsText},
     suppression::{NewSuppression, Suppression},
     topic::{Change, Changed, Subscriber},
     vapid_key::VapidKey,
@@ -198,8 +199,16 @@ fn reading() -> Vec<Operation> {
             .query("after", "After this sequence; from now on when left out.")
             .query("wait_seconds", "How long to wait for a change: 0 to 25.")
             .gives::<InboxChanges>(200),
+        operation("askInbox", "What a page of another origin may send; browsers ask it.")
+            .gives_nothing(),
         operation("getLiveClient", "The client for browsers that follows an inbox.")
             .gives_other("text/javascript"),
+        operation("getSmsAccount", "Read by which account short messages go.")
+            .gives::<SmsAccount>(200),
+        operation("putSmsAccount", "Say by which account short messages go.")
+            .takes::<SmsText>()
+            .gives::<SmsAccount>(200),
+        operation("deleteSmsAccount", "Send no short messages any more.").gives_nothing(),
         operation("listMailbox", "List mail that was caught and not sent, the latest first.")
             .gives_page::<CaughtMail>(),
         operation("getMail", "Read a mail that was caught, as MIME.").gives_other("message/rfc822"),

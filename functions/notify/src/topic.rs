@@ -108,7 +108,7 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 fn named(new: NewRecipient, path: &str) -> Result<String, Problem> {
     match new {
         NewRecipient::Member(id) => Ok(id),
-        NewRecipient::Contact(it) => Ok(it.email.key()),
+        NewRecipient::Contact(it) => Ok(it.key()),
         NewRecipient::Topic(_) | NewRecipient::Members(_) | NewRecipient::Hook(_) => {
             Err(Problem::unfitting(path, "a member or a contact"))
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Draft, Id, Page, Timestamp},
+    domain::{Draft, Id, Page, Phone, Timestamp},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
     ports,
     problem::Problem,
@@ -27,6 +27,10 @@ pub struct Member {
     pub id: Id,
     /// Where mail reaches them; unique in the tenant, in lower case.
     pub email: String,
+    /// Where short messages reach them, as +4930123456.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub phone: Option<Phone>,
     /// What they are called.
     pub name: String,
     /// Their language, as a BCP 47 tag.
@@ -61,6 +65,10 @@ pub enum Role {
 pub struct NewMember {
     /// Where mail reaches them.
     pub email: String,
+    /// Where short messages reach them: a plus sign, the country and the rest, as +4930123456.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub phone: Option<Phone>,
     /// What they are called.
     #[serde(default)]
     pub name: String,
@@ -79,6 +87,9 @@ pub struct NewMember {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberChange {
+    /// Where short messages reach them; nowhere when it is empty.
+    #[serde(default)]
+    pub phone: Option<String>,
     /// What they are called.
     #[serde(default)]
     pub name: Option<String>,
@@ -160,6 +171,7 @@ pub async fn create(at: &impl ports::Tenant, new: NewMember) -> Result<Response,
     let member = Member {
         id: at.new_id("mem")?,
         email: new.email.trim().to_lowercase(),
+        phone: new.phone,
         name: new.name.trim().to_owned(),
         locale: new.locale.unwrap_or_else(|| "en".to_owned()),
         zone: new.zone.unwrap_or_else(|| "UTC".to_owned()),
@@ -202,7 +214,13 @@ pub async fn update(at: &impl ports::Tenant, call: &Call) -> Result<Response, Pr
     if call.if_match()?.is_some_and(|it| it != read) {
         return Err(Problem::changed_meanwhile());
     }
+    let phone = match change.phone.as_deref() {
+        None => member.phone,
+        Some("") => None,
+        Some(it) => Some(Phone::parse(it).map_err(|err| Problem::unfitting("phone", err))?),
+    };
     let changed = Member {
+        phone,
         name: change.name.map_or(member.name, |it| it.trim().to_owned()),
         locale: change.locale.unwrap_or(member.locale),
         zone: change.zone.unwrap_or(member.zone),

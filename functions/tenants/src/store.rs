@@ -1,7 +1,7 @@
 //! Tenants, keys, members, addresses and clocks in SQL.
 
 use shared::{
-    domain::{Commit, Id, Scopes, Timestamp},
+    domain::{Commit, Id, Phone, Scopes, Timestamp},
     ports::{self, PortError, Row, Value},
 };
 
@@ -63,19 +63,20 @@ const EXPIRE_KEY: &str = "
     where tenant = ?1 and id = ?2 and revoked_at_ms is null";
 
 const INSERT_MEMBER: &str = "
-    insert into members (tenant, id, email, name, locale, zone, role, created_at_ms, version)
-    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+    insert into members
+      (tenant, id, email, name, locale, zone, role, created_at_ms, version, phone)
+    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11
     where (select count(*) from members where tenant = ?1) < ?10
     on conflict (tenant, email) do nothing";
 const COUNT_MEMBERS: &str = "select count(*) from members where tenant = ?1";
 const FIND_MEMBER: &str = "
-    select id, email, name, locale, zone, role, created_at_ms, version from members
+    select id, email, name, locale, zone, role, created_at_ms, version, phone from members
     where tenant = ?1 and id = ?2";
 const LIST_MEMBERS: &str = "
-    select id, email, name, locale, zone, role, created_at_ms, version from members
+    select id, email, name, locale, zone, role, created_at_ms, version, phone from members
     where tenant = ?1 and id > ?2 order by id limit ?3";
 const UPDATE_MEMBER: &str = "
-    update members set name = ?3, locale = ?4, zone = ?5, role = ?6, version = ?7
+    update members set name = ?3, locale = ?4, zone = ?5, role = ?6, version = ?7, phone = ?9
     where tenant = ?1 and id = ?2 and version = ?8";
 const DELETE_MEMBER: &str = "delete from members where tenant = ?1 and id = ?2";
 
@@ -263,7 +264,7 @@ fn read_key(row: Row) -> Result<Key, PortError> {
 }
 
 pub fn insert_member(it: &Member) -> Commit {
-    let params: [Value; 9] = [
+    let params: [Value; 10] = [
         (&it.id).into(),
         (&it.email).into(),
         (&it.name).into(),
@@ -273,6 +274,7 @@ pub fn insert_member(it: &Member) -> Commit {
         it.created_at.into(),
         it.version.into(),
         MEMBERS_MAX.into(),
+        it.phone.as_ref().map(Phone::as_str).into(),
     ];
     Commit::new().write_one(INSERT_MEMBER, params)
 }
@@ -297,7 +299,7 @@ pub async fn list_members(
 
 /// Writes the member, unless it is no longer the version that was `read`.
 pub fn update_member(it: &Member, read: i64) -> Commit {
-    let params: [Value; 7] = [
+    let params: [Value; 8] = [
         (&it.id).into(),
         (&it.name).into(),
         (&it.locale).into(),
@@ -305,6 +307,7 @@ pub fn update_member(it: &Member, read: i64) -> Commit {
         it.role.as_str().into(),
         it.version.into(),
         read.into(),
+        it.phone.as_ref().map(Phone::as_str).into(),
     ];
     Commit::new().write_one(UPDATE_MEMBER, params)
 }
@@ -314,10 +317,11 @@ pub fn delete_member(id: &Id) -> Commit {
 }
 
 fn read_member(row: Row) -> Result<Member, PortError> {
-    let [id, email, name, locale, zone, role, created_at, version] = row.columns()?;
+    let [id, email, name, locale, zone, role, created_at, version, phone] = row.columns()?;
     Ok(Member {
         id: Id::trusted(id.text()?),
         email: email.text()?,
+        phone: phone.optional_text()?.and_then(|it| Phone::parse(&it).ok()),
         name: name.text()?,
         locale: locale.text()?,
         zone: zone.text()?,

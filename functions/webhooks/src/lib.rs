@@ -19,6 +19,7 @@ use shared::{
     domain::{Commit, Failure, Job},
     function::Function,
     http::Response,
+    live::News,
     ports::{PortError, Tenant},
     problem::Problem,
     route::{Access, Call, Route},
@@ -82,6 +83,17 @@ impl Function for Webhooks {
             "getMessageBody" => message::body(tenant, &call.id("msg")?).await,
             "replayMessage" => message::replay(tenant, &call.id("msg")?).await,
             _ => sender::handle(tenant, call).await,
+        }
+    }
+
+    async fn news(
+        tenant: &impl Tenant,
+        call: &Call,
+        place: Option<&str>,
+    ) -> Result<Option<News>, Problem> {
+        match call.operation() {
+            "followSource" => tail::news(tenant, call, place).await,
+            _ => Ok(None),
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use shared::{
     domain::Id,
     http::Response,
-    live::{self, Feed, Sent},
+    live::{self, Feed, News, Sent},
     ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
@@ -17,6 +17,21 @@ struct Tail(Id);
 
 /// Streams what a source receives: after `Last-Event-ID`, else after `after`, else from now on.
 pub async fn follow(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    let (tail, place) = begin(at, call).await?;
+    live::stream(at, call, tail, place).await
+}
+
+/// What a source has received after `place`.
+pub async fn news(
+    at: &impl Tenant,
+    call: &Call,
+    place: Option<&str>,
+) -> Result<Option<News>, Problem> {
+    let (tail, begins) = begin(at, call).await?;
+    live::news(at, tail, place.map_or(begins, str::to_owned)).await
+}
+
+async fn begin(at: &impl Tenant, call: &Call) -> Result<(Tail, String), Problem> {
     let source = source::find(at, &call.id("src")?).await?;
     let header = call.request.headers().get("last-event-id").and_then(|it| it.to_str().ok());
     let named = header.map(str::to_owned).or_else(|| call.query("after").map(Into::into));
@@ -27,7 +42,7 @@ pub async fn follow(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         // Ids are in the order of time: what comes from now on is after this one.
         None => at.new_id("msg")?,
     };
-    live::stream(at, Tail(source.id), place.to_string()).await
+    Ok((Tail(source.id), place.to_string()))
 }
 
 impl Feed for Tail {

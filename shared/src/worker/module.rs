@@ -148,7 +148,7 @@ macro_rules! worker_module {
 
         impl DurableObject for TenantObject {
             fn new(state: State, env: Env) -> Self {
-                Self($crate::worker::Object::new(&state, env))
+                Self($crate::worker::Object::new(state, env))
             }
 
             async fn fetch(&self, request: Request) -> Result<Response> {

@@ -8,19 +8,26 @@ use std::{
 
 use data_encoding::BASE64URL_NOPAD;
 use futures_channel::oneshot;
+use http::{StatusCode, request::Parts};
 use js_sys::Array;
 use wasm_bindgen::{JsValue, closure::Closure};
 use worker::{
     Env, HttpRequest, Request, RequestInit, Response, ScheduledTime, SqlStorage, State, Storage,
 };
 
-use super::{TENANT, Worker, database::call, module, value};
+use super::{
+    TENANT, Worker,
+    database::call,
+    module,
+    sockets::{self, Sockets},
+    value,
+};
 use crate::{
     domain::{Commit, Principal, Timestamp},
     drain,
     function::Function as Capability,
     ingest::{self, Batch},
-    migrations,
+    live, migrations,
     open::{self, Open},
     ports::{Edge, PortError, Row, Sql, SqlError, Statement, Store, Wake},
     problem::Problem,
@@ -43,6 +50,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub struct Object {
     edge: Worker,
     store: ObjectStore,
+    sockets: Rc<Sockets>,
 }
 
 /// The object's own database.
@@ -60,13 +68,14 @@ struct Inner {
 
 impl Object {
     /// The object, as the runtime starts it.
-    pub fn new(state: &State, env: Env) -> Self {
+    pub fn new(state: State, env: Env) -> Self {
         let storage = state.storage();
         let (alarm, is_up) = (Cell::new(None), Cell::new(false));
         let waiting = RefCell::default();
         Self {
             edge: Worker::new(env),
             store: ObjectStore(Rc::new(Inner { storage, waiting, alarm, is_up })),
+            sockets: Rc::new(Sockets::new(state)),
         }
     }
 
@@ -82,6 +91,15 @@ impl Object {
         let request: HttpRequest = request.try_into()?;
         let method = request.method().clone();
         let errand = request.headers().get(ERRAND).and_then(|it| it.to_str().ok()).unwrap_or("");
+        if live::is_upgrade(request.headers())
+            && let Some(principal) = parse(errand)
+        {
+            let (parts, _) = request.into_parts();
+            return match self.listen::<F>(principal, parts).await {
+                Ok(response) => Ok(response),
+                Err(problem) => module::write(serve::finish(&self.edge, &method, Err(problem))),
+            };
+        }
         let outcome = match errand {
             ERASE => self.erase().await,
             WAKE => return self.alarm::<F>().await,
@@ -98,11 +116,41 @@ impl Object {
         principal: Principal,
         request: HttpRequest,
     ) -> Result<crate::http::Response, Problem> {
-        self.store.bring_up(&principal.tenant).await?;
+        self.bring_up::<F>(&principal.tenant).await?;
         let (parts, body) = request.into_parts();
         let route = route::find(F::routes(), &parts.method, parts.uri.path())?;
         let call = serve::call(route, parts, body).await?;
         serve::run::<F, _, _>(&self.edge, &self.store, principal, &call).await
+    }
+
+    /// Opens a WebSocket on a route that is live.
+    async fn listen<F: Capability>(
+        &self,
+        principal: Principal,
+        parts: Parts,
+    ) -> Result<Response, Problem> {
+        self.bring_up::<F>(&principal.tenant).await?;
+        let route = route::find(F::routes(), &parts.method, parts.uri.path())?;
+        let path = parts.uri.path().to_owned();
+        let call = serve::call(route, parts, String::new()).await?;
+        let open = Open::new(&self.edge, &self.store, principal.clone(), None).await?;
+        let Some(news) = F::news(&open, &call, None).await? else {
+            let (kind, title) = ("/problems/no-websocket", "This is no WebSocket");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, kind, title)
+                .detail("ask without Upgrade: only live feeds are followed by a WebSocket"));
+        };
+        let (response, until) = self.sockets.open(&self.edge, principal, &path, &news)?;
+        sockets::keep_telling::<F>(&self.sockets, &self.edge, &self.store);
+        // What was written since the look is told by the next one, which is now.
+        self.store.tell();
+        self.store.arm(until).await?;
+        Ok(response)
+    }
+
+    async fn bring_up<F: Capability>(&self, tenant: &str) -> Result<(), PortError> {
+        self.store.bring_up(tenant).await?;
+        sockets::keep_telling::<F>(&self.sockets, &self.edge, &self.store);
+        Ok(())
     }
 
     async fn ingest<F: Capability>(
@@ -111,7 +159,7 @@ impl Object {
     ) -> Result<crate::http::Response, Problem> {
         let batch = request.json::<Batch>().await;
         let batch = batch.map_err(|err| Problem::internal().caused_by(err))?;
-        self.store.bring_up(&batch.tenant).await?;
+        self.bring_up::<F>(&batch.tenant).await?;
         let sandbox = open::is_sandbox(&self.edge, &self.store, &batch.tenant).await?;
         let open = Open::system(&self.edge, &self.store, &batch.tenant, sandbox).await?;
         ingest::take::<F, _, _>(&open, &batch.function, &batch.items, Commit::new()).await?;
@@ -141,6 +189,8 @@ impl Object {
                 Some(self.edge.now() + AGAIN)
             }
         };
+        self.sockets.close_ended(self.edge.now());
+        let next = next.into_iter().chain(self.sockets.next_end()).min();
         if let Some(at) = next {
             self.store.arm(at).await.map_err(|err| worker::Error::from(err.to_string()))?;
         }
@@ -152,7 +202,7 @@ impl Object {
         let Some(tenant) = whose.map_err(|err| PortError::new("sql", err))? else {
             return Ok(None); // It was never used, or erased meanwhile.
         };
-        self.store.bring_up(&tenant).await?;
+        self.bring_up::<F>(&tenant).await?;
         drain::drain::<F, _, _>(&self.edge, &self.store, &tenant).await
     }
 }
@@ -216,6 +266,15 @@ impl ObjectStore {
         Ok(())
     }
 
+    /// Ends with the next entry in the log; one that is written before it is waited for counts.
+    pub(super) fn listen(&self) -> oneshot::Receiver<()> {
+        let (sender, heard) = oneshot::channel();
+        let mut waiting = self.0.waiting.borrow_mut();
+        waiting.retain(|it| !it.is_canceled());
+        waiting.push(sender);
+        heard
+    }
+
     /// Sets the alarm to this moment, unless it is set to an earlier one. The first thing that
     /// it does is to tell the runtime, so that what was written just before is one with it.
     async fn arm(&self, at: Timestamp) -> Result<(), PortError> {
@@ -266,13 +325,7 @@ impl Store for ObjectStore {
     }
 
     async fn logged(&self) {
-        let (sender, heard) = oneshot::channel();
-        {
-            let mut waiting = self.0.waiting.borrow_mut();
-            waiting.retain(|it| !it.is_canceled());
-            waiting.push(sender);
-        }
-        let _ = heard.await;
+        let _ = self.listen().await;
     }
 
     async fn wake(&self, wakes: Vec<Wake>) -> Result<(), PortError> {

@@ -195,7 +195,7 @@ async fn reach(
     it: &Delivery,
     how: Amendment,
 ) -> Result<Option<Commit>, PortError> {
-    if it.batch.is_some() || it.channel == Channel::Email {
+    if it.batch.is_some() || matches!(it.channel, Channel::Email | Channel::Sms) {
         return Ok(None);
     }
     if (it.channel, how) == (Channel::InApp, Amendment::Withdrawn) {
@@ -205,7 +205,7 @@ async fn reach(
     let (Some(workflow), Some(reader)) = (workflow, reader) else { return Ok(None) };
     let Some(words) = words(workflow, notice, &reader) else { return Ok(None) };
     match it.channel {
-        Channel::Email => Ok(None),
+        Channel::Email | Channel::Sms => Ok(None),
         Channel::InApp => inbox::revised(at, it, notice, workflow, words).await,
         Channel::Hook => {
             let name = it.recipient.strip_prefix(KEY).unwrap_or_default();

@@ -6,7 +6,7 @@ use shared::ports::{PortError, Tenant, Value};
 use crate::recipient::MemberQuery;
 
 const FIND: &str = "
-    select email, name, zone, locale from members where tenant = ?1 and id = ?2";
+    select email, phone, name, zone, locale from members where tenant = ?1 and id = ?2";
 
 // Languages by the basic filtering of RFC 4647, 3.3.1: a tag has no wildcard in it.
 const LIST: &str = "
@@ -26,6 +26,8 @@ const COUNT: &str = "
 pub struct Member {
     /// The address.
     pub email: String,
+    /// The number.
+    pub phone: Option<String>,
     /// The name.
     pub name: String,
     /// The zone.
@@ -36,9 +38,9 @@ pub struct Member {
 
 pub async fn find_member(at: &impl Tenant, id: &str) -> Result<Option<Member>, PortError> {
     let Some(row) = at.query(FIND, [id.into()]).await?.into_iter().next() else { return Ok(None) };
-    let [email, name, zone, locale] = row.columns()?;
-    let (email, name, zone) = (email.text()?, name.text()?, zone.text()?);
-    Ok(Some(Member { email, name, zone, locale: locale.text()? }))
+    let [email, phone, name, zone, locale] = row.columns()?;
+    let (email, phone, name) = (email.text()?, phone.optional_text()?, name.text()?);
+    Ok(Some(Member { email, phone, name, zone: zone.text()?, locale: locale.text()? }))
 }
 
 /// The ids of those of whom the query holds, after this one.
