@@ -131,12 +131,14 @@ impl Reading {
                 continue;
             }
             let was = was.as_ref().unwrap_or(&it.quantities);
+            let price = price_of(plan, &it.question)?;
             for (group, amount) in differences(&before, &anew) {
                 let name = match anew.get(&group) {
                     Some(line) => line.name.clone(),
-                    None => title(plan, price_of(plan, &it.question)?, &group),
+                    None => title(plan, price, &group),
                 };
                 let line = BillLine::one(name, amount, Some(it.question.period));
+                let line = line.of_class(price.tax_class.clone());
                 lines.push(BillLine {
                     price: Some(it.question.price.clone()),
                     detail: moved(was, &it.quantities, &group),

@@ -77,16 +77,30 @@ fn header() -> Header {
         delivered: None,
         preceding: None,
         iban: Some("DE75512108001245126199".to_owned()),
-        exemption: None,
+        exemptions: BTreeMap::new(),
         seller_tax_id: None,
         seller: seller(),
         buyer: buyer("Käufer & Söhne <AG>", "AT", "ATU12345678"),
     }
 }
 
+/// The reasons of the lines 1, 2, …
+fn exempt(reasons: &[&str]) -> BTreeMap<String, String> {
+    let reason = |(id, it): (usize, &&str)| (id.to_string(), (*it).to_owned());
+    (1..).zip(reasons).map(reason).collect()
+}
+
 fn document(lines: Vec<Line>) -> Document {
     let (kind, currency) = (Kind::Invoice, Currency::EUR);
-    Document { kind, currency, lines, adjustments: vec![], prepaid: 0, round: 0 }
+    Document {
+        kind,
+        currency,
+        lines,
+        adjustments: vec![],
+        prepaid: 0,
+        round: 0,
+        taxes: BTreeMap::new(),
+    }
 }
 
 fn taxed() -> Document {
@@ -123,7 +137,7 @@ fn cases() -> Vec<(&'static str, Invoice)> {
     let abroad = Header { profile: Profile::Peppol, ..plain() };
     let before = Some(("ACME-2026-000042".to_owned(), day(11, 1)));
     let number = "ACME-2026-000043".to_owned();
-    let small = Header { exemption: Some(SMALL_ENTERPRISE.to_owned()), ..plain() };
+    let small = Header { exemptions: exempt(&[SMALL_ENTERPRISE]), ..plain() };
     let credit = Header { number, preceding: before, iban: None, ..header() };
     vec![
         ("open", invoice("de-DE", header(), taxed())),
@@ -241,7 +255,7 @@ fn each_language_tells_why_there_is_no_tax() {
         assert!(page.contains(text) && page.contains(&format!("lang=\"{locale}\"")), "{locale}");
     }
     assert!(html(&case("small-enterprise")).unwrap().contains("piccola impresa"));
-    let own = Header { exemption: Some("Education".to_owned()), ..case("small-enterprise").header };
+    let own = Header { exemptions: exempt(&["Education"]), ..case("small-enterprise").header };
     let own = Invoice { header: own, ..case("small-enterprise") };
     assert!(html(&own).unwrap().contains("<p>Education</p>"));
 }

@@ -65,7 +65,7 @@ fn header() -> Header {
         delivered: Some(day(30)),
         preceding: None,
         iban: Some("DE75512108001245126199".into()),
-        exemption: None,
+        exemptions: BTreeMap::new(),
         seller_tax_id: None,
         seller: party("Acme GmbH", "DE", "DE123456789"),
         buyer: party("Käufer AG", "AT", "ATU12345678"),
@@ -74,7 +74,7 @@ fn header() -> Header {
 
 fn document(lines: Vec<Line>, adjustments: Vec<Adjustment>) -> Document {
     let (kind, currency) = (Kind::Invoice, Currency::EUR);
-    Document { kind, currency, lines, adjustments, prepaid: 0, round: 0 }
+    Document { kind, currency, lines, adjustments, prepaid: 0, round: 0, taxes: BTreeMap::new() }
 }
 
 fn taxed() -> Document {
@@ -91,7 +91,8 @@ fn taxed() -> Document {
 fn cases() -> Vec<(&'static str, Header, Document)> {
     let one = |code| document(vec![line("1", 1_000, 49_000_000, vat(code, 0))], vec![]);
     let plain = || Header { profile: Profile::En16931, ..header() };
-    let why = Some("Exempt: education (Article 132(1)(i) of Directive 2006/112/EC)".to_owned());
+    let why = "Exempt: education (Article 132(1)(i) of Directive 2006/112/EC)".to_owned();
+    let why = BTreeMap::from([("1".to_owned(), why)]);
     let seller = Party { vat_id: None, ..header().seller };
     let seller_tax_id = Some("21/815/08150".to_owned());
     let before = Some(("ACME-2026-000042".to_owned(), day(1)));
@@ -101,7 +102,7 @@ fn cases() -> Vec<(&'static str, Header, Document)> {
         ("reverse-charge", Header { profile: Profile::Peppol, ..header() }, one("AE")),
         ("not-subject", plain(), one("O")),
         ("export", plain(), one("G")),
-        ("exempt", Header { exemption: why, seller, seller_tax_id, ..plain() }, one("E")),
+        ("exempt", Header { exemptions: why, seller, seller_tax_id, ..plain() }, one("E")),
         ("zero", plain(), one("Z")),
     ]
 }

@@ -5,11 +5,15 @@ use proptest::prelude::*;
 use super::*;
 use crate::period::{Unit, Zone};
 
+fn item(name: &str, amount: i64) -> Item {
+    Item { name: name.to_owned(), amount, tax_class: None }
+}
+
 fn side(plan: &str, seats: u32, amount: i64, unit: Unit) -> Side {
     Side {
         plan: plan.to_owned(),
         seats,
-        items: vec![Item { name: plan.to_owned(), amount }],
+        items: vec![item(plan, amount)],
         interval: Interval::new(unit, 1).unwrap(),
         currency: Currency::EUR,
     }
@@ -213,8 +217,8 @@ proptest! {
 /// A change of several things in April, so many seconds after its beginning.
 fn many(old: &[i64], new: &[i64], paid: i64, second: i64, days: bool) -> Change {
     let items = |amounts: &[i64]| {
-        let item = |(at, amount): (usize, &i64)| Item { name: at.to_string(), amount: *amount };
-        amounts.iter().enumerate().map(item).collect()
+        let one = |(at, amount): (usize, &i64)| item(&at.to_string(), *amount);
+        amounts.iter().enumerate().map(one).collect()
     };
     let mut it = change(side("a", 0, 0, Unit::Month), side("b", 0, 0, Unit::Month));
     (it.old.items, it.new.items, it.paid) = (items(old), items(new), paid);

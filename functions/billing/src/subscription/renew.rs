@@ -9,7 +9,7 @@ use shared::{
 
 use super::{Cancellation, State, Subscription, create, cycle};
 use crate::{
-    bill::{Bill, BillState, close, credit, draft},
+    bill::{Bill, BillState, close, credit, draft, taken::Taken},
     books, late,
     period::Period,
     plan::Plan,
@@ -175,8 +175,10 @@ async fn take_back(at: &impl Tenant, it: &Subscription) -> Result<Commit, Proble
         return Ok(Commit::new());
     };
     bill.version += 1;
-    let (amount, how) = (bill.totals.gross - bill.credited, credit::GiveBack::Credit);
-    let (_, given) = credit::give_back(at, &mut bill, amount, how, "never paid").await?;
+    let left = bill.totals.gross - bill.credited;
+    let taken = Taken::of(&bill, left).map_err(draft::too_large)?;
+    let how = credit::GiveBack::Credit;
+    let (_, given) = credit::give_back(at, &mut bill, &taken, how, "never paid").await?;
     Ok(given.and(store::update_bill(&bill)))
 }
 
