@@ -320,3 +320,49 @@ fn a_period_whose_usage_is_left_out_is_left_with_what_was_billed_before() {
     assert_eq!(lines.clone().filter(is_sale).count(), 1);
     assert!(lines.all(|it| it["after"].is_null()));
 }
+
+/// What the sales of the period cost, by the invoice of its end, once the first one is taken back
+/// and then `after` happens.
+fn sales_after_a_credit(after: impl Fn(&Played)) -> Vec<i64> {
+    let (world, _) = world(&json!({"steps": [500]}), &[]);
+    sells(&world, "1", 40_000);
+    world.advance("2030-01-01T02:00:00Z");
+    let first = early(&world).remove(0);
+    let id = first["id"].as_str().unwrap();
+    world.post(&format!("/v1/billing/invoices/{id}/credit"), json!({}));
+    after(&world);
+
+    world.advance("2030-01-10T00:00:00Z");
+
+    assert_eq!(world.balances().values().sum::<i64>(), 0);
+    let bills = world.all("/v1/billing/invoices");
+    let last = bills.iter().find(|it| it["continues"] == first["id"]).unwrap();
+    let sign = if last["kind"] == "invoice" { 1 } else { -1 };
+    let lines = last["lines"].as_array().unwrap().iter().filter(|it| it["price"] == "sales");
+    lines.map(|it| sign * it["amount"].as_i64().unwrap()).collect()
+}
+
+#[test]
+fn what_was_taken_back_whole_while_its_period_ran_is_not_given_back_again() {
+    let corrected = |value: u32| {
+        move |world: &Played| {
+            let event = json!({"specversion": "1.0", "id": "2", "source": "app", "type": "sales",
+                "subject": "x", "corrects": "1", "data": {"value": value}});
+            world.post("/v1/usage/events", event);
+        }
+    };
+
+    // 40,000 cost 1161, which was given back: less is neither charged nor given back, and of more
+    // only what is beyond it is charged, as before.
+    let none: [i64; 0] = [];
+    assert_eq!(sales_after_a_credit(|_| {}), none);
+    assert_eq!(sales_after_a_credit(corrected(0)), none);
+    assert_eq!(sales_after_a_credit(corrected(20_000)), none);
+    assert_eq!(sales_after_a_credit(corrected(50_000)), [290]);
+    let more_and_less = |world: &Played| {
+        sells(world, "3", 10_000);
+        world.advance("2030-01-01T05:00:00Z");
+        corrected(5_000)(world);
+    };
+    assert_eq!(sales_after_a_credit(more_and_less), none);
+}

@@ -116,6 +116,28 @@ fn taxed() -> Document {
     Document { adjustments, prepaid: 5_000, ..document(lines) }
 }
 
+/// Two rates, the rate zero, and what is exempt for two reasons.
+fn mixed() -> Document {
+    let items = [
+        ("Plan \"Pro\"", vat("S", 1_900)),
+        ("Handbuch, gedruckt", vat("S", 700)),
+        ("Einführungskurs", vat("E", 0)),
+        ("Photovoltaik-Modul", vat("Z", 0)),
+        ("Arbeitsmedizinische Beratung", vat("E", 0)),
+    ];
+    let item = |(id, (name, vat)): (usize, (&str, Vat))| {
+        let price = 12_350_000 * i64::try_from(id).unwrap();
+        line(id, name, 1_000, "C62", price, vat)
+    };
+    document((1..).zip(items).map(item).collect())
+}
+
+/// Why the third and the fifth line are exempt.
+fn two_reasons() -> BTreeMap<String, String> {
+    let all = [("3", "§ 4 Nr. 21 UStG: Bildung"), ("5", "§ 4 Nr. 14 UStG: Heilbehandlung")];
+    all.map(|(id, reason)| (id.to_owned(), reason.to_owned())).into()
+}
+
 fn many() -> Document {
     let item = |id| {
         line(id, &format!("Plaza n.º {id} de la cuenta"), 1_500, "HUR", 12_340_000, vat("S", 2_100))
@@ -150,6 +172,7 @@ fn cases() -> Vec<(&'static str, Invoice)> {
             },
         ),
         ("credit-note", invoice("fr", credit, taxed().credit().unwrap())),
+        ("mixed", invoice("de", Header { exemptions: two_reasons(), ..plain() }, mixed())),
         ("many-lines", invoice("es", plain(), many())),
         ("small-enterprise", invoice("it", small, one("E", "Consulenza"))),
         ("draft", Invoice { state: State::Draft, ..invoice("nl", plain(), one("AE", "Advies")) }),
@@ -258,6 +281,24 @@ fn each_language_tells_why_there_is_no_tax() {
     let own = Header { exemptions: exempt(&["Education"]), ..case("small-enterprise").header };
     let own = Invoice { header: own, ..case("small-enterprise") };
     assert!(html(&own).unwrap().contains("<p>Education</p>"));
+}
+
+#[test]
+fn each_rate_is_told_and_each_line_says_why_it_is_exempt() {
+    let page = html(&case("mixed")).unwrap();
+
+    for rate in ["19\u{a0}%", "7\u{a0}%", "0\u{a0}%"] {
+        // On its line, and with what all of them come to.
+        assert_eq!(page.matches(&format!(">{rate}<")).count(), 1, "{rate}");
+        assert_eq!(page.matches(&format!("USt {rate} auf")).count(), 1, "{rate}");
+    }
+    for reason in two_reasons().values() {
+        assert_eq!(page.matches(reason.as_str()).count(), 2, "{reason}");
+    }
+    // Where there is one, it is said once.
+    let one = Header { exemptions: exempt(&["A", "A", "A"]), ..case("mixed").header };
+    let page = html(&Invoice { header: one, ..case("mixed") }).unwrap();
+    assert_eq!(page.matches(">A<").count(), 1);
 }
 
 #[test]

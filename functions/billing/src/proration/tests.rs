@@ -80,6 +80,29 @@ fn another_interval_begins_anew_and_gives_back_what_was_not_used() {
 }
 
 #[test]
+fn each_line_is_of_the_class_of_its_own_price() {
+    let of = |name: &str, amount: i64, class: Option<&str>| Item {
+        tax_class: class.map(str::to_owned),
+        ..item(name, amount)
+    };
+    let mut change = change(side("a", 0, 0, Unit::Month), side("b", 0, 0, Unit::Month));
+    change.old.items = vec![of("app", 1000, None), of("book", 500, Some("books"))];
+    change.new.items = vec![of("all", 4000, Some("books"))];
+    change.paid = 1500;
+    let now = Change { timing: Some(Timing::Now), ..change.clone() };
+    let reset = Change { timing: Some(Timing::Reset), ..change };
+
+    let told = |change: &Change| {
+        let lines = preview(change).unwrap().lines.into_iter();
+        lines.map(|it| (it.amount, it.tax_class)).collect::<Vec<_>>()
+    };
+
+    let books = || Some("books".to_owned());
+    assert_eq!(told(&now), [(-500, None), (-250, books()), (2000, books())]);
+    assert_eq!(told(&reset), [(-500, None), (-250, books()), (4000, books())]);
+}
+
+#[test]
 fn seats_are_told_by_their_number_and_interval_wins() {
     let direction = |old: (u32, Unit), new: (u32, Unit)| {
         super::direction(&side("a", old.0, 1, old.1), &side("a", new.0, 1, new.1)).unwrap()
