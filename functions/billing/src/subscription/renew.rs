@@ -130,7 +130,8 @@ pub async fn finish(
         Ok(commit) => Ok(commit.and(store::insert_bill(&closed))),
         Err(problem) if problem.status().is_client_error() => {
             let why = problem.words();
-            let held = Bill { held: Some(why.clone()), ..bill };
+            let mut held = Bill { held: Some(why.clone()), ..bill };
+            held.totals.net = held.net().unwrap_or(i64::MAX);
             let entry = Draft::new("invoice.held", &Id::trusted(held.id.clone()));
             let entry = entry.with(json!({"why": why}));
             Ok(store::insert_bill(&held).entry(entry))
