@@ -25,7 +25,7 @@ enum Act {
 fn plan(calls: &str, thresholds: &Value) -> Value {
     let metered = |name: &str, group_by: Option<&str>, model: Value, limits: Value| {
         json!({"name": name, "title": name, "model": model, "limits": limits,
-            "basis": {"kind": "metered", "meter": name, "group_by": group_by}})
+            "tax_class": class_of(name), "basis": {"kind": "metered", "meter": name, "group_by": group_by}})
     };
     let tiers = json!([{"up_to": 100}, {"up_to": 1000, "unit_amount": calls},
         {"unit_amount": "0.7"}]);
@@ -53,11 +53,22 @@ fn plan(calls: &str, thresholds: &Value) -> Value {
         "interval": {"unit": "day", "count": 3}})
 }
 
+/// The tax class of a price.
+fn class_of(price: &str) -> Option<&'static str> {
+    match price {
+        "jobs" => Some("books"),
+        "files" => Some("school"),
+        _ => None,
+    }
+}
+
 fn world(thresholds: &Value, coupons: &[Value]) -> (Played, String) {
     let world = Played::new();
     let party = json!({"name": "Tea GmbH", "country": "DE", "vat_id": "DE123456789"});
+    let books = json!({"places": {"DE": {"kind": "reduced", "rate_hundredths": 700}}});
+    let school = json!({"elsewhere": {"kind": "exempt", "reason": "Education"}});
     let entity = json!({"party": party, "account": "acc_1", "draft_hours": 2,
-        "proration": {"same": "now"}});
+        "proration": {"same": "now"}, "tax_classes": {"books": books, "school": school}});
     world.put("/v1/billing/entities/default", entity);
     for meter in ["calls", "jobs", "files", "sales"] {
         world.put(&format!("/v1/usage/meters/{meter}"), json!({"aggregation": "sum"}));
@@ -135,6 +146,7 @@ fn played(
     let mut sums = BTreeMap::new();
     for bill in bills.iter().filter(|it| it["number"].is_string()) {
         let sign = if bill["kind"] == "invoice" { 1 } else { -1 };
+        assert_eq!(tax_of(bill), bill["totals"]["tax"].as_i64().unwrap(), "{bill}");
         for line in bill["lines"].as_array().unwrap() {
             let price = line["price"].as_str().unwrap_or("other");
             let from = line["period"]["from"].as_str().unwrap();
@@ -147,6 +159,23 @@ fn played(
     assert_eq!(world.get("/v1/jobs?state=dead")["items"], json!([]));
     assert!(bills.iter().all(|it| it["state"] != "draft"), "{bills:?}");
     (sums, bills)
+}
+
+/// The tax of a bill by the classes of its prices, rounded once for each rate.
+fn tax_of(bill: &Value) -> i64 {
+    let mut bases = BTreeMap::<i64, i64>::new();
+    for line in bill["lines"].as_array().unwrap() {
+        let class = line["price"].as_str().and_then(class_of);
+        assert_eq!(line["tax_class"].as_str(), class, "{line}");
+        let rate = match class {
+            Some("books") => 7,
+            Some(_) => 0,
+            None => 19,
+        };
+        *bases.entry(rate).or_default() += line["amount"].as_i64().unwrap();
+    }
+    let rounded = |cents: i64| (cents.abs() + 50) / 100 * cents.signum();
+    bases.into_iter().map(|(rate, base)| rounded(rate * base)).sum()
 }
 
 fn acts() -> impl Strategy<Value = Vec<(u32, Act)>> {
