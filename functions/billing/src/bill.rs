@@ -63,7 +63,8 @@ pub struct Bill {
     /// How its lines are taxed that say nothing else. A draft does not say yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<BillTax>,
-    /// What each tax comes to, where there are several. Otherwise `tax` and `totals` say all.
+    /// What each tax comes to, where there are several, or one was taken back in part and is not its
+    /// base by its rate. Otherwise `tax` and `totals` say all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taxes: Vec<TaxSum>,
     /// What it comes to. Of a draft it is what the lines come to, without tax.
