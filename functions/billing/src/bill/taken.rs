@@ -6,7 +6,7 @@
 use super::{
     Bill, BillTotals,
     line::BillLine,
-    taxed::{LineTax, TaxSum},
+    taxed::{BillTax, LineTax, TaxSum},
 };
 use crate::{
     money::{self, Error},
@@ -82,7 +82,13 @@ impl Taken {
         self.of_each.iter().fold(self.beyond, |sum, it| sum.saturating_add(*it))
     }
 
-    /// What is not taxed at all of what is more than is left.
+    /// Whether it is all of an invoice, of which nothing was taken before.
+    fn is_all(&self, sums: &[TaxSum]) -> bool {
+        let mut each = sums.iter().zip(&self.of_each);
+        self.beyond == 0 && each.all(|(sum, it)| sum.credited == 0 && *it == sum.gross())
+    }
+
+    /// What is taken of each tax. What is beyond all of them is not taxed.
     fn parts(&self, sums: &[TaxSum]) -> Vec<Part> {
         let taken = sums.iter().zip(&self.of_each).filter(|(_, amount)| **amount != 0);
         let mut parts: Vec<Part> = taken.map(|(sum, amount)| Part::of(sum, *amount)).collect();
@@ -126,28 +132,22 @@ impl Bill {
     /// Puts on a credit note of `invoice` what it takes: the invoice's own lines where that is all of
     /// it, else one line for each tax.
     pub(super) fn takes(&mut self, invoice: &Bill, taken: &Taken, reason: &str) {
-        let parts = taken.parts(&invoice.tax_sums());
+        let sums = invoice.tax_sums();
+        let parts = taken.parts(&sums);
         let sum =
             |of: fn(&Part) -> i64| parts.iter().fold(0i64, |all, it| all.saturating_add(of(it)));
         let (net, tax, gross) = (sum(|it| it.base), sum(|it| it.tax), taken.amount());
         self.totals = BillTotals { net, tax, gross, prepaid: 0, due: gross };
-        self.taxes.clear();
-        if invoice.credited == 0 && gross == invoice.totals.gross && taken.beyond == 0 {
-            self.lines = invoice.lines.clone();
-            self.taxes = invoice.taxes.clone();
+        if taken.is_all(&sums) {
+            (self.lines, self.taxes) = (invoice.lines.clone(), invoice.taxes.clone());
             return;
         }
         let line = |it: &Part| BillLine::one(reason.to_owned(), it.base, invoice.period);
         self.lines = parts.iter().map(line).collect();
-        if let Some(mut common) = self.tax.clone() {
-            let of_all = common.of_line();
-            if let Some(first) = parts.first().filter(|_| !parts.iter().any(|it| it.how == of_all))
-            {
-                let LineTax { category, rate_hundredths, text } = first.how.clone();
-                common = super::taxed::BillTax { category, rate_hundredths, text, ..common };
-            }
-            self.tell_tax(common, parts.iter().map(|it| it.how.clone()));
+        if let Some(common) = self.tax.clone() {
+            self.tell_tax(common_of(common, &parts), parts.iter().map(|it| it.how.clone()));
         }
+        self.taxes.clear();
         // One tax that is what it is by its rate is told by the totals.
         let worked_out = self.document().and_then(|it| it.totals()).map(|it| it.tax);
         if parts.len() > 1 || worked_out != Ok(tax) {
@@ -162,5 +162,17 @@ impl Bill {
         for (sum, amount) in self.taxes.iter_mut().zip(&taken.of_each) {
             sum.credited = sum.credited.saturating_add(*amount);
         }
+    }
+}
+
+/// How all are taxed that say nothing else: as on the invoice, unless nothing of that is taken.
+fn common_of(common: BillTax, parts: &[Part]) -> BillTax {
+    let of_all = common.of_line();
+    match parts.first() {
+        Some(first) if !parts.iter().any(|it| it.how == of_all) => {
+            let LineTax { category, rate_hundredths, text } = first.how.clone();
+            BillTax { category, rate_hundredths, text, ..common }
+        }
+        _ => common,
     }
 }

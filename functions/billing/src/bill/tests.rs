@@ -169,6 +169,22 @@ fn unused_time_is_given_back_at_the_tax_of_what_was_charged_for_it() {
 }
 
 #[test]
+fn what_comes_to_all_but_is_of_one_tax_only_is_not_the_invoice_itself() {
+    let period = Period { from: Timestamp(0), to: Timestamp(100) };
+    let lines = vec![line(-100, Some("books")).during(period), line(200, None).during(period)];
+    let mut bill = priced(&parties("DE", "DE", false), lines);
+
+    let taken = Taken::unused(&bill, 150, Timestamp(0)).unwrap();
+    let note = noted(&bill, &taken);
+    bill.count(&taken);
+
+    // The 1.31 that were owed, at 19 %.
+    assert_eq!((taken.of_each, bill.credited), (vec![0, 131], 131));
+    assert_eq!((note.totals.net, note.totals.tax, note.lines.len()), (110, 21, 1));
+    assert_eq!((note.tax.unwrap().rate_hundredths, note.taxes.len()), (1_900, 0));
+}
+
+#[test]
 fn what_a_provider_paid_back_beyond_the_invoice_has_no_tax() {
     let bill = priced(&parties("DE", "DE", false), vec![line(100, None)]);
 
