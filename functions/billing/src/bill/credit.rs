@@ -131,10 +131,11 @@ async fn settle(at: &impl Tenant, bill: &mut Bill) -> Result<Commit, Problem> {
     Ok(Commit::new())
 }
 
-/// Issues a note for a refund that began elsewhere, and counts it on the bill.
+/// Issues a note for a refund that began elsewhere, and counts it on the bill. What is paid back as a
+/// whole is forgiven as what is taken back here.
 ///
 /// # Errors
-/// When it cannot be numbered.
+/// When it cannot be numbered, or something not be read.
 pub async fn note_of(
     at: &impl Tenant,
     bill: &mut Bill,
@@ -143,8 +144,13 @@ pub async fn note_of(
 ) -> Result<Commit, Problem> {
     let taken = Taken::of(bill, amount).map_err(draft::too_large)?;
     let (_, commit) = note(at, bill, &taken, reason).await?;
+    let was_whole = bill.credited >= bill.totals.gross;
     bill.count(&taken);
-    Ok(commit)
+    let forgiven = match !was_whole && bill.credited >= bill.totals.gross {
+        true => crate::late::forgive(at, bill).await?,
+        false => Commit::new(),
+    };
+    Ok(commit.and(forgiven))
 }
 
 /// A credit note over a part of an invoice, numbered and posted. What was deferred of the invoice
