@@ -148,7 +148,7 @@ fn plan() -> Outcome<Plan> {
 fn price(name: &str, basis: Basis, model: &str) -> Outcome<Price> {
     let model: Model = serde_json::from_str(model)?;
     let (name, model) = (name.to_owned(), model.checked()?);
-    Ok(Price { name, title: None, basis, model, limits: Limits::default() })
+    Ok(Price { name, title: None, basis, model, limits: Limits::default(), tax_class: None })
 }
 
 /// For how long we have had a processor (proc(5), `schedstat`): what others do meanwhile on a busy

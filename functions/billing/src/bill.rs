@@ -12,22 +12,28 @@ pub mod file;
 pub mod handle;
 pub mod line;
 pub mod pay;
+pub mod taken;
+pub mod taxed;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use shared::domain::Timestamp;
 use utoipa::ToSchema;
 
-use self::line::BillLine;
+use self::{
+    line::BillLine,
+    taxed::{BillTax, TaxSum},
+};
 use crate::{
     coupon::Applied,
     credit::Part,
     customer::Collection,
     entity::Party,
-    invoice::{self, Document, Kind, Vat},
+    invoice::{self, Document, Kind},
     money::Currency,
     period::Period,
     subscription::Pending,
-    tax::{Category, Rate},
 };
 
 /// An invoice or a credit note.
@@ -54,9 +60,13 @@ pub struct Bill {
     pub currency: Currency,
     /// What is charged.
     pub lines: Vec<BillLine>,
-    /// How it is taxed. A draft does not say yet.
+    /// How its lines are taxed that say nothing else. A draft does not say yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<BillTax>,
+    /// What each tax comes to, where there are several, or one was taken back in part and is not its
+    /// base by its rate. Otherwise `tax` and `totals` say all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taxes: Vec<TaxSum>,
     /// What it comes to. Of a draft it is what the lines come to, without tax.
     pub totals: BillTotals,
     /// From which grants of credit it was paid, before anything else.
@@ -161,23 +171,6 @@ pub enum BillState {
     Void,
     /// It was given up.
     Uncollectible,
-}
-
-/// How a document is taxed.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
-#[schema(as = InvoiceTax)]
-pub struct BillTax {
-    /// The category of UNTDID 5305, as `S`, `AE`, `O`.
-    pub category: String,
-    /// In hundredths of a percent: 1900 is 19 %.
-    pub rate_hundredths: u32,
-    /// Whose tax it is, or would be.
-    pub place: String,
-    /// Whether it is declared through the One Stop Shop.
-    pub by_oss: bool,
-    /// What the law wants to be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
 }
 
 /// What a document comes to, in minor units.
@@ -312,27 +305,21 @@ impl Bill {
     /// # Errors
     /// When its tax is not one that there is.
     pub fn document(&self) -> Result<Document, invoice::Error> {
-        let vat = self.vat()?;
+        let lines = self.lines.iter().zip(1..);
         Ok(Document {
             kind: match self.kind {
                 BillKind::Invoice => Kind::Invoice,
                 BillKind::CreditNote => Kind::CreditNote,
             },
             currency: self.currency,
-            lines: self.lines.iter().enumerate().map(|(at, it)| it.line(at + 1, vat)).collect(),
+            lines: lines
+                .map(|(it, number)| Ok(it.line(number, self.tax_of(it).vat()?)))
+                .collect::<Result<_, _>>()?,
             adjustments: Vec::new(),
             prepaid: self.totals.prepaid,
             round: 0,
+            taxes: self.told_taxes()?,
         })
-    }
-
-    fn vat(&self) -> Result<Vat, invoice::Error> {
-        let none = Vat { category: Category::OutOfScope, rate: Rate::ZERO };
-        let Some(tax) = &self.tax else { return Ok(none) };
-        let bad = invoice::Error::BadRate { category: "?", rate: tax.rate_hundredths };
-        let category = Category::parse(&tax.category).ok_or(bad.clone())?;
-        let rate = Rate::new(tax.rate_hundredths).ok_or(bad)?;
-        Ok(Vat { category, rate })
     }
 
     /// What the lines come to without tax.

@@ -73,8 +73,9 @@ pub struct Header {
     pub preceding: Option<(String, NaiveDate)>,
     /// BT-84: where to pay to, for a credit transfer.
     pub iban: Option<String>,
-    /// BT-120 where the category is E: the reason for the exemption.
-    pub exemption: Option<String>,
+    /// BT-120 where the category is E: the reason for the exemption of a line, by the line's id.
+    /// Where they differ, all of them stand in the one place that there is (BR-E-01).
+    pub exemptions: BTreeMap<String, String>,
     /// BT-32: the seller's number at the local tax office, for who has no VAT id.
     pub seller_tax_id: Option<String>,
     /// BG-4.
@@ -169,9 +170,28 @@ impl Input<'_> {
     }
 
     /// BT-120.
-    fn reason(&self, vat: Vat) -> Option<&str> {
-        let own = self.header.exemption.as_deref().filter(|_| vat.category == Category::Exempt);
-        own.or(vat.category.legal_text())
+    fn reason(&self, vat: Vat) -> Option<String> {
+        let own = self.header.reasons();
+        match vat.category == Category::Exempt && !own.is_empty() {
+            true => Some(own.join("; ")),
+            false => vat.category.legal_text().map(str::to_owned),
+        }
+    }
+}
+
+impl Header {
+    /// Why lines are exempt: each reason once, in the order of the lines' numbers.
+    pub fn reasons(&self) -> Vec<&str> {
+        let mut lines: Vec<_> = self.exemptions.iter().collect();
+        // As numbers where they are: 2 is before 10.
+        lines.sort_by_key(|(id, _)| (id.len(), *id));
+        let mut reasons: Vec<&str> = Vec::new();
+        for (_, reason) in lines {
+            if !reasons.contains(&reason.as_str()) {
+                reasons.push(reason);
+            }
+        }
+        reasons
     }
 }
 

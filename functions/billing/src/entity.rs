@@ -1,5 +1,7 @@
 //! Legal entities: who sells. Each has its series of numbers, its VAT, its terms and its rules.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use shared::domain::Timestamp;
 use utoipa::ToSchema;
@@ -8,7 +10,7 @@ use crate::{
     dunning,
     period::{Precision, Zone},
     proration::Rules,
-    tax::{Outside, Seller},
+    tax::{Outside, Seller, TaxClass},
 };
 
 /// How many legal entities a tenant has at most.
@@ -30,6 +32,9 @@ pub struct Entity {
     pub party: Party,
     /// How it is taxed.
     pub vat: VatRules,
+    /// What is not taxed at the standard rate, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tax_classes: BTreeMap<String, TaxClass>,
     /// The pattern of invoice numbers, as `{year}-{counter:5}`.
     pub invoice_number: String,
     /// The pattern of credit notes' numbers, as `CN-{year}-{counter:5}`.
@@ -163,7 +168,7 @@ pub enum LastResort {
 pub struct PortalRules {
     /// To which plans they may change, by the name of the plan that they have; without an entry
     /// to any plan of the same currency.
-    pub changes: std::collections::BTreeMap<String, Vec<String>>,
+    pub changes: BTreeMap<String, Vec<String>>,
     /// Whether they may change how many seats they have.
     pub seats: bool,
     /// Whether they may cancel. It is for the end of the period.
@@ -172,7 +177,7 @@ pub struct PortalRules {
 
 impl Default for PortalRules {
     fn default() -> Self {
-        Self { changes: std::collections::BTreeMap::new(), seats: true, cancel: true }
+        Self { changes: BTreeMap::new(), seats: true, cancel: true }
     }
 }
 
@@ -186,6 +191,9 @@ pub struct EntityText {
     /// How it is taxed: as a usual business when left out.
     #[serde(default)]
     pub vat: VatRules,
+    /// What is not taxed at the standard rate, by a name that prices and lines use: up to 20.
+    #[serde(default)]
+    pub tax_classes: BTreeMap<String, TaxClass>,
     /// `{year}` and `{counter:W}`, as `{year}-{counter:6}`, which is the default.
     #[serde(default)]
     pub invoice_number: Option<String>,
@@ -240,7 +248,25 @@ impl Default for DunningRules {
     }
 }
 
+/// A tax class that the entity lacks.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the entity {entity} has no tax class {class}: put it there first")]
+pub struct NoClass {
+    entity: String,
+    class: String,
+}
+
 impl Entity {
+    /// The tax class of this name; none where none is named.
+    ///
+    /// # Errors
+    /// When there is none of that name: it is never taken for the standard rate.
+    pub fn class(&self, name: Option<&str>) -> Result<Option<&TaxClass>, NoClass> {
+        let Some(name) = name else { return Ok(None) };
+        let none = || NoClass { entity: self.name.clone(), class: name.to_owned() };
+        self.tax_classes.get(name).ok_or_else(none).map(Some)
+    }
+
     /// Who sells, for the calculation of VAT.
     pub fn seller(&self) -> Seller {
         let outside = match self.vat.outside_is_export {

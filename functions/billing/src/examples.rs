@@ -86,7 +86,7 @@ fn change(it: &Proration) -> Change {
     let side = |name: &str, (amount, unit): (i64, Unit)| Side {
         plan: name.to_owned(),
         seats: 0,
-        items: vec![Item { name: name.to_owned(), amount }],
+        items: vec![Item { name: name.to_owned(), amount, tax_class: None }],
         interval: Interval::new(unit, 1).unwrap(),
         currency: Currency::parse("USD").unwrap(),
     };

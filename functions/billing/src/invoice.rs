@@ -11,7 +11,7 @@ mod state;
 mod tests;
 mod totals;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use line::{Adjustment, Line, PRICE_UNITS, QUANTITY_UNITS, Vat};
 pub use state::{Event, Refused, State};
@@ -23,6 +23,10 @@ use crate::{money::Currency, tax::Rounding};
 pub const LINES_MAX: usize = 1_000;
 /// The most allowances and charges of a document, and of a line.
 pub const ADJUSTMENTS_MAX: usize = 100;
+
+/// How many minor units a tax that is told is from its base by its rate at most. An invoice rounds
+/// once; what is taken of it is rounded twice, and so is its base.
+pub const TAX_OFF_MAX: u64 = 3;
 
 /// What a document does to what is owed (BT-3, codes of UNTDID 1001).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,6 +52,9 @@ pub struct Document {
     pub prepaid: i64,
     /// Added to make the amount payable round (BT-114), in minor units.
     pub round: i64,
+    /// BT-117 where it is told rather than worked out, up to [`TAX_OFF_MAX`] from that: a credit note
+    /// over an amount takes back a part of the tax that the invoice had.
+    pub taxes: BTreeMap<Vat, i64>,
 }
 
 /// Why a document cannot be calculated or credited.
@@ -82,6 +89,9 @@ pub enum Error {
     /// Prepaid below zero.
     #[error("a prepaid amount is zero or more")]
     BadPrepaid,
+    /// Further than [`TAX_OFF_MAX`] from what it is by its rate (BR-CO-17).
+    #[error("a tax is its base by its rate")]
+    BadTax,
     /// A sum that does not fit 63 bits.
     #[error("the amounts are too large")]
     TooLarge,

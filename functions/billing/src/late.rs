@@ -195,20 +195,31 @@ pub async fn leave_out(at: &impl Tenant, bill: &mut Bill) -> Result<Commit, Prob
 }
 
 /// What is written when somebody drops a draft, or takes back the whole of an invoice: the usage
-/// that is on it is asked no more, so that it is neither charged nor given back by another one.
+/// that is on it is asked no more, so that it is neither charged nor given back by another one. Of a
+/// period that still runs it is forgiven, and what is used beyond it is asked all the same.
 ///
 /// # Errors
 /// When something cannot be read.
-pub async fn forgive(at: &impl Tenant, bill: &Bill) -> Result<Commit, PortError> {
+pub async fn forgive(at: &impl Tenant, bill: &Bill) -> Result<Commit, Problem> {
     let Some(subscription) = &bill.subscription else { return Ok(Commit::new()) };
-    let readings = store::open_readings(at, subscription, READINGS_MAX).await?;
-    // Of a period that runs, what comes is charged: only what is on the bill is forgiven.
-    let has = |it: &&Reading| it.invoice == bill.id || it.later.contains(&bill.id);
-    let of_it = readings.iter().filter(|it| match it.running {
-        true => bill.continues.as_ref() == Some(&it.invoice),
-        false => has(it),
-    });
-    Ok(of_it.fold(Commit::new(), |commit, it| commit.and(store::close_reading(&it.invoice))))
+    let mut commit = Commit::new();
+    for mut it in store::open_readings(at, subscription, READINGS_MAX).await? {
+        let is_end = bill.continues.as_ref() == Some(&it.invoice);
+        let is_on = it.invoice == bill.id || it.later.contains(&bill.id);
+        let any = it.answers.first().map(|it| it.question.clone());
+        commit = match (it.running, any) {
+            (true, Some(any)) if is_on => {
+                let plan = renew::plan(at, &any.plan, any.plan_version).await?;
+                it.forgive(&plan, &bill.lines)?;
+                it.version += 1;
+                commit.and(store::write_reading(&it))
+            }
+            (true, _) if is_end => commit.and(store::close_reading(&it.invoice)),
+            (false, _) if is_on => commit.and(store::close_reading(&it.invoice)),
+            _ => commit,
+        };
+    }
+    Ok(commit)
 }
 
 /// Works the look at a reading when nothing can come any more. Where the next invoice is near it

@@ -146,6 +146,36 @@ pub fn split(amount: i64, weights: &[i64]) -> Result<Vec<i64>, Error> {
     parts.into_iter().map(|it| signed(it).map_err(|_| Error::TooLarge)).collect()
 }
 
+/// Takes `amount` of parts in proportion: below zero of those that are. It is 0 up to what they come
+/// to, and what is taken adds up to it: what is left by rounding down goes to the largest remainders,
+/// the first of equals first. So never more is taken of a part than there is of it.
+///
+/// # Errors
+/// When it is more than there is, or there are too many parts.
+pub fn take(amount: i64, parts: &[i64]) -> Result<Vec<i64>, Error> {
+    let whole: i128 = parts.iter().map(|it| i128::from(*it)).sum();
+    let size = i128::from(amount);
+    if !(0..=whole).contains(&size) || parts.len() > PARTS_MAX {
+        return Err(Error::BadPart);
+    }
+    if whole == 0 {
+        return Ok(vec![0; parts.len()]);
+    }
+    let product = |it: &i64| size * i128::from(*it);
+    let mut taken: Vec<i128> = parts.iter().map(|it| product(it).div_euclid(whole)).collect();
+    let mut order: Vec<(i128, usize)> =
+        parts.iter().map(|it| product(it).rem_euclid(whole)).zip(0..).collect();
+    order.sort_by_key(|(rest, _)| std::cmp::Reverse(*rest));
+    let mut left = size - taken.iter().sum::<i128>();
+    for (_, at) in order {
+        if let Some(it) = taken.get_mut(at).filter(|_| left > 0) {
+            *it += 1;
+            left -= 1;
+        }
+    }
+    taken.into_iter().map(|it| i64::try_from(it).map_err(|_| Error::TooLarge)).collect()
+}
+
 /// The amount as people of this language write it: `1.234,50 €` for `de`, `€1,234.50` for `en`.
 /// Languages are told by their first two letters; one that is not known is written as `en`.
 pub fn format(amount: i64, currency: Currency, locale: &str) -> String {
@@ -259,6 +289,31 @@ mod tests {
                 let off = i128::from(*part) * i128::from(whole) - exact;
                 prop_assert!(off.abs() < i128::from(whole));
             }
+        }
+
+        #[test]
+        fn what_is_taken_step_by_step_is_all_in_the_end_and_never_more_of_a_part(
+            parts in prop::collection::vec(-1_000_000i64..1_000_000, 1..8),
+            steps in prop::collection::vec(0u32..=1_000, 0..8),
+        ) {
+            let mut left = parts.clone();
+            let whole = |left: &[i64]| left.iter().sum::<i64>();
+            prop_assume!(whole(&left) >= 0);
+
+            for step in steps.into_iter().chain([1_000]) {
+                let amount = whole(&left) * i64::from(step) / 1_000;
+                let taken = take(amount, &left).unwrap();
+
+                prop_assert_eq!(whole(&taken), amount);
+                for (left, taken) in left.iter_mut().zip(taken) {
+                    prop_assert!(taken.signum() * left.signum() >= 0 && taken.abs() <= left.abs());
+                    *left -= taken;
+                }
+            }
+
+            // Where all of it comes to nothing, nothing of it was to be taken.
+            prop_assert!(left.iter().all(|it| *it == 0) || whole(&parts) == 0);
+            prop_assert_eq!(take(whole(&left) + 1, &left), Err(Error::BadPart));
         }
 
         #[test]

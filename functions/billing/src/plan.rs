@@ -80,6 +80,9 @@ pub struct Price {
     /// The least and the most of it in a period.
     #[serde(default)]
     pub limits: Limits,
+    /// The tax class, as the entity of the customer defines it; the standard rate when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_class: Option<String>,
 }
 
 /// What a price counts, and when it is charged.

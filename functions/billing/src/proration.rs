@@ -93,6 +93,8 @@ pub struct Item {
     pub name: String,
     /// What it costs in a whole period, in minor units.
     pub amount: i64,
+    /// Its tax class.
+    pub tax_class: Option<String>,
 }
 
 /// A change.
@@ -145,6 +147,9 @@ pub struct PreviewLine {
     pub name: String,
     /// Minor units without tax; below zero it is given back.
     pub amount: i64,
+    /// The tax class of the price that it is by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax_class: Option<String>,
     /// From when it is.
     pub from: Timestamp,
     /// Until when it is.
@@ -293,9 +298,10 @@ pub fn preview(change: &Change) -> Result<Preview, Error> {
 
 fn lines(change: &Change, new_period: Option<Period>) -> Result<Vec<PreviewLine>, Error> {
     let (part, whole) = change.period.remaining(change.at, change.precision, change.anchor.zone);
-    let rest = |name: &str, amount: i64| PreviewLine {
-        name: name.to_owned(),
+    let rest = |word: &str, item: &Item, amount: i64| PreviewLine {
+        name: format!("{word} time: {}", item.name),
         amount,
+        tax_class: item.tax_class.clone(),
         from: change.at.clamp(change.period.from, change.period.to),
         to: change.period.to,
         part,
@@ -303,14 +309,14 @@ fn lines(change: &Change, new_period: Option<Period>) -> Result<Vec<PreviewLine>
     };
     let mut lines = Vec::new();
     for (item, back) in change.old.items.iter().zip(shares(&paid(change)?, part, whole)?) {
-        lines.push(rest(&format!("Unused time: {}", item.name), -back));
+        lines.push(rest("Unused", item, -back));
     }
     let amounts: Vec<_> = change.new.items.iter().map(|it| it.amount).collect();
     match new_period {
         Some(period) => lines.extend(change.new.items.iter().map(|it| begun(it, period))),
         None => {
             for (item, amount) in change.new.items.iter().zip(shares(&amounts, part, whole)?) {
-                lines.push(rest(&format!("Remaining time: {}", item.name), amount));
+                lines.push(rest("Remaining", item, amount));
             }
         }
     }
@@ -320,7 +326,8 @@ fn lines(change: &Change, new_period: Option<Period>) -> Result<Vec<PreviewLine>
 
 fn begun(item: &Item, period: Period) -> PreviewLine {
     let Period { from, to } = period;
-    PreviewLine { name: item.name.clone(), amount: item.amount, from, to, part: 1, whole: 1 }
+    let Item { name, amount, tax_class } = item.clone();
+    PreviewLine { name, amount, tax_class, from, to, part: 1, whole: 1 }
 }
 
 /// The share of each amount. Their sum is rounded, not each for itself, so that many small items

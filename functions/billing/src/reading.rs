@@ -66,6 +66,10 @@ pub struct Answer {
     pub before: Option<Quantities>,
     /// What was charged by now, in minor units after discounts, by value of the dimension.
     pub charged: BTreeMap<String, i64>,
+    /// What of that was taken back as a whole, while the period ran. It was given back then: that usage
+    /// becomes less gives back only what is beyond it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub forgiven: BTreeMap<String, i64>,
 }
 
 impl Reading {
@@ -93,8 +97,9 @@ impl Reading {
     pub fn hear(&mut self, plan: &Plan, question: Question, (told, quantities): (i64, Quantities)) {
         let known = self.answers.iter_mut().find(|it| it.question.price == question.price);
         let Some(known) = known else {
-            let charged = BTreeMap::new();
-            self.answers.push(Answer { question, told, quantities, before: None, charged });
+            let (charged, forgiven) = Default::default();
+            let new = Answer { question, told, quantities, before: None, charged, forgiven };
+            self.answers.push(new);
             let place = |name: &str| plan.prices.iter().position(|it| it.name == name);
             self.answers.sort_by_key(|it| place(&it.question.price));
             return;
@@ -122,7 +127,7 @@ impl Reading {
         // What a coupon took off one line it may now take off another, so all are charged anew.
         for it in &mut self.answers {
             let anew = charged(plan, &it.question, &it.quantities, coupons)?;
-            let sums = anew.iter().map(|(group, line)| (group.clone(), line.amount)).collect();
+            let sums = it.counted(&anew);
             let before = std::mem::replace(&mut it.charged, sums);
             let was = it.before.take();
             if before.is_empty() {
@@ -131,12 +136,14 @@ impl Reading {
                 continue;
             }
             let was = was.as_ref().unwrap_or(&it.quantities);
-            for (group, amount) in differences(&before, &anew) {
+            let price = price_of(plan, &it.question)?;
+            for (group, amount) in differences(&before, &it.charged) {
                 let name = match anew.get(&group) {
                     Some(line) => line.name.clone(),
-                    None => title(plan, price_of(plan, &it.question)?, &group),
+                    None => title(plan, price, &group),
                 };
                 let line = BillLine::one(name, amount, Some(it.question.period));
+                let line = line.of_class(price.tax_class.clone());
                 lines.push(BillLine {
                     price: Some(it.question.price.clone()),
                     detail: moved(was, &it.quantities, &group),
@@ -155,6 +162,31 @@ impl Reading {
     pub fn settle_again(&mut self, plan: &Plan) -> Result<Vec<BillLine>, Problem> {
         let mut coupons = self.coupons.clone();
         self.settle(plan, &mut coupons)
+    }
+
+    /// Forgives what these lines charge of a period that still runs: they were taken back. What is
+    /// used beyond it is charged all the same.
+    ///
+    /// # Errors
+    /// When the plan has not the prices that were charged.
+    pub fn forgive(&mut self, plan: &Plan, lines: &[BillLine]) -> Result<(), Problem> {
+        for it in &mut self.answers {
+            let price = price_of(plan, &it.question)?;
+            for (group, charged) in &it.charged {
+                let name = title(plan, price, group);
+                let is_it = |line: &&BillLine| {
+                    line.price.as_ref() == Some(&price.name) && line.name == name
+                };
+                let taken = lines.iter().filter(is_it).fold(0i64, |sum, it| sum + it.amount);
+                let known = it.forgiven.get(group).copied().unwrap_or(0);
+                // Never more than was charged: nothing is charged because it was forgiven.
+                let all = known.saturating_add(taken).min(*charged);
+                if all > 0 {
+                    it.forgiven.insert(group.clone(), all);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether something was heard that is not charged.
@@ -190,6 +222,19 @@ impl Reading {
     }
 }
 
+impl Answer {
+    /// What counts as charged once these lines are: no less than what was forgiven.
+    fn counted(&self, lines: &BTreeMap<String, BillLine>) -> BTreeMap<String, i64> {
+        let lines = lines.iter().map(|(group, line)| (group.clone(), line.amount));
+        let mut sums: BTreeMap<String, i64> = lines.collect();
+        for (group, least) in &self.forgiven {
+            let sum = sums.entry(group.clone()).or_default();
+            *sum = (*sum).max(*least);
+        }
+        sums
+    }
+}
+
 /// One line, or one for each value of the dimension, less coupons.
 fn charged(
     plan: &Plan,
@@ -222,13 +267,13 @@ fn title(plan: &Plan, price: &Price, group: &str) -> String {
 
 fn differences(
     before: &BTreeMap<String, i64>,
-    after: &BTreeMap<String, BillLine>,
+    after: &BTreeMap<String, i64>,
 ) -> Vec<(String, i64)> {
     let gone = before.keys().filter(|it| !after.contains_key(*it));
     let all = after.keys().chain(gone);
     let difference = |group: &String| {
-        let after = after.get(group).map_or(0, |it| it.amount);
-        after - before.get(group).copied().unwrap_or(0)
+        let of = |all: &BTreeMap<String, i64>| all.get(group).copied().unwrap_or(0);
+        of(after) - of(before)
     };
     all.map(|it| (it.clone(), difference(it))).filter(|it| it.1 != 0).collect()
 }

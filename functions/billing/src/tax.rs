@@ -4,10 +4,12 @@
 //! reasons those of the VATEX list. Goods, the special territories of Article 6 (the Canaries,
 //! Åland, …) and sellers outside of the Union are not covered.
 
+mod class;
 mod rates;
 mod treatment;
 pub mod vat_id;
 
+pub use class::{CLASSES_MAX, PLACES_MAX, REASON_CHARS_MAX, Rule, TaxClass};
 pub use rates::{RATES_AS_OF, is_member, standard_rate};
 pub use treatment::{Buyer, Error, Outside, SMALL_ENTERPRISE, Seller, Supply, Treatment, treat};
 pub use vat_id::VatId;

@@ -25,7 +25,7 @@ enum Act {
 fn plan(calls: &str, thresholds: &Value) -> Value {
     let metered = |name: &str, group_by: Option<&str>, model: Value, limits: Value| {
         json!({"name": name, "title": name, "model": model, "limits": limits,
-            "basis": {"kind": "metered", "meter": name, "group_by": group_by}})
+            "tax_class": class_of(name), "basis": {"kind": "metered", "meter": name, "group_by": group_by}})
     };
     let tiers = json!([{"up_to": 100}, {"up_to": 1000, "unit_amount": calls},
         {"unit_amount": "0.7"}]);
@@ -53,11 +53,22 @@ fn plan(calls: &str, thresholds: &Value) -> Value {
         "interval": {"unit": "day", "count": 3}})
 }
 
+/// The tax class of a price.
+fn class_of(price: &str) -> Option<&'static str> {
+    match price {
+        "jobs" => Some("books"),
+        "files" => Some("school"),
+        _ => None,
+    }
+}
+
 fn world(thresholds: &Value, coupons: &[Value]) -> (Played, String) {
     let world = Played::new();
     let party = json!({"name": "Tea GmbH", "country": "DE", "vat_id": "DE123456789"});
+    let books = json!({"places": {"DE": {"kind": "reduced", "rate_hundredths": 700}}});
+    let school = json!({"elsewhere": {"kind": "exempt", "reason": "Education"}});
     let entity = json!({"party": party, "account": "acc_1", "draft_hours": 2,
-        "proration": {"same": "now"}});
+        "proration": {"same": "now"}, "tax_classes": {"books": books, "school": school}});
     world.put("/v1/billing/entities/default", entity);
     for meter in ["calls", "jobs", "files", "sales"] {
         world.put(&format!("/v1/usage/meters/{meter}"), json!({"aggregation": "sum"}));
@@ -135,6 +146,7 @@ fn played(
     let mut sums = BTreeMap::new();
     for bill in bills.iter().filter(|it| it["number"].is_string()) {
         let sign = if bill["kind"] == "invoice" { 1 } else { -1 };
+        assert_eq!(tax_of(bill), bill["totals"]["tax"].as_i64().unwrap(), "{bill}");
         for line in bill["lines"].as_array().unwrap() {
             let price = line["price"].as_str().unwrap_or("other");
             let from = line["period"]["from"].as_str().unwrap();
@@ -147,6 +159,19 @@ fn played(
     assert_eq!(world.get("/v1/jobs?state=dead")["items"], json!([]));
     assert!(bills.iter().all(|it| it["state"] != "draft"), "{bills:?}");
     (sums, bills)
+}
+
+/// The tax of a bill by the classes of its prices, rounded once for each rate.
+fn tax_of(bill: &Value) -> i64 {
+    let mut bases = BTreeMap::<i64, i64>::new();
+    for line in bill["lines"].as_array().unwrap() {
+        let class = line["price"].as_str().and_then(class_of);
+        assert_eq!(line["tax_class"].as_str(), class, "{line}");
+        let rate = class.map_or(19, |it| if it == "books" { 7 } else { 0 });
+        *bases.entry(rate).or_default() += line["amount"].as_i64().unwrap();
+    }
+    let rounded = |cents: i64| (cents.abs() + 50) / 100 * cents.signum();
+    bases.into_iter().map(|(rate, base)| rounded(rate * base)).sum()
 }
 
 fn acts() -> impl Strategy<Value = Vec<(u32, Act)>> {
@@ -319,4 +344,55 @@ fn a_period_whose_usage_is_left_out_is_left_with_what_was_billed_before() {
     let is_sale = |it: &&Value| it["price"] == "sales" && it["amount"] != 0;
     assert_eq!(lines.clone().filter(is_sale).count(), 1);
     assert!(lines.all(|it| it["after"].is_null()));
+}
+
+/// What the sales of the period cost, by the invoice of its end, once the first one is taken back,
+/// here or by the `fickle` bank, and then `after` happens.
+fn sales_after_a_credit(method: &str, after: impl Fn(&Played)) -> Vec<i64> {
+    let (world, _) = world(&json!({"steps": [500]}), &[]);
+    world.pays_by("x", method);
+    sells(&world, "1", 40_000);
+    world.advance("2030-01-01T02:00:00Z");
+    let first = early(&world).remove(0);
+    if method == "ok" {
+        let id = first["id"].as_str().unwrap();
+        world.post(&format!("/v1/billing/invoices/{id}/credit"), json!({}));
+    }
+    world.pays_by("x", "ok");
+    after(&world);
+
+    world.advance("2030-01-10T00:00:00Z");
+
+    assert_eq!(world.balances().values().sum::<i64>(), 0);
+    let bills = world.all("/v1/billing/invoices");
+    let last = bills.iter().find(|it| it["continues"] == first["id"]).unwrap();
+    let sign = if last["kind"] == "invoice" { 1 } else { -1 };
+    let lines = last["lines"].as_array().unwrap().iter().filter(|it| it["price"] == "sales");
+    lines.map(|it| sign * it["amount"].as_i64().unwrap()).collect()
+}
+
+#[test]
+fn what_was_taken_back_whole_while_its_period_ran_is_not_given_back_again() {
+    let corrected = |value: u32| {
+        move |world: &Played| {
+            let event = json!({"specversion": "1.0", "id": "2", "source": "app", "type": "sales",
+                "subject": "x", "corrects": "1", "data": {"value": value}});
+            world.post("/v1/usage/events", event);
+        }
+    };
+
+    // 40,000 cost 1161, which was given back: less is neither charged nor given back, and of more
+    // only what is beyond it is charged, as before.
+    let none: [i64; 0] = [];
+    assert_eq!(sales_after_a_credit("ok", |_| {}), none);
+    assert_eq!(sales_after_a_credit("ok", corrected(0)), none);
+    assert_eq!(sales_after_a_credit("ok", corrected(20_000)), none);
+    assert_eq!(sales_after_a_credit("fickle", corrected(20_000)), none);
+    assert_eq!(sales_after_a_credit("ok", corrected(50_000)), [290]);
+    let more_and_less = |world: &Played| {
+        sells(world, "3", 10_000);
+        world.advance("2030-01-01T05:00:00Z");
+        corrected(5_000)(world);
+    };
+    assert_eq!(sales_after_a_credit("ok", more_and_less), none);
 }

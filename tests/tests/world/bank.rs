@@ -13,7 +13,7 @@ use shared::{
 };
 
 /// It answers by the method: `ok` pays, `flaky` pays at the third time, `stolen` never does, `slow`
-/// pays when it is asked for something else.
+/// pays when it is asked for something else, `fickle` pays and takes all of it back.
 pub struct Bank;
 
 thread_local! {
@@ -51,6 +51,10 @@ fn answers(asked: &Entry) -> Vec<Draft> {
     let mut said = SLOW.take();
     match asked.data["method"].as_str() {
         Some("slow") => SLOW.set(vec![answer(asked)]),
+        Some("fickle") => {
+            let paid = answer(asked);
+            said.extend([paid.clone(), Draft { action: "payment.refunded", ..paid }]);
+        }
         _ => said.push(answer(asked)),
     }
     said

@@ -9,14 +9,15 @@ use shared::{
     problem::Problem,
 };
 
-use super::{Bill, BillKind, BillState, BillTax, References, pay};
+use super::{Bill, BillKind, BillState, References, pay, taxed};
 use crate::{
     books,
     customer::{Collection, Customer},
     entity::Entity,
+    invoice::{self, Document, Totals},
     ledger::{Event, Sale},
     number::Pattern,
-    store, tax, wallet,
+    store, wallet,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -75,21 +76,16 @@ pub fn references(parties: &Parties) -> References {
 /// # Errors
 /// What must be changed for it to have a tax.
 pub fn price(parties: &Parties, bill: &mut Bill) -> Result<(), Problem> {
-    let treatment = treatment(parties).map_err(|err| Problem::unfitting("tax", err))?;
-    bill.tax = Some(BillTax {
-        category: treatment.category.code().to_owned(),
-        rate_hundredths: treatment.rate.hundredths(),
-        place: treatment.place,
-        by_oss: treatment.by_oss,
-        text: treatment.legal_text,
-    });
-    if bill.net().map_err(super::draft::too_large)? < 0 && bill.kind == BillKind::Invoice {
+    bill.taxes.clear();
+    taxed::apply(parties, bill)?;
+    let mut totals = added_up(bill).map_err(super::draft::too_large)?;
+    // With tax: where rates differ, that can be above zero though the rest is below.
+    if totals.gross < 0 && bill.kind == BillKind::Invoice {
         bill.kind = BillKind::CreditNote;
         bill.lines = std::mem::take(&mut bill.lines).into_iter().map(|it| it.turned()).collect();
+        totals = added_up(bill).map_err(super::draft::too_large)?;
     }
-    let mut document = bill.document().map_err(super::draft::too_large)?;
-    document.prepaid = 0;
-    let totals = document.totals().map_err(super::draft::too_large)?;
+    bill.taxes = taxed::sums(bill, &totals).map_err(super::draft::too_large)?;
     bill.totals.net = totals.net;
     bill.totals.tax = totals.tax;
     bill.totals.gross = totals.gross;
@@ -97,24 +93,8 @@ pub fn price(parties: &Parties, bill: &mut Bill) -> Result<(), Problem> {
     Ok(())
 }
 
-/// How what is sold here is taxed. Who is not established in the Union is outside of its VAT.
-pub fn treatment(parties: &Parties) -> Result<tax::Treatment, tax::Error> {
-    let seller = parties.entity.seller();
-    if !tax::is_member(&seller.country) {
-        return Ok(tax::Treatment {
-            category: tax::Category::OutOfScope,
-            rate: tax::Rate::ZERO,
-            place: parties.customer.party.country.clone(),
-            by_oss: false,
-            reason_code: tax::Category::OutOfScope.reason_code(),
-            legal_text: None,
-        });
-    }
-    let checked = parties.customer.vat_id_checked_at.is_some();
-    let vat_id = parties.customer.party.vat_id.as_deref().filter(|_| checked);
-    let vat_id = vat_id.and_then(|it| tax::VatId::parse(it).ok());
-    let buyer = tax::Buyer { country: parties.customer.party.country.clone(), vat_id };
-    tax::treat(&seller, &buyer, &tax::Supply::Standard)
+fn added_up(bill: &Bill) -> Result<Totals, invoice::Error> {
+    Document { prepaid: 0, ..bill.document()? }.totals()
 }
 
 /// Takes from the wallet what it has for this bill. `price` must have come before.

@@ -13,8 +13,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
-    Bill, BillKind, BillState, Preceding, close,
-    line::{BillLine, NAME_CHARS_MAX},
+    Bill, BillKind, BillState, Preceding, close, draft, line::NAME_CHARS_MAX, taken::Taken,
 };
 use crate::{
     books,
@@ -68,13 +67,14 @@ pub async fn create(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         return Err(Problem::unfitting("amount", format!("1 to {most}: what is not credited yet")));
     }
     bill.version += 1;
-    let (note, given) = give_back(at, &mut bill, amount, new.paid, &reason).await?;
+    let taken = Taken::of(&bill, amount).map_err(draft::too_large)?;
+    let (note, given) = give_back(at, &mut bill, &taken, new.paid, &reason).await?;
     let commit = given.and(store::update_bill(&bill));
     let response = json_response(StatusCode::CREATED, &note);
     at.answer(commit, response, Problem::changed_meanwhile).await
 }
 
-/// Takes `amount` of an invoice back, and gives back what of it was paid. The invoice's row is not
+/// Takes a part of an invoice back, and gives back what of it was paid. The invoice's row is not
 /// written.
 ///
 /// # Errors
@@ -82,13 +82,14 @@ pub async fn create(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 pub async fn give_back(
     at: &impl Tenant,
     bill: &mut Bill,
-    amount: i64,
+    taken: &Taken,
     how: GiveBack,
     reason: &str,
 ) -> Result<(Bill, Commit), Problem> {
     let owed = bill.left_of_due();
-    let (note, noted) = note(at, bill, amount, reason).await?;
-    bill.credited += amount;
+    let amount = taken.amount();
+    let (note, noted) = note(at, bill, taken, reason).await?;
+    bill.count(taken);
     let was_paid = amount - owed.min(amount);
     let back = match (was_paid > 0, how) {
         (false, _) => Commit::new(),
@@ -130,27 +131,34 @@ async fn settle(at: &impl Tenant, bill: &mut Bill) -> Result<Commit, Problem> {
     Ok(Commit::new())
 }
 
-/// Issues a note for a refund that began elsewhere, and counts it on the bill.
+/// Issues a note for a refund that began elsewhere, and counts it on the bill. What is paid back as a
+/// whole is forgiven as what is taken back here.
 ///
 /// # Errors
-/// When it cannot be numbered.
+/// When it cannot be numbered, or something not be read.
 pub async fn note_of(
     at: &impl Tenant,
     bill: &mut Bill,
     amount: i64,
     reason: &str,
 ) -> Result<Commit, Problem> {
-    let (_, commit) = note(at, bill, amount, reason).await?;
-    bill.credited += amount;
-    Ok(commit)
+    let taken = Taken::of(bill, amount).map_err(draft::too_large)?;
+    let (_, commit) = note(at, bill, &taken, reason).await?;
+    let was_whole = bill.credited >= bill.totals.gross;
+    bill.count(&taken);
+    let forgiven = match !was_whole && bill.credited >= bill.totals.gross {
+        true => crate::late::forgive(at, bill).await?,
+        false => Commit::new(),
+    };
+    Ok(commit.and(forgiven))
 }
 
-/// A credit note over `amount` with tax, numbered and posted. What was deferred of the invoice
+/// A credit note over a part of an invoice, numbered and posted. What was deferred of the invoice
 /// stops first; the rest is revenue given back.
 async fn note(
     at: &impl Tenant,
     bill: &Bill,
-    amount: i64,
+    taken: &Taken,
     reason: &str,
 ) -> Result<(Bill, Commit), Problem> {
     let parties = close::Parties::of(at, &bill.customer).await?;
@@ -159,7 +167,6 @@ async fn note(
         kind: BillKind::CreditNote,
         number: None,
         state: BillState::Draft,
-        lines: lines(bill, amount, reason)?,
         wallet: Vec::new(),
         coupons: Vec::new(),
         paid: 0,
@@ -180,13 +187,11 @@ async fn note(
         version: 1,
         ..bill.clone()
     };
-    let tax = tax_share(bill, amount);
-    note.totals =
-        super::BillTotals { net: amount - tax, tax, gross: amount, prepaid: 0, due: amount };
+    note.takes(bill, taken, reason);
     let net = note.totals.net;
     let deferral = store::deferred_in(at, &bill.id).await?;
-    let deferred = deferral.map_or(0, |it| it.amount).min(net);
-    let sale = Sale { earned: net - deferred, deferred, tax };
+    let deferred = deferral.map_or(0, |it| it.amount).min(net.max(0));
+    let sale = Sale { earned: net - deferred, deferred, tax: note.totals.tax };
     let posted = books::post(at, Event::CreditNote(sale), bill.currency, &bill.id)?;
     let lowered = match deferred > 0 {
         true => store::lower_deferral(&bill.id, deferred),
@@ -195,21 +200,12 @@ async fn note(
     let numbered = close::number_note(at, &parties, &mut note).await?;
     let entry = Draft::new("credit_note.issued", &Id::trusted(note.id.clone())).with(json!({
         "number": note.number, "customer": note.customer, "currency": note.currency,
-        "gross": amount, "preceding": bill.number, "reason": reason,
+        "gross": note.totals.gross, "preceding": bill.number, "reason": reason,
     }));
     let delivered = super::deliver::finalised(at, &parties, &note)?;
     let numbered = numbered.and(store::insert_bill(&note)).and(delivered);
     let commit = posted.and(lowered).and(numbered).entry(entry);
     Ok((note, commit))
-}
-
-/// The invoice's own lines when all of it is taken back, else one line over the amount.
-fn lines(bill: &Bill, amount: i64, reason: &str) -> Result<Vec<BillLine>, Problem> {
-    if amount == bill.totals.gross {
-        return Ok(bill.lines.clone());
-    }
-    let net = amount - tax_share(bill, amount);
-    Ok(vec![BillLine::one(reason.to_owned(), net, bill.period)])
 }
 
 /// How much of `amount`, which is with tax, is tax.

@@ -45,6 +45,7 @@ pub fn begin(
         currency,
         lines: Vec::new(),
         tax: None,
+        taxes: Vec::new(),
         totals: BillTotals::default(),
         wallet: Vec::new(),
         coupons: Vec::new(),
@@ -106,7 +107,8 @@ pub fn advance(
 /// When that is too large.
 pub fn priced(plan: &Plan, it: &Price, quantity: Quantity) -> Result<BillLine, price::Error> {
     let charge = it.limits.apply(it.model.charge(quantity)?)?;
-    Ok(BillLine::charged(plan.title_of(it), &it.name, quantity, &charge))
+    let line = BillLine::charged(plan.title_of(it), &it.name, quantity, &charge);
+    Ok(line.of_class(it.tax_class.clone()))
 }
 
 /// What is asked of the meters of `plan` for `period`.

@@ -1,5 +1,7 @@
 //! Bills as documents: a page, a PDF, an electronic invoice.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use shared::{
     domain::Timestamp,
@@ -9,7 +11,7 @@ use shared::{
     route::Call,
 };
 
-use super::{Bill, BillState, close, handle::find};
+use super::{Bill, BillState, close, handle::find, line::BillLine};
 use crate::{
     customer::Collection,
     document,
@@ -17,6 +19,7 @@ use crate::{
     entity::Party,
     invoice::State,
     period::{Period, Zone},
+    tax::Category,
 };
 
 /// Reads it as a document.
@@ -134,7 +137,7 @@ fn printed(
         delivered: bill.period.is_none().then_some(issued),
         preceding: bill.preceding.as_ref().map(|it| (it.number.clone(), day(it.at, zone))),
         iban: references.iban.filter(|_| transfers),
-        exemption: priced.tax.as_ref().and_then(|it| it.text.clone()),
+        exemptions: exemptions(&priced),
         seller_tax_id: seller.tax_id.clone(),
         seller: party(seller, None),
         buyer: party(buyer, references.endpoint),
@@ -147,6 +150,16 @@ fn printed(
         state: state(bill.state),
         paid_at: bill.paid_at.map(|it| day(it, zone)),
     })
+}
+
+/// Why lines are exempt, by their numbers.
+fn exemptions(bill: &Bill) -> BTreeMap<String, String> {
+    let exempt = |(line, number): (&BillLine, usize)| {
+        let how = bill.tax_of(line);
+        let is_exempt = how.category == Category::Exempt.code();
+        Some((number.to_string(), how.text.filter(|_| is_exempt)?))
+    };
+    bill.lines.iter().zip(1..).filter_map(exempt).collect()
 }
 
 fn party(it: &Party, endpoint: Option<(String, String)>) -> einvoice::Party {

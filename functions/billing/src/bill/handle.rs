@@ -19,6 +19,7 @@ use super::{
     pay,
 };
 use crate::{
+    entity::Entity,
     money::{AMOUNT_MAX, Currency},
     payment::{self, Payment, PaymentState},
     store,
@@ -54,6 +55,9 @@ pub struct NewLine {
     pub quantity: Option<u32>,
     /// What one costs, in minor units without tax.
     pub unit_amount: i64,
+    /// The tax class, as the customer's entity defines it; the standard rate when left out.
+    #[serde(default)]
+    pub tax_class: Option<String>,
 }
 
 /// A payment that came by another way.
@@ -118,7 +122,7 @@ pub async fn create(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     let new: NewInvoice = call.json()?;
     let parties = close::Parties::of(at, &new.customer).await?;
     let mut bill = draft::begin(at, &parties.customer, new.currency)?;
-    bill.lines = lines(&new.lines)?;
+    bill.lines = lines(&new.lines, &parties.entity)?;
     if new.note.as_ref().is_some_and(|it| it.chars().count() > 2_000) {
         return Err(Problem::unfitting("note", "up to 2000 characters"));
     }
@@ -135,7 +139,7 @@ pub async fn create(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     at.answer(commit, response, Problem::changed_meanwhile).await
 }
 
-fn lines(new: &[NewLine]) -> Result<Vec<BillLine>, Problem> {
+fn lines(new: &[NewLine], entity: &Entity) -> Result<Vec<BillLine>, Problem> {
     if !(1..=LINES_MAX).contains(&new.len()) {
         return Err(Problem::unfitting("lines", format!("1 to {LINES_MAX}")));
     }
@@ -153,7 +157,10 @@ fn lines(new: &[NewLine]) -> Result<Vec<BillLine>, Problem> {
         let amount = amount.filter(|it| *it <= AMOUNT_MAX);
         let why = format!("0 to {AMOUNT_MAX} minor units, all of them together as well");
         let amount = amount.ok_or_else(|| Problem::unfitting(&at("unit_amount"), why))?;
-        let one = BillLine::one(it.name.clone(), amount, None);
+        entity
+            .class(it.tax_class.as_deref())
+            .map_err(|why| Problem::unfitting(&at("tax_class"), why))?;
+        let one = BillLine::one(it.name.clone(), amount, None).of_class(it.tax_class.clone());
         Ok(BillLine { quantity, unit_amount: it.unit_amount, ..one })
     };
     new.iter().enumerate().map(line).collect()

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::taxed::LineTax;
 use crate::{
     invoice::{Adjustment, Line, PRICE_UNITS, QUANTITY_UNITS, Vat},
     period::Period,
@@ -23,6 +24,12 @@ pub struct BillLine {
     /// The price of the plan that it is by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
+    /// Its tax class, by which it is taxed when it is finalised; the standard rate when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_class: Option<String>,
+    /// How it is taxed, where that is not what the invoice says for all its lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<LineTax>,
     /// How many; -1 when something is given back.
     pub quantity: i64,
     /// What one costs, in minor units without tax.
@@ -56,6 +63,8 @@ impl BillLine {
         Self {
             name,
             price: None,
+            tax_class: None,
+            tax: None,
             quantity: if amount < 0 { -1 } else { 1 },
             unit_amount: amount.saturating_abs(),
             discount: 0,
@@ -82,6 +91,11 @@ impl BillLine {
             }
             _ => one,
         }
+    }
+
+    /// The same as one of this tax class.
+    pub fn of_class(self, tax_class: Option<String>) -> Self {
+        Self { tax_class, ..self }
     }
 
     /// The same for this time.

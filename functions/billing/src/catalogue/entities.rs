@@ -1,5 +1,7 @@
 //! Legal entities over HTTP.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use shared::{
     domain::{Draft, Id, Page, WORD, is_word},
@@ -13,7 +15,8 @@ use super::{check_text, check_version, shown};
 use crate::{
     entity::{DRAFT_HOURS_MAX, ENTITIES_MAX, Entity, EntityText, NET_DAYS_MAX, Party},
     number::Pattern,
-    store, tax,
+    store,
+    tax::{self, CLASSES_MAX, TaxClass},
 };
 
 /// Lists them, by name.
@@ -70,6 +73,7 @@ fn made(
     before: Option<&Entity>,
 ) -> Result<Entity, Problem> {
     check_party(&text.party)?;
+    check_classes(&text.tax_classes)?;
     let pattern = |path: &str, text: Option<String>, default: &str| {
         let text = text.unwrap_or_else(|| default.to_owned());
         Pattern::parse(&text).map_err(|err| Problem::unfitting(path, err))?;
@@ -95,6 +99,7 @@ fn made(
         name,
         party: text.party,
         vat: text.vat,
+        tax_classes: text.tax_classes,
         invoice_number: invoices,
         credit_note_number: notes,
         zone: text.zone,
@@ -111,6 +116,20 @@ fn made(
         version: before.map_or(1, |it| it.version + 1),
         updated_at: at.now(),
     })
+}
+
+fn check_classes(all: &BTreeMap<String, TaxClass>) -> Result<(), Problem> {
+    if all.len() > CLASSES_MAX {
+        return Err(Problem::unfitting("tax_classes", format!("up to {CLASSES_MAX}")));
+    }
+    for (name, class) in all {
+        let path = format!("tax_classes.{name}");
+        if !is_word(name) {
+            return Err(Problem::unfitting(&path, WORD));
+        }
+        class.check().map_err(|err| Problem::unfitting(&path, err))?;
+    }
+    Ok(())
 }
 
 /// Whether somebody can stand on an invoice.

@@ -187,6 +187,9 @@ fn prices(text: &PlanText) -> Result<Vec<Price>, Problem> {
             }
             _ => {}
         }
+        if it.tax_class.as_ref().is_some_and(|it| !is_word(it)) {
+            return Err(Problem::unfitting(&path("tax_class"), WORD));
+        }
         let model = it.model.clone().checked();
         let limits = it.limits.checked();
         prices.push(Price {

@@ -72,7 +72,8 @@ impl Content {
         if invoice.document.lines.len() > LINES_MAX {
             return Err(crate::invoice::Error::BadLineCount.into());
         }
-        let rows = invoice.document.lines.iter().map(|it| row(words, invoice, it));
+        let several = header.reasons().len() > 1;
+        let rows = invoice.document.lines.iter().map(|it| row(words, invoice, it, several));
         let kind = match invoice.document.kind {
             Kind::Invoice => words.invoice,
             Kind::CreditNote => words.credit_note,
@@ -174,16 +175,19 @@ fn told<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<Fact>
     facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn row(words: &Words, invoice: &Invoice, line: &Line) -> Result<Row, Error> {
+/// A line. Where lines are exempt for several reasons, it says its own.
+fn row(words: &Words, invoice: &Invoice, line: &Line, several: bool) -> Result<Row, Error> {
     let currency = invoice.document.currency;
     let period = invoice.header.periods.get(&line.id).map(|it| words.days(*it));
     let adjusted = line
         .adjustments
         .iter()
         .map(|it| format!("{}: {}", adjustment(words, it), words.amount(it.signed(), currency)));
+    let exempt = invoice.header.exemptions.get(&line.id).filter(|_| several);
+    let exempt = exempt.map(|it| reason(words, it).to_owned());
     Ok(Row {
         name: line.name.clone(),
-        details: period.into_iter().chain(adjusted).collect(),
+        details: period.into_iter().chain(adjusted).chain(exempt).collect(),
         quantity: words.quantity(line.quantity, &line.unit),
         price: words.price(line.price, currency),
         vat: rate(words, line.vat),
@@ -249,18 +253,27 @@ fn sums(words: &Words, invoice: &Invoice) -> Vec<Sum> {
 }
 
 fn legal(words: &Words, invoice: &Invoice) -> Vec<String> {
-    let own = invoice.header.exemption.as_deref();
-    let texts = invoice.totals.subtotals.iter().filter_map(|it| {
-        Some(match it.vat.category {
-            Category::Standard | Category::Zero => return None,
-            Category::Exempt if own == Some(SMALL_ENTERPRISE) => words.small_enterprise,
-            Category::Exempt => own.unwrap_or(words.exempt),
-            Category::ReverseCharge => words.reverse_charge,
-            Category::Export => words.export,
-            Category::OutOfScope => words.out_of_scope,
-        })
+    let texts = invoice.totals.subtotals.iter().flat_map(|it| match it.vat.category {
+        Category::Standard | Category::Zero => vec![],
+        Category::Exempt => reasons(words, invoice),
+        Category::ReverseCharge => vec![words.reverse_charge],
+        Category::Export => vec![words.export],
+        Category::OutOfScope => vec![words.out_of_scope],
     });
     texts.map(str::to_owned).collect()
+}
+
+/// Why lines are exempt.
+fn reasons<'a>(words: &Words, invoice: &'a Invoice) -> Vec<&'a str> {
+    let own = invoice.header.reasons();
+    match own.is_empty() {
+        true => vec![words.exempt],
+        false => own.into_iter().map(|it| reason(words, it)).collect(),
+    }
+}
+
+fn reason<'a>(words: &Words, own: &'a str) -> &'a str {
+    if own == SMALL_ENTERPRISE { words.small_enterprise } else { own }
 }
 
 /// Whether the buyer is to pay something.

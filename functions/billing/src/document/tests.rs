@@ -77,16 +77,30 @@ fn header() -> Header {
         delivered: None,
         preceding: None,
         iban: Some("DE75512108001245126199".to_owned()),
-        exemption: None,
+        exemptions: BTreeMap::new(),
         seller_tax_id: None,
         seller: seller(),
         buyer: buyer("Käufer & Söhne <AG>", "AT", "ATU12345678"),
     }
 }
 
+/// The reasons of the lines 1, 2, …
+fn exempt(reasons: &[&str]) -> BTreeMap<String, String> {
+    let reason = |(id, it): (usize, &&str)| (id.to_string(), (*it).to_owned());
+    (1..).zip(reasons).map(reason).collect()
+}
+
 fn document(lines: Vec<Line>) -> Document {
     let (kind, currency) = (Kind::Invoice, Currency::EUR);
-    Document { kind, currency, lines, adjustments: vec![], prepaid: 0, round: 0 }
+    Document {
+        kind,
+        currency,
+        lines,
+        adjustments: vec![],
+        prepaid: 0,
+        round: 0,
+        taxes: BTreeMap::new(),
+    }
 }
 
 fn taxed() -> Document {
@@ -100,6 +114,28 @@ fn taxed() -> Document {
         vec![seats, usage, line(3, "Handbuch, zurückgegeben", -1_000, "C62", 5_000_000, low)];
     let adjustments = vec![adjustment(false, 1_000, "Treue", full)];
     Document { adjustments, prepaid: 5_000, ..document(lines) }
+}
+
+/// Two rates, the rate zero, and what is exempt for two reasons.
+fn mixed() -> Document {
+    let items = [
+        ("Plan \"Pro\"", vat("S", 1_900)),
+        ("Handbuch, gedruckt", vat("S", 700)),
+        ("Einführungskurs", vat("E", 0)),
+        ("Photovoltaik-Modul", vat("Z", 0)),
+        ("Arbeitsmedizinische Beratung", vat("E", 0)),
+    ];
+    let item = |(id, (name, vat)): (usize, (&str, Vat))| {
+        let price = 12_350_000 * i64::try_from(id).unwrap();
+        line(id, name, 1_000, "C62", price, vat)
+    };
+    document((1..).zip(items).map(item).collect())
+}
+
+/// Why the third and the fifth line are exempt.
+fn two_reasons() -> BTreeMap<String, String> {
+    let all = [("3", "§ 4 Nr. 21 UStG: Bildung"), ("5", "§ 4 Nr. 14 UStG: Heilbehandlung")];
+    all.map(|(id, reason)| (id.to_owned(), reason.to_owned())).into()
 }
 
 fn many() -> Document {
@@ -123,7 +159,7 @@ fn cases() -> Vec<(&'static str, Invoice)> {
     let abroad = Header { profile: Profile::Peppol, ..plain() };
     let before = Some(("ACME-2026-000042".to_owned(), day(11, 1)));
     let number = "ACME-2026-000043".to_owned();
-    let small = Header { exemption: Some(SMALL_ENTERPRISE.to_owned()), ..plain() };
+    let small = Header { exemptions: exempt(&[SMALL_ENTERPRISE]), ..plain() };
     let credit = Header { number, preceding: before, iban: None, ..header() };
     vec![
         ("open", invoice("de-DE", header(), taxed())),
@@ -136,6 +172,7 @@ fn cases() -> Vec<(&'static str, Invoice)> {
             },
         ),
         ("credit-note", invoice("fr", credit, taxed().credit().unwrap())),
+        ("mixed", invoice("de", Header { exemptions: two_reasons(), ..plain() }, mixed())),
         ("many-lines", invoice("es", plain(), many())),
         ("small-enterprise", invoice("it", small, one("E", "Consulenza"))),
         ("draft", Invoice { state: State::Draft, ..invoice("nl", plain(), one("AE", "Advies")) }),
@@ -241,9 +278,27 @@ fn each_language_tells_why_there_is_no_tax() {
         assert!(page.contains(text) && page.contains(&format!("lang=\"{locale}\"")), "{locale}");
     }
     assert!(html(&case("small-enterprise")).unwrap().contains("piccola impresa"));
-    let own = Header { exemption: Some("Education".to_owned()), ..case("small-enterprise").header };
+    let own = Header { exemptions: exempt(&["Education"]), ..case("small-enterprise").header };
     let own = Invoice { header: own, ..case("small-enterprise") };
     assert!(html(&own).unwrap().contains("<p>Education</p>"));
+}
+
+#[test]
+fn each_rate_is_told_and_each_line_says_why_it_is_exempt() {
+    let page = html(&case("mixed")).unwrap();
+
+    for rate in ["19\u{a0}%", "7\u{a0}%", "0\u{a0}%"] {
+        // On its line, and with what all of them come to.
+        assert_eq!(page.matches(&format!(">{rate}<")).count(), 1, "{rate}");
+        assert_eq!(page.matches(&format!("USt {rate} auf")).count(), 1, "{rate}");
+    }
+    for reason in two_reasons().values() {
+        assert_eq!(page.matches(reason.as_str()).count(), 2, "{reason}");
+    }
+    // Where there is one, it is said once.
+    let one = Header { exemptions: exempt(&["A", "A", "A"]), ..case("mixed").header };
+    let page = html(&Invoice { header: one, ..case("mixed") }).unwrap();
+    assert_eq!(page.matches(">A<").count(), 1);
 }
 
 #[test]

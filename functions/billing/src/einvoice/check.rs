@@ -79,7 +79,7 @@ fn vat(header: &Header, document: &Document) -> Vec<Rule> {
     let (known, buyer_known) =
         (seller.vat_id.is_some(), buyer.vat_id.is_some() || buyer.legal_id.is_some());
     let taxed = known || header.seller_tax_id.as_deref().is_some_and(is_told);
-    let why = header.exemption.as_deref().is_none_or(is_told);
+    let why = header.exemptions.values().all(|it| is_told(it));
     let needs_id = "give the seller's VAT id, or the number at the tax office (not for exports)";
     vec![
         (!has(Category::Standard) || taxed, "BR-S-02", needs_id),
@@ -144,6 +144,7 @@ fn broken(err: &Error) -> Violation {
         Error::BadRate { category: "G", .. } => "BR-G-05",
         Error::BadRate { .. } => "BR-O-05",
         Error::MixedOutOfScope => "BR-O-11",
+        Error::BadTax => "BR-CO-17",
         _ => "BACKPLANE",
     };
     Violation { rule, text: err.to_string() }

@@ -192,7 +192,7 @@ fn breakdown(xml: &mut Xml, it: Input<'_>, subtotal: &Subtotal) {
     let vat = subtotal.vat;
     xml.text("ram:CalculatedAmount", &it.amount(subtotal.tax));
     xml.text("ram:TypeCode", "VAT");
-    xml.maybe("ram:ExemptionReason", it.reason(vat));
+    xml.maybe("ram:ExemptionReason", it.reason(vat).as_deref());
     xml.text("ram:BasisAmount", &it.amount(subtotal.base));
     xml.text("ram:CategoryCode", vat.category.code());
     xml.maybe("ram:ExemptionReasonCode", vat.category.reason_code());

@@ -65,7 +65,7 @@ fn header() -> Header {
         delivered: Some(day(30)),
         preceding: None,
         iban: Some("DE75512108001245126199".into()),
-        exemption: None,
+        exemptions: BTreeMap::new(),
         seller_tax_id: None,
         seller: party("Acme GmbH", "DE", "DE123456789"),
         buyer: party("Käufer AG", "AT", "ATU12345678"),
@@ -74,7 +74,7 @@ fn header() -> Header {
 
 fn document(lines: Vec<Line>, adjustments: Vec<Adjustment>) -> Document {
     let (kind, currency) = (Kind::Invoice, Currency::EUR);
-    Document { kind, currency, lines, adjustments, prepaid: 0, round: 0 }
+    Document { kind, currency, lines, adjustments, prepaid: 0, round: 0, taxes: BTreeMap::new() }
 }
 
 fn taxed() -> Document {
@@ -87,21 +87,49 @@ fn taxed() -> Document {
     Document { prepaid: 1_000, round: -1, ..document(lines, whole) }
 }
 
+/// Two rates, what is exempt for two reasons, and what is taxed at nothing.
+fn mixed() -> (Header, Document) {
+    let vats =
+        [vat("S", 1_900), vat("S", 700), vat("E", 0), vat("Z", 0), vat("E", 0), vat("S", 700)];
+    let lines = vats.into_iter().zip(1..);
+    let lines =
+        lines.map(|(vat, id)| line(&format!("{id}"), 1_000, 10_010_000 * id, vat)).collect();
+    let why = |id: &str, text: &str| (id.to_owned(), text.to_owned());
+    let exemptions = BTreeMap::from([
+        why("3", "Education (Article 132(1)(i))"),
+        why("5", "Medical care (Article 132(1)(c))"),
+    ]);
+    (Header { exemptions, ..header() }, document(lines, vec![]))
+}
+
+/// What a credit note over an amount takes back of that: of one rate no tax, where it would be a cent.
+fn part(whole: &Document) -> Document {
+    let taxes = BTreeMap::from([(vat("S", 1_900), 0), (vat("S", 700), 6), (vat("E", 0), 0)]);
+    let lines = [("1", vat("S", 1_900), 3), ("2", vat("S", 700), 93), ("3", vat("E", 0), 41)];
+    let lines = lines.map(|(id, vat, cents)| line(id, 1_000, cents * 10_000, vat));
+    Document { kind: Kind::CreditNote, lines: lines.to_vec(), taxes, ..whole.clone() }
+}
+
 /// The name of a kept file, what stands on it, what it asks for.
 fn cases() -> Vec<(&'static str, Header, Document)> {
     let one = |code| document(vec![line("1", 1_000, 49_000_000, vat(code, 0))], vec![]);
     let plain = || Header { profile: Profile::En16931, ..header() };
-    let why = Some("Exempt: education (Article 132(1)(i) of Directive 2006/112/EC)".to_owned());
+    let why = "Exempt: education (Article 132(1)(i) of Directive 2006/112/EC)".to_owned();
+    let why = BTreeMap::from([("1".to_owned(), why)]);
     let seller = Party { vat_id: None, ..header().seller };
     let seller_tax_id = Some("21/815/08150".to_owned());
     let before = Some(("ACME-2026-000042".to_owned(), day(1)));
+    let (several, mixed) = mixed();
+    let credit = Header { preceding: before.clone(), ..several.clone() };
     vec![
+        ("mixed-part", credit, part(&mixed)),
+        ("mixed", several, mixed),
         ("taxed", header(), taxed()),
         ("credit-note", Header { preceding: before, ..header() }, taxed().credit().unwrap()),
         ("reverse-charge", Header { profile: Profile::Peppol, ..header() }, one("AE")),
         ("not-subject", plain(), one("O")),
         ("export", plain(), one("G")),
-        ("exempt", Header { exemption: why, seller, seller_tax_id, ..plain() }, one("E")),
+        ("exempt", Header { exemptions: why, seller, seller_tax_id, ..plain() }, one("E")),
         ("zero", plain(), one("Z")),
     ]
 }
@@ -216,6 +244,32 @@ fn the_law_is_told_where_no_tax_is_taken() {
             assert_eq!(written.contains("21/815/08150"), name == "exempt", "{name}");
         }
     }
+}
+
+#[test]
+fn each_rate_is_told_once_and_what_is_exempt_with_all_its_reasons() {
+    let (header, document) = mixed();
+    let totals = document.totals().unwrap();
+    for (syntax, block) in [(Syntax::Cii, CII[4]), (Syntax::Ubl, UBL[4])] {
+        let written = write(syntax, &header, &document).unwrap();
+        let tree = Tree::parse(&written).unwrap();
+
+        let of_head = |it: &Node<'_, '_>| {
+            let line = "IncludedSupplyChainTradeLineItem";
+            it.tag_name().name() == block && !it.ancestors().any(|it| it.tag_name().name() == line)
+        };
+        let blocks = tree.descendants().filter(of_head).count();
+        assert_eq!((blocks, totals.subtotals.len()), (4, 4));
+        let reasons = "Education (Article 132(1)(i)); Medical care (Article 132(1)(c))";
+        assert_eq!(written.matches(reasons).count(), 1);
+    }
+
+    // What is told of a rate is kept, if it is a part of an invoice's.
+    let note = part(&document);
+    let totals = note.totals().unwrap();
+    assert_eq!((totals.net, totals.tax, totals.gross), (137, 6, 143));
+    let far = Document { taxes: BTreeMap::from([(vat("S", 700), 3)]), ..note };
+    assert_eq!(rules(&header, &far), ["BR-CO-17"]);
 }
 
 fn rules(header: &Header, document: &Document) -> Vec<&'static str> {

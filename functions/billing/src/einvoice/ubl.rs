@@ -213,7 +213,7 @@ fn category(xml: &mut Xml, name: &str, vat: Vat, told: Option<Input<'_>>) {
         xml.maybe("cbc:Percent", percent(vat).as_deref());
         if let Some(it) = told {
             xml.maybe("cbc:TaxExemptionReasonCode", vat.category.reason_code());
-            xml.maybe("cbc:TaxExemptionReason", it.reason(vat));
+            xml.maybe("cbc:TaxExemptionReason", it.reason(vat).as_deref());
         }
         scheme(xml);
     });

@@ -25,6 +25,7 @@ impl Document {
         if lines.is_empty() {
             return Err(Error::UnknownLine(String::new()));
         }
-        Ok(Self { lines, adjustments: Vec::new(), round: 0, ..whole })
+        let (adjustments, taxes) = Default::default();
+        Ok(Self { lines, adjustments, round: 0, taxes, ..whole })
     }
 }

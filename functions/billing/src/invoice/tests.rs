@@ -71,6 +71,7 @@ fn document(example: &Example) -> Document {
             .collect(),
         prepaid: example.prepaid,
         round: 0,
+        taxes: BTreeMap::new(),
     }
 }
 
@@ -115,6 +116,23 @@ fn a_document_that_breaks_a_rule_is_refused() {
     assert_eq!(mixed, Error::MixedOutOfScope);
     let huge = with(&|it| (it.lines[0].price, it.lines[0].quantity) = (i64::MAX, i64::MAX));
     assert_eq!(huge, Error::TooLarge);
+}
+
+#[test]
+fn a_tax_that_is_told_is_near_what_it_is_by_its_rate() {
+    let examples: Vec<Example> = serde_json::from_str(PUBLISHED).unwrap();
+    let plain = document(&examples[0]);
+    let all = plain.totals().unwrap();
+    let told = |off: i64| {
+        let taxes = all.subtotals.iter().map(|it| (it.vat, it.tax + off)).take(1).collect();
+        Document { taxes, ..plain.clone() }.totals()
+    };
+
+    let near = told(-3).unwrap();
+
+    assert_eq!((near.net, near.tax, near.gross), (all.net, all.tax - 3, all.gross - 3));
+    assert_eq!(told(0).unwrap(), all);
+    assert_eq!([told(4), told(i64::MAX / 2)], [Err(Error::BadTax), Err(Error::BadTax)]);
 }
 
 fn vat2(category: Category, rate: u32) -> Vat {
@@ -172,6 +190,7 @@ fn any_document() -> impl Strategy<Value = Document> {
                     .collect(),
                 prepaid,
                 round: 0,
+                taxes: BTreeMap::new(),
             }
         },
     )

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Document, Error, Vat};
+use super::{Document, Error, TAX_OFF_MAX, Vat};
 use crate::tax::Rounding;
 
 /// The sums of a document, in minor units.
@@ -37,7 +37,7 @@ pub struct Subtotal {
     pub vat: Vat,
     /// BT-116: lines - allowances + charges of this category and rate (BR-S-08, BR-Z-08, …).
     pub base: i64,
-    /// BT-117: base by rate, rounded (BR-CO-17, BR-S-09).
+    /// BT-117: base by rate, rounded (BR-CO-17, BR-S-09), or what the document tells.
     pub tax: i64,
 }
 
@@ -55,7 +55,9 @@ pub(super) fn of(document: &Document, rounding: Rounding) -> Result<Totals, Erro
     let amounts = |is_charge: bool| {
         document.adjustments.iter().filter(move |it| it.is_charge == is_charge).map(|it| it.amount)
     };
-    let subtotals = bases.iter().map(|(vat, all)| subtotal(*vat, all, rounding));
+    let subtotals = bases
+        .iter()
+        .map(|(vat, all)| told(subtotal(*vat, all, rounding)?, document.taxes.get(vat)));
     let subtotals = subtotals.collect::<Result<Vec<_>, _>>()?;
     let lines = sum(lines)?;
     let (allowances, charges) = (sum(amounts(false))?, sum(amounts(true))?);
@@ -70,6 +72,15 @@ pub(super) fn of(document: &Document, rounding: Rounding) -> Result<Totals, Erro
 fn subtotal(vat: Vat, bases: &[i64], rounding: Rounding) -> Result<Subtotal, Error> {
     let tax = vat.rate.of_all(bases, rounding).ok_or(Error::TooLarge)?;
     Ok(Subtotal { vat, base: sum(bases.iter().copied())?, tax })
+}
+
+/// With the tax that is told, if one is.
+fn told(worked_out: Subtotal, tax: Option<&i64>) -> Result<Subtotal, Error> {
+    let tax = tax.copied().unwrap_or(worked_out.tax);
+    match tax.abs_diff(worked_out.tax) > TAX_OFF_MAX {
+        true => Err(Error::BadTax),
+        false => Ok(Subtotal { tax, ..worked_out }),
+    }
 }
 
 /// Adds in 128 bits, so that the order does not decide whether the sum fits.

@@ -6,8 +6,10 @@ use super::{
 };
 use crate::money::Currency;
 
-/// What an invoice or a credit note is made of, in minor units, each zero or more. A document
-/// with negative totals is told as one of the other kind.
+/// What an invoice or a credit note is made of, in minor units. What is owed by it is zero or more: a
+/// document that comes to less is told as one of the other kind. Where it has several rates of tax,
+/// what is earned or the tax can be below zero all the same, as where a plan at 19 % takes the place
+/// of a dearer one at 7 %.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Sale {
     /// Net of what is supplied already.
@@ -21,7 +23,7 @@ pub struct Sale {
 /// Accounts and amounts, all of them debits or all of them credits.
 type Side = Vec<(Account, i64)>;
 
-/// One event. All amounts are minor units, zero or more.
+/// One event. All amounts are minor units, zero or more; net and tax of what is owed together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Event {
     /// An invoice got its number: the customer owes.
@@ -78,8 +80,7 @@ impl Event {
     /// beyond 63 bits.
     pub fn post(self, currency: Currency) -> Result<Posting, Error> {
         let (debits, credits) = self.sides();
-        let all = || debits.iter().chain(&credits);
-        if all().any(|(_, it)| *it < 0) || all().all(|(_, it)| *it == 0) {
+        if self.is_nothing() || !self.is_told() {
             return Err(Error::BadAmount);
         }
         if sum(&debits).is_none() || sum(&credits).is_none() {
@@ -91,7 +92,20 @@ impl Event {
         Posting::new(debits.chain(credits))
     }
 
-    /// Debits and credits. A sum that would not fit is held to 63 bits here, and refused by the caller.
+    /// Whether its amounts are zero or more, or what they come to where they are parts of it.
+    fn is_told(self) -> bool {
+        match self {
+            Self::Finalised(it) | Self::CreditNote(it) => it.deferred >= 0 && it.gross() >= 0,
+            Self::WrittenOff { net, tax } | Self::Recovered { net, tax } => {
+                net.saturating_add(tax) >= 0
+            }
+            _ => {
+                let (debits, credits) = self.sides();
+                debits.iter().chain(&credits).all(|(_, it)| *it >= 0)
+            }
+        }
+    }
+
     /// Whether no money is moved.
     pub fn is_nothing(self) -> bool {
         let (debits, credits) = self.sides();
@@ -119,6 +133,7 @@ impl Event {
         }
     }
 
+    /// Debits and credits. A sum that would not fit is held to 63 bits here, and refused by the caller.
     fn sides(self) -> (Side, Side) {
         match self {
             Self::Finalised(it) => (

@@ -95,6 +95,23 @@ fn an_event_of_less_than_nothing_is_refused() {
     assert_eq!(Event::Finalised(huge).post(EUR), Err(Error::TooLarge));
 }
 
+#[test]
+fn a_sale_at_several_rates_may_earn_less_than_nothing_but_is_owed() {
+    // A plan for 10.00 at 19 % takes the place of one for 10.50 at 7 %.
+    let sale = Sale { earned: -50, deferred: 0, tax: 117 };
+    let owes = Sale { tax: 49, ..sale };
+
+    let all = books(&[Event::Finalised(sale)]);
+    let lost = books(&[Event::Finalised(sale), Event::WrittenOff { net: -50, tax: 117 }]);
+
+    assert_eq!([Receivable, Revenue, TaxPayable].map(|it| all.get(it, EUR)), [67, 50, -117]);
+    assert_eq!([Receivable, TaxPayable].map(|it| lost.get(it, EUR)), [0, 0]);
+    assert_eq!(Event::Finalised(owes).post(EUR), Err(Error::BadAmount));
+    let later = Sale { deferred: -1, earned: 1, tax: 5 };
+    assert_eq!(Event::CreditNote(later).post(EUR), Err(Error::BadAmount));
+    assert_eq!(Event::Recovered { net: -50, tax: 49 }.post(EUR), Err(Error::BadAmount));
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let sale = (0i64..10_000, 0i64..10_000, 1i64..2_000).prop_map(|(earned, deferred, tax)| Sale {
         earned,

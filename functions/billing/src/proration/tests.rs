@@ -5,11 +5,15 @@ use proptest::prelude::*;
 use super::*;
 use crate::period::{Unit, Zone};
 
+fn item(name: &str, amount: i64) -> Item {
+    Item { name: name.to_owned(), amount, tax_class: None }
+}
+
 fn side(plan: &str, seats: u32, amount: i64, unit: Unit) -> Side {
     Side {
         plan: plan.to_owned(),
         seats,
-        items: vec![Item { name: plan.to_owned(), amount }],
+        items: vec![item(plan, amount)],
         interval: Interval::new(unit, 1).unwrap(),
         currency: Currency::EUR,
     }
@@ -73,6 +77,29 @@ fn another_interval_begins_anew_and_gives_back_what_was_not_used() {
     assert_eq!((preview.direction, preview.timing), (Direction::Interval, Timing::Reset));
     assert_eq!(amounts(&preview), [-500, 10_000]);
     assert_eq!(preview.new_period.unwrap().to, at("2031-04-16T00:00:00Z"));
+}
+
+#[test]
+fn each_line_is_of_the_class_of_its_own_price() {
+    let of = |name: &str, amount: i64, class: Option<&str>| Item {
+        tax_class: class.map(str::to_owned),
+        ..item(name, amount)
+    };
+    let mut change = change(side("a", 0, 0, Unit::Month), side("b", 0, 0, Unit::Month));
+    change.old.items = vec![of("app", 1000, None), of("book", 500, Some("books"))];
+    change.new.items = vec![of("all", 4000, Some("books"))];
+    change.paid = 1500;
+    let now = Change { timing: Some(Timing::Now), ..change.clone() };
+    let reset = Change { timing: Some(Timing::Reset), ..change };
+
+    let told = |change: &Change| {
+        let lines = preview(change).unwrap().lines.into_iter();
+        lines.map(|it| (it.amount, it.tax_class)).collect::<Vec<_>>()
+    };
+
+    let books = || Some("books".to_owned());
+    assert_eq!(told(&now), [(-500, None), (-250, books()), (2000, books())]);
+    assert_eq!(told(&reset), [(-500, None), (-250, books()), (4000, books())]);
 }
 
 #[test]
@@ -213,8 +240,8 @@ proptest! {
 /// A change of several things in April, so many seconds after its beginning.
 fn many(old: &[i64], new: &[i64], paid: i64, second: i64, days: bool) -> Change {
     let items = |amounts: &[i64]| {
-        let item = |(at, amount): (usize, &i64)| Item { name: at.to_string(), amount: *amount };
-        amounts.iter().enumerate().map(item).collect()
+        let one = |(at, amount): (usize, &i64)| item(&at.to_string(), *amount);
+        amounts.iter().enumerate().map(one).collect()
     };
     let mut it = change(side("a", 0, 0, Unit::Month), side("b", 0, 0, Unit::Month));
     (it.old.items, it.new.items, it.paid) = (items(old), items(new), paid);

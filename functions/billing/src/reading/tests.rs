@@ -192,6 +192,61 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Of each of these looks an invoice is made; some of them are taken back whole.
+    #[test]
+    fn what_was_forgiven_is_neither_charged_nor_given_back_again(
+        looks in prop::collection::vec((any::<bool>(), said()), 1..6), end in said(),
+    ) {
+        let (mut known, mut paid, mut forgiven) = (reading(&[]), 0, 0);
+        for (told, (is_forgiven, all)) in (1..).zip(looks) {
+            let lines = progressive::rate(&plan(), &mut known, &heard(&all, told), &mut []).unwrap();
+            // Usage that rises only: what one invoice gives back is not given back by another's credit.
+            if is_forgiven && lines.iter().all(|it| it.amount >= 0) {
+                known.forgive(&plan(), &lines).unwrap();
+                forgiven += sum(&lines);
+            } else {
+                paid += sum(&lines);
+            }
+            prop_assert!(paid >= 0, "{} more was given back than was paid", -paid);
+        }
+        for (price, quantities) in ["calls", "jobs", "files"].into_iter().zip(&end) {
+            known.hear(&plan(), question(price), (9, quantities.clone()));
+        }
+        paid += sum(&known.settle(&plan(), &mut []).unwrap());
+
+        let one = sum(&first(&mut reading(&[]), &[], &end));
+        prop_assert!(paid >= 0 && paid >= one - forgiven, "{paid} of {one} less {forgiven}");
+        prop_assert!(forgiven > 0 || paid == one);
+    }
+}
+
+#[test]
+fn what_was_forgiven_of_a_value_is_known_by_it() {
+    let usage = |ada: i64, eve: i64| {
+        [
+            quantities(&[]),
+            quantities(&[("ada", ada * 1_000_000), ("eve", eve * 1_000_000)]),
+            quantities(&[]),
+        ]
+    };
+    let mut it = reading(&[]);
+    let lines = progressive::rate(&plan(), &mut it, &heard(&usage(100, 40), 1), &mut []).unwrap();
+    it.forgive(&plan(), &lines).unwrap();
+
+    let less = progressive::rate(&plan(), &mut it, &heard(&usage(10, 60), 2), &mut []).unwrap();
+
+    // Of what was 2.50 each, ada's stays forgiven, and eve's twenty more are charged.
+    assert_eq!(
+        less.iter().map(|it| (it.name.as_str(), it.amount)).collect::<Vec<_>>(),
+        [("jobs: eve", 50)]
+    );
+    assert_eq!(
+        it.answers[1].forgiven,
+        BTreeMap::from([("ada".to_owned(), 250), ("eve".to_owned(), 100)])
+    );
+}
+
 #[test]
 fn a_least_amount_is_owed_by_the_end_of_the_period_only() {
     let usage = [quantities(&[]), quantities(&[]), quantities(&[("", 10_000_000)])];
@@ -217,6 +272,27 @@ fn what_came_late_goes_on_in_the_tier_that_was_reached() {
     assert_eq!(line(&late), (1, 1, 55, Some("900 → 1200".to_owned())));
     assert_eq!(line(&less), (1, -1, -10, Some("1200 → 1100".to_owned())));
     assert_eq!(late[0].after.as_deref(), Some("inv_1"));
+}
+
+#[test]
+fn what_came_late_is_of_the_tax_class_of_its_price() {
+    let mut plan = plan();
+    plan.prices[1].tax_class = Some("books".to_owned());
+    let mut it = reading(&[]);
+    let mut told = |at: i64, all: &[(&str, i64)]| {
+        it.hear(&plan, question("calls"), (at, quantities(&[("", 900_000_000)])));
+        it.hear(&plan, question("jobs"), (at, quantities(all)));
+        let lines = it.settle_again(&plan).unwrap().into_iter();
+        lines.map(|it| (it.name, it.tax_class.unwrap_or_default())).collect::<Vec<_>>()
+    };
+
+    let first = told(1, &[("ada", 1_000_000)]);
+    // One value has more, the other is gone.
+    let late = told(2, &[("eve", 2_000_000)]);
+
+    let of = |name: &str, class: &str| (name.to_owned(), class.to_owned());
+    assert_eq!(first, [of("calls", ""), of("jobs: ada", "books")]);
+    assert_eq!(late, [of("jobs: eve", "books"), of("jobs: ada", "books")]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::{
         BillKind, BillState, close,
         credit::{self, GiveBack, wrong_state},
         draft,
+        taken::Taken,
     },
     dunning::Final,
     money,
@@ -168,18 +169,13 @@ async fn unused(
     let Some(mut bill) = bills.iter().find(covers).cloned() else {
         return Ok(Commit::new());
     };
-    let net = net.min(bill.totals.net);
-    let tax = match bill.totals.net {
-        0 => 0,
-        all => money::share(bill.totals.tax, net, all).map_err(draft::too_large)?,
-    };
-    let amount = (net + tax).min(bill.totals.gross - bill.credited);
-    if amount <= 0 {
+    let taken = Taken::unused(&bill, net, end).map_err(draft::too_large)?;
+    if taken.amount() == 0 {
         return Ok(Commit::new());
     }
     bill.version += 1;
     let reason = "Unused time after cancellation";
-    let (_, given) = credit::give_back(at, &mut bill, amount, how, reason).await?;
+    let (_, given) = credit::give_back(at, &mut bill, &taken, how, reason).await?;
     Ok(given.and(store::update_bill(&bill)))
 }
 

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::{COUPONS_MAX, Redeemed, SUBSCRIPTIONS_MAX, State, Subscription, answer};
 use crate::{
-    bill::{Bill, close, draft},
+    bill::{Bill, close, draft, taxed},
     customer::{Collection, Customer},
     period::{Period, Zone},
     plan::{Plan, TRIAL_DAYS_MAX},
@@ -53,6 +53,7 @@ pub async fn create(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     let parties = close::Parties::of(at, &new.customer).await?;
     let plan = store::find_plan(at, &new.plan).await?;
     let plan = plan.ok_or_else(|| Problem::unfitting("plan", "there is no such plan to have"))?;
+    taxed::check(&parties.entity, &plan)?;
     let count = store::count_subscriptions(at, &new.customer).await?;
     if count >= i64::from(SUBSCRIPTIONS_MAX) {
         return Err(Problem::full_list(SUBSCRIPTIONS_MAX, "subscriptions", "cancel one"));

@@ -8,7 +8,7 @@ use super::{
     Pending, State, Subscription, change::SubscriptionChange, create, effect::Effect, renew,
 };
 use crate::{
-    bill::{Bill, BillKind, close, credit::wrong_state, draft, line::BillLine},
+    bill::{Bill, BillKind, close, credit::wrong_state, draft, line::BillLine, taxed},
     period::{Anchor, Period},
     plan::Plan,
     proration::{self, Change, Item, Preview, Side, Timing},
@@ -116,6 +116,9 @@ pub(super) async fn wanted(
         None => Some(old.clone()),
     };
     let plan = plan.ok_or_else(|| Problem::unfitting("plan", "there is no such plan to have"))?;
+    if plan.name != it.plan || plan.version != it.plan_version {
+        taxed::check(&parties.entity, &plan)?;
+    }
     let kept = (plan.seats.is_some() && it.seats > 0).then_some(it.seats);
     let seats = create::seats(&plan, asked.seats.or(kept))?;
     check(at, it, parties, asked, (&plan, seats), by).await?;
@@ -164,7 +167,8 @@ pub(super) fn planned(
 pub(super) fn line(it: &proration::PreviewLine) -> BillLine {
     let period = Period { from: it.from, to: it.to };
     let detail = (it.part != it.whole).then(|| format!("{} of {}", it.part, it.whole));
-    BillLine { detail, ..BillLine::one(it.name.clone(), it.amount, Some(period)) }
+    let line = BillLine::one(it.name.clone(), it.amount, Some(period));
+    BillLine { detail, ..line.of_class(it.tax_class.clone()) }
 }
 
 async fn check(
@@ -211,9 +215,9 @@ pub(super) async fn side(
     let lines = draft::advance(plan, seats, &once(plan), it.period).map_err(draft::too_large)?;
     let mut coupons = draft::coupons(at, it).await?;
     let lines = draft::discount(lines, &mut coupons, &plan.name)?;
-    let items = lines.into_iter().map(|it| Item { name: it.name, amount: it.amount }).collect();
+    let item = |it: BillLine| Item { name: it.name, amount: it.amount, tax_class: it.tax_class };
     Ok(Side {
-        items,
+        items: lines.into_iter().map(item).collect(),
         plan: plan.name.clone(),
         seats,
         interval: plan.interval,

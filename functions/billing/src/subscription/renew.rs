@@ -9,7 +9,7 @@ use shared::{
 
 use super::{Cancellation, State, Subscription, create, cycle};
 use crate::{
-    bill::{Bill, BillState, close, credit, draft},
+    bill::{Bill, BillState, close, credit, draft, taken::Taken},
     books, late,
     period::Period,
     plan::Plan,
@@ -130,7 +130,8 @@ pub async fn finish(
         Ok(commit) => Ok(commit.and(store::insert_bill(&closed))),
         Err(problem) if problem.status().is_client_error() => {
             let why = problem.words();
-            let held = Bill { held: Some(why.clone()), ..bill };
+            let mut held = Bill { held: Some(why.clone()), ..bill };
+            held.totals.net = held.net().unwrap_or(i64::MAX);
             let entry = Draft::new("invoice.held", &Id::trusted(held.id.clone()));
             let entry = entry.with(json!({"why": why}));
             Ok(store::insert_bill(&held).entry(entry))
@@ -175,8 +176,10 @@ async fn take_back(at: &impl Tenant, it: &Subscription) -> Result<Commit, Proble
         return Ok(Commit::new());
     };
     bill.version += 1;
-    let (amount, how) = (bill.totals.gross - bill.credited, credit::GiveBack::Credit);
-    let (_, given) = credit::give_back(at, &mut bill, amount, how, "never paid").await?;
+    let left = bill.totals.gross - bill.credited;
+    let taken = Taken::of(&bill, left).map_err(draft::too_large)?;
+    let how = credit::GiveBack::Credit;
+    let (_, given) = credit::give_back(at, &mut bill, &taken, how, "never paid").await?;
     Ok(given.and(store::update_bill(&bill)))
 }
 

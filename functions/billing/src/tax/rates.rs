@@ -4,7 +4,7 @@ use super::Rate;
 
 /// The day for which the table holds. It was put together from public lists of that time, not
 /// from the Commission's own. Rates change by law a few times a year: an operator who knows a newer
-/// one passes it as `Supply::At`.
+/// one passes it as `Supply::At`, by a tax class.
 pub const RATES_AS_OF: &str = "2026-01-01";
 
 /// Country (ISO 3166-1 alpha-2) and hundredths of a percent, in the order of the code.

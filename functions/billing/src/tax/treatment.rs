@@ -92,9 +92,14 @@ pub enum Error {
     RateIsZero,
 }
 
-/// How `supply` from `seller` to `buyer` is taxed.
-pub fn treat(seller: &Seller, buyer: &Buyer, supply: &Supply) -> Result<Treatment, Error> {
-    check(seller, buyer, supply)?;
+/// How what `seller` supplies to `buyer` is taxed. `law` answers for the member state that taxes it,
+/// and is asked only where one does.
+pub fn treat(
+    seller: &Seller,
+    buyer: &Buyer,
+    law: impl Fn(&str) -> Supply,
+) -> Result<Treatment, Error> {
+    check(seller, buyer)?;
     let abroad = buyer.country != seller.country;
     if abroad && !is_member(&buyer.country) {
         // A business: Article 44. A consumer: Article 58. Either way not in the Union.
@@ -113,16 +118,17 @@ pub fn treat(seller: &Seller, buyer: &Buyer, supply: &Supply) -> Result<Treatmen
         if !seller.has_oss {
             return Err(Error::NeedsOss(buyer.country.clone()));
         }
-        return Ok(Treatment { by_oss: true, ..taxed(&buyer.country, supply) });
+        let by_place = taxed(&buyer.country, law(&buyer.country))?;
+        return Ok(Treatment { by_oss: true, ..by_place });
     }
     // At home by Article 44 or 45, or by Article 59c below the threshold.
     if seller.is_small {
-        return Ok(taxed(&seller.country, &Supply::Exempt(SMALL_ENTERPRISE.to_owned())));
+        return taxed(&seller.country, Supply::Exempt(SMALL_ENTERPRISE.to_owned()));
     }
-    Ok(taxed(&seller.country, supply))
+    taxed(&seller.country, law(&seller.country))
 }
 
-fn check(seller: &Seller, buyer: &Buyer, supply: &Supply) -> Result<(), Error> {
+fn check(seller: &Seller, buyer: &Buyer) -> Result<(), Error> {
     for country in [&seller.country, &buyer.country] {
         if country.len() != 2 || !country.bytes().all(|it| it.is_ascii_uppercase()) {
             return Err(Error::BadCountry);
@@ -134,9 +140,6 @@ fn check(seller: &Seller, buyer: &Buyer, supply: &Supply) -> Result<(), Error> {
     let foreign = buyer.vat_id.as_ref().filter(|it| it.country() != buyer.country);
     if let Some(id) = foreign {
         return Err(Error::ForeignVatId(id.country().to_owned()));
-    }
-    if *supply == Supply::At(Rate::ZERO) {
-        return Err(Error::RateIsZero);
     }
     Ok(())
 }
@@ -153,15 +156,16 @@ fn untaxed(category: Category, place: &str) -> Treatment {
 }
 
 /// Taxed by `place`, a member state.
-fn taxed(place: &str, supply: &Supply) -> Treatment {
+fn taxed(place: &str, supply: Supply) -> Result<Treatment, Error> {
     let (category, rate, legal_text) = match supply {
         Supply::Standard => (Category::Standard, standard_rate(place).unwrap_or(Rate::ZERO), None),
-        Supply::At(rate) => (Category::Standard, *rate, None),
+        Supply::At(Rate::ZERO) => return Err(Error::RateIsZero),
+        Supply::At(rate) => (Category::Standard, rate, None),
         Supply::Zero => (Category::Zero, Rate::ZERO, None),
-        Supply::Exempt(why) => (Category::Exempt, Rate::ZERO, Some(why.clone())),
+        Supply::Exempt(why) => (Category::Exempt, Rate::ZERO, Some(why)),
     };
     let place = place.to_owned();
-    Treatment { category, rate, place, by_oss: false, reason_code: None, legal_text }
+    Ok(Treatment { category, rate, place, by_oss: false, reason_code: None, legal_text })
 }
 
 #[cfg(test)]
@@ -188,7 +192,7 @@ mod tests {
     }
 
     fn told(seller: &Seller, buyer: &Buyer) -> (&'static str, u32, String, bool) {
-        let it = treat(seller, buyer, &Supply::Standard).unwrap();
+        let it = treat(seller, buyer, |_| Supply::Standard).unwrap();
         assert!(it.category.admits(it.rate));
         assert_eq!(it.legal_text.is_none(), it.category == Category::Standard);
         (it.category.code(), it.rate.hundredths(), it.place, it.by_oss)
@@ -215,10 +219,10 @@ mod tests {
     #[test]
     fn the_law_of_the_place_is_told_by_the_caller() {
         let reduced = Rate::new(550).unwrap();
-        let books = treat(&seller("DE"), &consumer("FR"), &Supply::At(reduced)).unwrap();
-        let zero = treat(&seller("IE"), &consumer("IE"), &Supply::Zero).unwrap();
-        let why = Supply::Exempt("Article 132(1)(i): education".into());
-        let school = treat(&seller("AT"), &consumer("AT"), &why).unwrap();
+        let books = treat(&seller("DE"), &consumer("FR"), |_| Supply::At(reduced)).unwrap();
+        let zero = treat(&seller("IE"), &consumer("IE"), |_| Supply::Zero).unwrap();
+        let why = |_: &str| Supply::Exempt("Article 132(1)(i): education".into());
+        let school = treat(&seller("AT"), &consumer("AT"), why).unwrap();
 
         assert_eq!((books.rate, books.by_oss), (reduced, true));
         assert_eq!((zero.category, zero.legal_text), (Category::Zero, None));
@@ -229,13 +233,13 @@ mod tests {
     fn what_cannot_be_right_is_refused() {
         let no_oss = Seller { has_oss: false, ..seller("DE") };
         let odd = Buyer { country: "AT".into(), ..business("DE123456789") };
-        let go = |seller: &Seller, buyer: &Buyer| treat(seller, buyer, &Supply::Standard);
+        let go = |seller: &Seller, buyer: &Buyer| treat(seller, buyer, |_| Supply::Standard);
 
         assert_eq!(go(&no_oss, &consumer("FR")), Err(Error::NeedsOss("FR".into())));
         assert_eq!(go(&seller("DE"), &odd), Err(Error::ForeignVatId("DE".into())));
         assert_eq!(go(&seller("US"), &consumer("FR")), Err(Error::SellerOutside));
         assert_eq!(go(&seller("DE"), &consumer("fr")), Err(Error::BadCountry));
-        let zero = treat(&seller("DE"), &consumer("DE"), &Supply::At(Rate::ZERO));
+        let zero = treat(&seller("DE"), &consumer("DE"), |_| Supply::At(Rate::ZERO));
         assert_eq!(zero, Err(Error::RateIsZero));
     }
 }

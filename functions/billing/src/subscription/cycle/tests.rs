@@ -61,6 +61,7 @@ fn plan(name: &str, unit: Unit, count: u32, meters: bool) -> Plan {
         basis: Basis::Metered { meter: "calls".to_owned(), group_by: None },
         model: Model::Flat { amount: 1 },
         limits: Limits::default(),
+        tax_class: None,
     };
     Plan {
         name: name.to_owned(),
