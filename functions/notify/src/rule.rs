@@ -327,7 +327,7 @@ mod tests {
         let it = notice(json!({"to": to, "files": files})).unwrap().unwrap();
 
         let NewRecipient::Contact(contact) = &it.to[0] else { panic!("{:?}", it.to) };
-        assert_eq!(contact.email.unwrap().as_str(), "Ada@example.com");
+        assert_eq!(contact.email.as_ref().unwrap().as_str(), "Ada@example.com");
         assert_eq!((contact.name.as_str(), contact.locale.as_deref()), ("Ada", Some("de")));
         assert_eq!(it.files.len(), 1);
         let of = it.of.unwrap();
