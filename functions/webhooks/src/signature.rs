@@ -121,7 +121,7 @@ pub fn key_url(
         (Some(header), _) => Place::Header(header.clone()),
         (None, pointer) => Place::Pointer(pointer.clone().unwrap_or_default()),
     };
-    let json = match place.is_in_body() {
+    let json = match place.is_in_body() || reads_body_first(recipe) {
         true => parse(recipe, incoming)?,
         false => None,
     };

@@ -150,7 +150,7 @@ impl Signature {
             return Err(Error::BadBodyQuery);
         }
         if let Some(version) = &self.version {
-            version.at.check(&self.form)?;
+            version.at.check(&Form::Whole)?;
             check_text("signature.version.is", &version.is, VERSION_CHARS_MAX)?;
             check_text("signature.version.otherwise", &version.otherwise, ADVICE_CHARS_MAX)?;
         }
