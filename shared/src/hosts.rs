@@ -60,7 +60,7 @@ fn is_region(label: &str) -> bool {
         |it: &&str| (1..=2).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_digit());
     match words.as_slice() {
         [words @ .., last] => {
-            (2..=4).contains(&words.len()) && words.iter().all(|it| is_word(it)) && is_number(last)
+            (2..=4).contains(&words.len()) && words.iter().all(is_word) && is_number(last)
         }
         [] => false,
     }

@@ -105,9 +105,10 @@ fn failed(why: String, retry: Retry, job: &Job) -> Failure {
 
 fn told(action: &'static str, job: &Job, why: Option<&str>) -> Commit {
     let Ok(source) = job.subject() else { return Commit::new() };
-    let mut data = json!({"message": job.body.get("message")});
-    if let Some(why) = why {
-        data["reason"] = why.into();
-    }
+    let message = job.body.get("message");
+    let data = match why {
+        None => json!({"message": message}),
+        Some(why) => json!({"message": message, "reason": why}),
+    };
     Commit::new().entry(Draft::new(action, &source).with(data))
 }
