@@ -25,12 +25,12 @@ const FETCHED: Rate = Rate { limit: 10, period: Duration::from_secs(60) };
 pub struct Unavailable;
 
 /// Whether a certificate may be fetched from this address: https, on one of `hosts`, on the usual
-/// port, and without a name or password. `hosts` are in lower case.
+/// port, and without a name or password. `hosts` are such as [`hosts`](crate::hosts) reads.
+///
+/// Nor has it a query or a fragment: each other one would be one more to keep.
 pub fn may_fetch(url: &Url, hosts: &[impl AsRef<str>]) -> bool {
-    let is_listed = url.host_str().is_some_and(|host| hosts.iter().any(|it| it.as_ref() == host));
-    let is_bare = url.username().is_empty() && url.password().is_none();
-    // `port` is `None` for the usual one.
-    url.scheme() == "https" && is_listed && is_bare && url.port().is_none()
+    let is_path = url.query().is_none() && url.fragment().is_none();
+    is_path && crate::hosts::region(url, hosts).is_some()
 }
 
 /// The certificates at `url`, which [`may_fetch`] has let through, as they are written there.

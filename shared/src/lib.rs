@@ -25,6 +25,7 @@ pub mod blob_rows;
 pub mod certificates;
 pub mod directory;
 pub mod drain;
+pub mod hosts;
 pub mod idempotency;
 pub mod ingest;
 pub mod last_use;

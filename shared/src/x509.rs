@@ -19,6 +19,9 @@ pub const PEM_BYTES_MAX: usize = 32 * 1024;
 /// Most certificates of a chain, and most roots that are added.
 pub const CERTIFICATES_MAX: usize = 8;
 
+/// Certificates in between that their publishers leave out. They add no trust.
+const BETWEEN: &[u8] = include_bytes!("x509/between.pem");
+
 /// Why a chain is not believed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Distrust {
@@ -59,7 +62,7 @@ impl Distrust {
 /// The key of the first certificate in `pem`, as a SubjectPublicKeyInfo in DER, if the certificate
 /// is good for one of `names` and its chain leads to a root at this moment.
 ///
-/// The rest of `pem` are the certificates in between, in any order. `roots` are trusted beside the
+/// The rest of `pem` are the certificates in between, in any order; Amazon's are known. `roots` are trusted beside the
 /// usual ones, in PEM. `now_seconds` are seconds since 1970.
 ///
 /// # Errors
@@ -76,6 +79,8 @@ pub fn trusted_key(
         None => Vec::new(),
     };
     let (leaf, between) = chain.split_first().ok_or(Distrust::Unreadable)?;
+    let between: Vec<_> =
+        between.iter().cloned().chain(certificates(BETWEEN).unwrap_or_default()).collect();
     let leaf = EndEntityCert::try_from(leaf).map_err(|_| Distrust::Unreadable)?;
     let added: Result<Vec<TrustAnchor>, _> = added.iter().map(anchor_from_trusted_cert).collect();
     let mut anchors = added.map_err(|_| Distrust::BadRoots)?;
@@ -83,7 +88,7 @@ pub fn trusted_key(
     let now = u64::try_from(now_seconds).map_err(|_| Distrust::Expired)?;
     let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
     let usage = KeyUsage::server_auth();
-    leaf.verify_for_usage(algorithms::ALL, &anchors, between, now, usage, None, None)
+    leaf.verify_for_usage(algorithms::ALL, &anchors, &between, now, usage, None, None)
         .map_err(|err| distrust(&err))?;
     match names.iter().any(|name| is_named(&leaf, name.as_ref())) {
         true => Ok(leaf.subject_public_key_info().to_vec()),

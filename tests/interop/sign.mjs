@@ -8,6 +8,8 @@
 
 import assert from "node:assert/strict";
 import crypto from "node:crypto";
+import https from "node:https";
+import { Readable } from "node:stream";
 import zlib from "node:zlib";
 
 import { sign as octokit } from "@octokit/webhooks-methods";
@@ -16,6 +18,7 @@ import { Paddle } from "@paddle/paddle-node-sdk";
 import sendgrid from "@sendgrid/eventwebhook";
 import { verifyKey as discord } from "discord-interactions";
 import forge from "node-forge";
+import SnsValidator from "sns-validator";
 import { Webhook } from "standardwebhooks";
 import Stripe from "stripe";
 import nacl from "tweetnacl";
@@ -286,4 +289,35 @@ for (const [recipe, prefix] of [
   };
   const by = `${node}, certificates by node-forge`;
   print("paypal", by, webhook, body, signed, { certificate, roots });
+
+  // Its certificate comes without those in between. AWS's own package has to agree.
+  const regional = "sns.eu-west-1.amazonaws.com";
+  const alt = [{ name: "subjectAltName", altNames: [{ type: 2, value: "sns.amazonaws.com" }] }];
+  const leaf = issued("sns.amazonaws.com", pair, "root", authority, alt);
+  https.get = (_, answer) => {
+    answer(Object.assign(Readable.from([leaf]), { statusCode: 200 }));
+    return { on() {} };
+  };
+  const topic = "arn:aws:sns:eu-west-1:123456789012:ses-feedback";
+  const bounce = { notificationType: "Bounce", bounce: { bounceType: "Permanent" } };
+  const common = { TopicArn: topic, Timestamp: now.toISOString(), SignatureVersion: "2",
+    SigningCertURL: `https://${regional}/SimpleNotificationService-1.pem` };
+  const messages = [
+    { Type: "Notification", Message: JSON.stringify(bounce), MessageId: crypto.randomUUID() },
+    { Type: "Notification", Subject: "An alarm", Message: "two\nlines, ü and \"\\",
+      MessageId: crypto.randomUUID() },
+  ];
+  for (const it of messages) {
+    const message = { ...it, ...common };
+    const names = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"];
+    const there = names.filter((name) => name in message);
+    const text = there.map((name) => `${name}\n${message[name]}\n`).join("");
+    message.Signature = crypto.sign("sha256", Buffer.from(text), pair.privateKey).toString("base64");
+    const agreed = new Promise((resolve, reject) =>
+      new SnsValidator().validate({ ...message }, (err) => (err ? reject(err) : resolve())));
+    await agreed;
+    const headers = { "content-type": "text/plain; charset=UTF-8" };
+    const more = { certificate: leaf, roots, headers };
+    print("sns", `${by}, and sns-validator agrees`, topic, JSON.stringify(message), {}, more);
+  }
 }

@@ -14,6 +14,7 @@ use shared::{
     ports::{FetchError, HttpResponse},
 };
 use tests::{host::Host, local::root};
+use url::Url;
 use webhooks::{
     recipe::{Algorithm, Part, Recipe},
     signature::{self, Incoming, Refusal, Verified},
@@ -86,25 +87,36 @@ impl Line {
 
     /// What our recipe says of it. The certificate is at the address that `of` names.
     fn verify(&self, of: &Self) -> Result<Verified, Refusal> {
-        let recipe = self.recipe();
+        let (recipe, secrets) = (self.recipe(), std::slice::from_ref(&self.secret));
         // What is no header never reaches us.
         let headers = self.headers().ok_or(Refusal::BadSignature)?;
-        let address = |it: &Self| {
-            signature::key_url(&recipe, &it.headers().expect("what was signed is a header"))
-        };
-        let certificate = match (signature::key_url(&recipe, &headers)?, &of.certificate) {
-            (Some(url), Some(it)) if address(of) == Ok(Some(url.clone())) => Some(it.as_bytes()),
+        let incoming = self.incoming(&headers);
+        let certificate = match (signature::key_url(&recipe, secrets, &incoming)?, &of.certificate)
+        {
+            (Some(url), Some(it)) if of.key_url() == url => Some(it.as_bytes()),
             _ => None,
         };
-        let incoming = Incoming {
+        let incoming = Incoming { certificate, ..incoming };
+        signature::verify(&recipe, secrets, &incoming, self.at)
+    }
+
+    fn incoming<'a>(&'a self, headers: &'a HeaderMap) -> Incoming<'a> {
+        Incoming {
             method: &self.method,
             base: Some(self.base.clone()),
             path_and_query: &self.path,
-            headers: &headers,
+            headers,
             body: &self.body,
-            certificate,
-        };
-        signature::verify(&recipe, std::slice::from_ref(&self.secret), &incoming, self.at)
+            certificate: None,
+        }
+    }
+
+    /// Where its certificate is.
+    fn key_url(&self) -> Url {
+        let headers = self.headers().expect("what was signed is a header");
+        let secrets = std::slice::from_ref(&self.secret);
+        let url = signature::key_url(&self.recipe(), secrets, &self.incoming(&headers));
+        url.ok().flatten().expect("what was signed names a certificate")
     }
 
     /// Which bytes of the body are signed.
@@ -269,7 +281,8 @@ fn a_certificate_is_fetched_once_and_from_its_hosts_only() {
     let Some(line) = lines().into_iter().find(|it| it.certificate.is_some()) else { return };
     let usable = |days: i64| {
         let certificate = line.certificate.as_deref().unwrap_or("").as_bytes();
-        signature::is_certificate(&line.recipe(), certificate, line.at + days * 24 * 60 * 60)
+        let at = line.at + days * 24 * 60 * 60;
+        signature::is_certificate(&line.recipe(), &line.key_url(), certificate, at)
     };
     assert_eq!([usable(-2), usable(0), usable(2)], [false, true, false], "while it is valid");
     let fetched = Rc::new(Cell::new(0));

@@ -103,10 +103,13 @@ fn sendgrid(it: &Value) -> Option<Feedback> {
 }
 
 fn ses(it: &Value) -> Vec<Feedback> {
-    // SNS puts the event as text into its own envelope, unless it is told to send it raw.
-    let inner = it.get("Message").and_then(Value::as_str);
-    let inner = inner.and_then(|it| serde_json::from_str::<Value>(it).ok());
-    let it = inner.as_ref().unwrap_or(it);
+    // SNS puts the event as text into its own envelope, unless it is told to send it raw. It signs
+    // that text, and nothing that stands beside it.
+    let inner = match it.get("Message") {
+        None => it.clone(),
+        Some(it) => it.as_str().and_then(|it| serde_json::from_str(it).ok()).unwrap_or_default(),
+    };
+    let it = &inner;
     let kind = [word(it, "/notificationType"), word(it, "/eventType")].concat();
     let delivery = word(it, &format!("/mail/tags/{TAG}/0"));
     let (reason, list) = match kind.as_str() {

@@ -1,10 +1,10 @@
 //! The certificates of providers that publish their key.
 
 use bytes::Bytes;
-use shared::{certificates, http::HeaderMap, ports::Tenant};
+use shared::{certificates, ports::Tenant};
 
 use crate::{
-    signature::{self, Refusal},
+    signature::{self, Incoming, Refusal},
     source::Source,
 };
 
@@ -12,11 +12,15 @@ use crate::{
 pub async fn find(
     at: &impl Tenant,
     source: &Source,
-    headers: &HeaderMap,
+    secrets: &[String],
+    incoming: &Incoming<'_>,
 ) -> Result<Option<Bytes>, Refusal> {
-    let Some(url) = signature::key_url(&source.recipe, headers)? else { return Ok(None) };
+    let Some(url) = signature::key_url(&source.recipe, secrets, incoming)? else {
+        return Ok(None);
+    };
     let now_seconds = at.now().seconds();
-    let good = |it: &[u8]| signature::is_certificate(&source.recipe, it, now_seconds);
+    let from = url.clone();
+    let good = |it: &[u8]| signature::is_certificate(&source.recipe, &from, it, now_seconds);
     // What is no certificate is left to be refused.
     certificates::find(at, url, "webhooks/certificates", source.id.as_str(), good)
         .await

@@ -2,6 +2,7 @@
 //! delivered by a job, and there to be read and replayed. Those that go out are in [`sender`].
 
 mod certificates;
+mod confirm;
 mod deliver;
 mod message;
 mod receive;
@@ -100,6 +101,7 @@ impl Function for Webhooks {
     async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         match job.kind.as_str() {
             source::SHOW => source::show(tenant, job).await,
+            confirm::CONFIRM => confirm::visit(tenant, job).await,
             deliver::DELIVER => deliver::deliver(tenant, job).await,
             replay::REPLAY => replay::go_on(tenant, job).await,
             _ => sender::work(tenant, job).await,
@@ -108,6 +110,7 @@ impl Function for Webhooks {
 
     async fn give_up(tenant: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
         match job.kind.as_str() {
+            confirm::CONFIRM => confirm::give_up(tenant, job).await,
             deliver::DELIVER => deliver::give_up(tenant, job).await,
             _ => Ok(Commit::new()),
         }

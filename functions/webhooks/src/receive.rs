@@ -17,7 +17,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    certificates, deliver,
+    certificates, confirm, deliver,
     message::{Delivery, Headers, Message},
     refusals,
     sender::{
@@ -55,6 +55,9 @@ pub async fn receive(at: &impl Tenant, call: &Call) -> Result<Response, Problem>
     let source = source::find(at, &call.id("src")?).await?;
     match verify(at, &source, call).await? {
         Err(refusal) => Err(refusals::count(at, &source, &refusal, &call.request).await),
+        Ok(Verified { reply: Some(Reply::Visit(url)), message, .. }) => {
+            confirm::asked(at, &source, &message, &url).await
+        }
         Ok(Verified { reply: Some(reply), .. }) => Ok(say(reply)),
         Ok(verified) => keep(at, &source, verified, call).await,
     }
@@ -66,12 +69,12 @@ async fn verify(
     call: &Call,
 ) -> Result<Result<Verified, Refusal>, Problem> {
     let secrets = secrets(at, source).await?;
-    let certificate = match certificates::find(at, source, call.request.headers()).await {
+    let incoming = Incoming::of(&source.recipe, &call.request);
+    let certificate = match certificates::find(at, source, &secrets, &incoming).await {
         Ok(it) => it,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let certificate = certificate.as_deref();
-    let incoming = Incoming { certificate, ..Incoming::of(&source.recipe, &call.request) };
+    let incoming = Incoming { certificate: certificate.as_deref(), ..incoming };
     Ok(signature::verify(&source.recipe, &secrets, &incoming, at.now().seconds()))
 }
 
@@ -102,6 +105,7 @@ fn say(reply: Reply) -> Response {
         Reply::Text(it) => text(StatusCode::OK, it),
         Reply::Json(it) => json_response(StatusCode::OK, &it),
         Reply::Empty => empty(StatusCode::NO_CONTENT),
+        Reply::Visit(_) => empty(StatusCode::OK),
         Reply::Headers(headers) => {
             let mut response = empty(StatusCode::OK);
             for (name, value) in headers {
@@ -165,7 +169,8 @@ fn received(
         "type": message.event_type,
         "provider_id": message.provider_id,
     }));
-    let commit = store::claim_dedupe(message, at.now(), at.now() + window)
+    let claim = (&source.id, message.provider_id.as_str(), &message.id);
+    let commit = store::claim_dedupe(claim, at.now(), at.now() + window)
         .and(store::insert_message(message, headers, call.request.body(), expires))
         .entry(entry)
         .job(prune::job(expires))

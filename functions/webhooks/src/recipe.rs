@@ -3,6 +3,7 @@
 mod built_in;
 mod challenge;
 mod error;
+mod fields;
 mod key;
 mod overrides;
 mod rules;
@@ -22,10 +23,11 @@ use utoipa::ToSchema;
 pub use self::{
     challenge::{Answer, Challenge, ChallengeMethod, Condition, Expected},
     error::Error,
+    fields::{Fields, folded},
     key::Key,
     overrides::Overrides,
     secret::{Secret, SecretEncoding},
-    signature::{Algorithm, Encoding, Form, KeyUrl, Signature},
+    signature::{Algorithm, Encoding, Form, KeyUrl, Signature, Version},
     template::{Part, Template},
 };
 
@@ -117,10 +119,22 @@ pub enum Place {
     Header(String),
     /// In the body, at this JSON pointer (RFC 6901).
     Pointer(String),
+    /// In JSON that the body has as a text.
+    Inside(Inside),
     /// In the address, under this name of its query.
     Query(String),
     /// In the header of the signature, under this key. Only in the form of pairs.
     SignatureKey(String),
+}
+
+/// A place in JSON that the body has as a text.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Inside {
+    /// The JSON pointer to the text.
+    pub text: String,
+    /// The JSON pointer in it.
+    pub pointer: String,
 }
 
 impl Recipe {
@@ -161,6 +175,12 @@ impl Recipe {
         if signature.unsigned_body {
             warnings
                 .push("the provider does not sign the body: check with the provider what matters");
+        }
+        if signature.signs(&Part::Fields) {
+            warnings.push(
+                "the provider signs some fields of the body only: those that the recipe names are \
+                 proven, and what stands beside them is anybody's word",
+            );
         }
         if signature.signs(&Part::BodyCrc32) {
             warnings.push(

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod check;
+mod fields;
 mod handshake;
 mod header;
 mod incoming;
@@ -15,6 +16,8 @@ mod properties;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod sns;
+#[cfg(test)]
 mod tests;
 
 use data_encoding::HEXLOWER;
@@ -23,9 +26,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::certificates::may_fetch;
 use subtle::Choice;
+use url::Url;
 
 pub use self::{
-    handshake::{Reply, answer},
+    handshake::{Reply, answer, visited},
     incoming::Incoming,
     refusal::Refusal,
     sign::{sign, sign_request},
@@ -65,22 +69,28 @@ pub fn verify(
     check_content_type(recipe, incoming.headers)?;
     let secrets = secrets.get(..SECRETS_MAX).unwrap_or(secrets);
     // What only a signature proves is parsed before it where the signature itself is in there.
-    let early = reads_body_first(recipe).then(|| parse(incoming)).flatten();
+    let early = match reads_body_first(recipe) {
+        true => parse(recipe, incoming)?,
+        false => None,
+    };
     let text = SignatureText::read(&recipe.signature, incoming.headers, early.as_ref())?;
     let lookup = Lookup { incoming, text: &text, json: early.as_ref() };
     if recipe.signature.algorithm != Algorithm::None {
+        check_version(recipe, &lookup)?;
+        check_owner(recipe, secrets, lookup.json)?;
         check_body_hash(recipe, incoming)?;
         let sent = Sent {
             id: signed_id(recipe, &lookup)?,
             timestamp: sent_timestamp(recipe, &lookup)?,
             incoming,
+            json: lookup.json,
         };
         check_signature(recipe, secrets, &text, &sent, now_seconds)?;
     }
 
     // Only now is the body known to be the provider's, and worth parsing.
     let late = match &early {
-        None if reads_body(recipe) => parse(incoming),
+        None if reads_body(recipe) => parse(recipe, incoming)?,
         _ => None,
     };
     let lookup = Lookup { incoming, text: &text, json: early.as_ref().or(late.as_ref()) };
@@ -91,25 +101,69 @@ pub fn verify(
     Ok(Verified {
         message: lookup.name(&recipe.id).unwrap_or_else(|| hash(incoming.body)),
         event_type: lookup.name(&recipe.event_type),
-        reply: handshake::of_event(recipe, secrets, &lookup),
+        reply: handshake::of_event(recipe, secrets, &lookup)?,
         signed_at_seconds,
     })
 }
 
 /// Where the certificate is that this request names, if its recipe asks for one: https, on one of
 /// the recipe's hosts.
-pub fn key_url(recipe: &Recipe, headers: &HeaderMap) -> Result<Option<url::Url>, Refusal> {
+///
+/// # Errors
+/// When it is elsewhere, or the request would be refused with the best of certificates.
+pub fn key_url(
+    recipe: &Recipe,
+    secrets: &[String],
+    incoming: &Incoming,
+) -> Result<Option<Url>, Refusal> {
     let Some(at) = &recipe.signature.key_url else { return Ok(None) };
-    let text = header::only(headers, &at.header)?;
-    let url = url::Url::parse(text).ok().filter(|it| may_fetch(it, &at.hosts));
-    url.map(Some).ok_or_else(|| Refusal::KeyAddress { name: at.header.clone() })
+    let place = match (&at.header, &at.pointer) {
+        (Some(header), _) => Place::Header(header.clone()),
+        (None, pointer) => Place::Pointer(pointer.clone().unwrap_or_default()),
+    };
+    let json = match place.is_in_body() || reads_body_first(recipe) {
+        true => parse(recipe, incoming)?,
+        false => None,
+    };
+    let text = &SignatureText::none(&recipe.signature);
+    let lookup = Lookup { incoming, text, json: json.as_ref() };
+    let address = lookup.required(&place)?;
+    // A stranger's message is not worth a request.
+    check_version(recipe, &lookup)?;
+    check_owner(recipe, secrets.get(..SECRETS_MAX).unwrap_or(secrets), lookup.json)?;
+    let url = Url::parse(&address).ok().filter(|it| may_fetch(it, &at.hosts));
+    let name = at.header.as_ref().or(at.pointer.as_ref()).cloned().unwrap_or_default();
+    url.map(Some).ok_or(Refusal::KeyAddress { name })
 }
 
-/// Whether a certificate can be used at this moment.
-pub fn is_certificate(recipe: &Recipe, certificate: &[u8], now_seconds: i64) -> bool {
-    recipe.signature.key_url.as_ref().is_some_and(|url| {
-        certificate::key(recipe.signature.algorithm, url, certificate, now_seconds).is_ok()
+/// Whether a certificate from this address can be used at this moment.
+pub fn is_certificate(recipe: &Recipe, url: &Url, certificate: &[u8], now_seconds: i64) -> bool {
+    recipe.signature.key_url.as_ref().is_some_and(|at| {
+        certificate::key(recipe.signature.algorithm, at, url, certificate, now_seconds).is_ok()
     })
+}
+
+/// Checks that the provider signs in the way that the recipe is about.
+fn check_version(recipe: &Recipe, lookup: &Lookup) -> Result<(), Refusal> {
+    let Some(version) = &recipe.signature.version else { return Ok(()) };
+    if lookup.find(&version.at).is_some_and(|it| it == version.is) {
+        return Ok(());
+    }
+    let (expected, otherwise) = (version.is.clone(), version.otherwise.clone());
+    Err(Refusal::OtherVersion { expected, otherwise })
+}
+
+/// Checks that the message is of somebody whom the source has as a secret, where a field says so.
+fn check_owner(recipe: &Recipe, secrets: &[String], json: Option<&Value>) -> Result<(), Refusal> {
+    let fields = recipe.signature.fields.as_ref();
+    let Some(name) = fields.and_then(|it| it.secret.as_ref()) else { return Ok(()) };
+    let owner = json.and_then(|it| it.get(name)).and_then(Value::as_str);
+    let owner = owner
+        .ok_or_else(|| Refusal::NotInRequest { place: format!("field {name} in its body") })?;
+    match handshake::is_secret(recipe, secrets, owner) {
+        true => Ok(()),
+        false => Err(Refusal::SomebodyElses { name: name.clone() }),
+    }
 }
 
 fn check_content_type(recipe: &Recipe, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -139,7 +193,7 @@ fn check_body_hash(recipe: &Recipe, incoming: &Incoming) -> Result<(), Refusal> 
 /// The id, if it is part of the signed string.
 fn signed_id(recipe: &Recipe, lookup: &Lookup) -> Result<String, Refusal> {
     match recipe.id.first() {
-        Some(place) if recipe.signature.signs(&Part::Id) => {
+        Some(place) if recipe.signature.signs(&Part::Id) || recipe.signature.fields.is_some() => {
             let id = lookup.required(place)?;
             match (is_name(&id), place) {
                 (true, _) => Ok(id),
@@ -174,10 +228,13 @@ fn check_signature(
     let signature = &recipe.signature;
     let candidates = text.candidates()?;
     let values = sent.values(recipe)?;
-    let fetched = match (&signature.key_url, sent.incoming.certificate) {
-        (None, _) => None,
-        (Some(_), None) => return Err(Refusal::KeyUnavailable),
-        (Some(url), Some(it)) => Some(certificate::key(signature.algorithm, url, it, now_seconds)?),
+    let url = key_url(recipe, secrets, sent.incoming)?;
+    let fetched = match (&signature.key_url, url, sent.incoming.certificate) {
+        (Some(at), Some(url), Some(it)) => {
+            Some(certificate::key(signature.algorithm, at, &url, it, now_seconds)?)
+        }
+        (Some(_), _, _) => return Err(Refusal::KeyUnavailable),
+        (None, _, _) => None,
     };
     let usable = |it: &String| recipe.key(it).ok().map(|key| (it.clone(), key));
     let keys: Vec<(String, Key)> = secrets.iter().filter_map(usable).collect();
@@ -210,23 +267,28 @@ fn places(recipe: &Recipe) -> impl Iterator<Item = &Place> {
 }
 
 fn reads_body(recipe: &Recipe) -> bool {
-    let is_pointer = |it: &Place| matches!(it, Place::Pointer(_));
     let asks = recipe.challenge.as_ref().is_some_and(|it| it.method == ChallengeMethod::Post);
-    asks || places(recipe).any(is_pointer)
+    asks || places(recipe).any(Place::is_in_body)
 }
 
 /// Whether the body has what is needed to check its signature.
 fn reads_body_first(recipe: &Recipe) -> bool {
     let signature = &recipe.signature;
-    let is_pointer = |it: Option<&Place>| matches!(it, Some(Place::Pointer(_)));
+    let is_in_body = |it: Option<&Place>| it.is_some_and(Place::is_in_body);
     let timestamp = recipe.timestamp.as_ref().map(|it| &it.at);
     signature.pointer.is_some()
-        || signature.signs(&Part::Id) && is_pointer(recipe.id.first())
-        || signature.signs(&Part::Timestamp) && is_pointer(timestamp)
+        || signature.fields.is_some()
+        || signature.version.as_ref().is_some_and(|it| it.at.is_in_body())
+        || signature.signs(&Part::Id) && is_in_body(recipe.id.first())
+        || signature.signs(&Part::Timestamp) && is_in_body(timestamp)
 }
 
-fn parse(incoming: &Incoming) -> Option<Value> {
-    serde_json::from_slice(incoming.body).ok()
+/// The body as JSON, if it is any.
+fn parse(recipe: &Recipe, incoming: &Incoming) -> Result<Option<Value>, Refusal> {
+    match recipe.signature.fields {
+        Some(_) => fields::parse(incoming.body),
+        None => Ok(serde_json::from_slice(incoming.body).ok()),
+    }
 }
 
 fn is_name(text: &str) -> bool {

@@ -169,10 +169,14 @@ fn read_source(row: Row) -> Result<Source, PortError> {
     })
 }
 
-/// Claims the message's id at its provider; a conflict when it came before.
-pub fn claim_dedupe(it: &Message, now: Timestamp, until: Timestamp) -> Commit {
-    let params: [Value; 4] =
-        [(&it.source).into(), (&it.provider_id).into(), (&it.id).into(), until.into()];
+/// Claims the id that a source's provider gives a message, for the message that we make of it; a
+/// conflict when it came before.
+pub fn claim_dedupe(
+    (source, provider_id, message): (&Id, &str, &Id),
+    now: Timestamp,
+    until: Timestamp,
+) -> Commit {
+    let params: [Value; 4] = [source.into(), provider_id.into(), message.into(), until.into()];
     Commit::new().write(PRUNE_DEDUPE, [now.into()]).write_one(CLAIM_DEDUPE, params)
 }
 

@@ -78,3 +78,17 @@ fn a_root_is_no_leaf() {
     // Who has a root's key can sign what he likes; but a root is nobody's name.
     assert_eq!(trusted(&pem("root")), Err(Distrust::Broken));
 }
+
+#[test]
+fn what_amazon_publishes_is_followed_to_a_root_without_what_is_between() {
+    let amazon = include_bytes!("../../../fixtures/sns/certificates/amazon.pem");
+    let november_2026 = 1_793_491_200;
+    let trusted = |name: &str, at| trusted_key(amazon, &[name], None, at).map(drop);
+
+    assert_eq!(trusted("sns-signing.af-south-1.amazonaws.com", november_2026), Ok(()));
+    assert_eq!(trusted("sns.af-south-1.amazonaws.com", november_2026), Ok(()));
+
+    assert_eq!(trusted("sns.amazonaws.com", november_2026), Err(Distrust::WrongName));
+    assert_eq!(trusted("sns.af-south-1.amazonaws.com", NOW_SECONDS), Err(Distrust::Expired));
+    assert_eq!(certificates(BETWEEN).map(|it| it.len()), Some(4));
+}

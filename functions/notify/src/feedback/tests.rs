@@ -88,6 +88,11 @@ fn ses_tells_by_sns_or_raw() {
     assert_eq!(said(Kind::Ses, bounce("eventType", "Transient")), []);
     assert_eq!(said(Kind::Ses, wrapped(complaint)), one(Reason::Complained));
     assert_eq!(said(Kind::Ses, json!({"Type": "SubscriptionConfirmation", "Message": "x"})), []);
+    for message in [json!("Successfully validated SNS topic"), json!(null), json!({})] {
+        let mut beside = bounce("notificationType", "Permanent");
+        beside["Message"] = message;
+        assert_eq!(said(Kind::Ses, beside), [], "what is beside the message is not signed");
+    }
 }
 
 proptest! {

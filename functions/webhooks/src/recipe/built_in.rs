@@ -30,6 +30,7 @@ recipes![
     "sendgrid",
     "shopify",
     "slack",
+    "sns",
     "standard-webhooks",
     "standard-webhooks-v1a",
     "stripe",

@@ -7,12 +7,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    Algorithm, Error, Form, Place, Signature,
-    words::{check_header, check_text},
+    Algorithm, Error, Form, Part, Place, Signature,
+    words::{check_header, check_hosts, check_text},
 };
 
 const CONDITIONS_MAX: usize = 4;
 const HEADERS_MAX: usize = 4;
+const HOSTS_MAX: usize = 4;
 const TEXT_CHARS_MAX: usize = 80;
 /// What stands for something in an answer.
 const PLACEHOLDERS: [&str; 3] = ["{token}", "{hmac_hex}", "{hmac_base64}"];
@@ -83,9 +84,17 @@ pub enum Answer {
     Headers(BTreeMap<String, String>),
     /// 204.
     Empty,
+    /// 200 without a body. The address that the token is, by https on one of these hosts, is
+    /// visited soon: 1 to 4, in which a label that is `*` stands for a region such as `eu-west-1`.
+    Visit(Vec<String>),
 }
 
 impl Challenge {
+    /// Where it is looked for.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.when.iter().map(|it| &it.at).chain(&self.token)
+    }
+
     /// Whether a stranger can have something of their choice signed by the source's secret.
     pub fn signs_for_strangers(&self) -> bool {
         self.method != ChallengeMethod::Post && self.answer.mentions("{hmac_")
@@ -123,7 +132,7 @@ impl Answer {
                 texts
             }
             Self::Headers(headers) => headers.values().map(String::as_str).collect(),
-            Self::Empty => Vec::new(),
+            Self::Empty | Self::Visit(_) => Vec::new(),
         }
     }
 }
@@ -140,10 +149,9 @@ fn collect<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
 impl Challenge {
     /// Says which rule the handshake breaks first, if any.
     pub(super) fn check(&self, signature: &Signature) -> Result<(), Error> {
-        let places = self.when.iter().map(|it| &it.at).chain(&self.token);
-        for place in places {
+        for place in self.places() {
             place.check(&Form::Whole)?;
-            if self.method != ChallengeMethod::Post && matches!(place, Place::Pointer(_)) {
+            if self.method != ChallengeMethod::Post && place.is_in_body() {
                 return Err(Error::BadChallenge("has no body but in a POST: use header or query"));
             }
         }
@@ -159,7 +167,23 @@ impl Challenge {
             return Err(Error::BadChallenge("of a POST needs when, else every event is one"));
         }
         self.check_secrets(signature)?;
+        self.check_visit(signature)?;
         self.answer.check(self.token.is_some())
+    }
+
+    /// An address that we visit is the provider's word, and on its own hosts.
+    fn check_visit(&self, signature: &Signature) -> Result<(), Error> {
+        let Answer::Visit(hosts) = &self.answer else { return Ok(()) };
+        let is_proven = self.method == ChallengeMethod::Post
+            && matches!(self.token, Some(Place::Pointer(_)))
+            && (signature.signs(&Part::Body) || signature.signs(&Part::Fields));
+        match is_proven && check_hosts(hosts, HOSTS_MAX) {
+            true => Ok(()),
+            false => Err(Error::BadChallenge(
+                "visits an address that is signed in the body of a POST, on 1 to 4 hosts in lower \
+                 case such as sns.*.amazonaws.com",
+            )),
+        }
     }
 
     fn check_secrets(&self, signature: &Signature) -> Result<(), Error> {

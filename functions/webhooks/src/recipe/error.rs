@@ -48,13 +48,29 @@ pub enum Error {
     /// A body that anyone could change.
     #[error(
         "the signed string has no {{body}}, so anyone could change the body: put it in; \
-         {{body_crc32}} and {{url}}{{params}} with a body_sha256_query count too, and \
+         {{body_crc32}}, {{fields}} and {{url}}{{params}} with a body_sha256_query count too, and \
          unsigned_body says that the provider signs none"
     )]
     BodyNotSigned,
     /// A signature that could be used again for another body.
     #[error("with unsigned_body the signed string needs {{id}} and {{timestamp}}")]
     UnsignedBodyWithoutId,
+    /// Fields that could be taken for others.
+    #[error(
+        "fields go with {{fields}} in the signed string: 2 to 16 different names of printable \
+         characters without / and ~, of which optional are some, but not the first two, and secret \
+         is another"
+    )]
+    BadFields,
+    /// Fields in a string with something else.
+    #[error("a signed string with {{fields}} has nothing else in it")]
+    FieldsNotAlone,
+    /// Something that says what a message is, and is not signed.
+    #[error(
+        "with {{fields}} the id, the type, the timestamp and all of the challenge are pointers to \
+         fields that are signed, such as /MessageId: anyone could change the rest"
+    )]
+    FieldNotSigned,
     /// A hash of what is signed anyway, or of nothing.
     #[error(
         "body_sha256_query needs {{url}} in the signed string, and is 1 to 64 letters, digits, - and _"
@@ -65,9 +81,9 @@ pub enum Error {
     BadQuery(String),
     /// A certificate that may come from anywhere.
     #[error(
-        "key_url names the hosts that certificates may come from, 1 to 4 in lower case such as \
-         api.example.com, up to 4 names of the same kind, and is for rsa-sha256 and \
-         ecdsa-p256-sha256"
+        "key_url names the header or the pointer with the address, the hosts that certificates may \
+         come from, 1 to 4 in lower case such as api.example.com or sns.*.amazonaws.com, up to 8 \
+         names of the same kind, and is for rsa-sha256 and ecdsa-p256-sha256"
     )]
     BadKeyUrl,
     /// Roots that are none.
@@ -98,7 +114,9 @@ pub enum Error {
     #[error("signature_key needs a signature in the form of pairs, with another key for each")]
     KeyWithoutPairs,
     /// `{id}` is signed, and it is not clear which id.
-    #[error("a signed string with {{id}} needs one place for the id, a header or a pointer")]
+    #[error(
+        "a signed string with {{id}} or {{fields}} needs one place for the id, a header or a pointer"
+    )]
     SignedIdUnclear,
     /// `{timestamp}` is signed, and it is not clear which.
     #[error("a signed string with {{timestamp}} needs a timestamp: say where it is")]

@@ -1,19 +1,22 @@
 //! The rules of a recipe that its types cannot hold.
 
-use shared::x509::are_roots;
+use shared::{hosts::example, x509::are_roots};
 
 use super::{
     Algorithm, CONTENT_TYPES_MAX, DEDUPE_SECONDS_MAX, DEDUPE_SECONDS_MIN, Error, Form, PLACES_MAX,
     Part, Place, Recipe, Secret, SecretEncoding, Signature, SignedAt, TOLERANCE_SECONDS_MAX,
     words::{
-        check_header, check_host, check_label, check_pointer, check_prefix, check_public_url,
-        check_query, check_text,
+        check_header, check_host, check_hosts, check_label, check_pointer, check_prefix,
+        check_public_url, check_query, check_text,
     },
 };
 
 const TITLE_CHARS_MAX: usize = 80;
 const DOCS_CHARS_MAX: usize = 700;
 const HOSTS_MAX: usize = 4;
+const NAMES_MAX: usize = 8;
+const VERSION_CHARS_MAX: usize = 32;
+const ADVICE_CHARS_MAX: usize = 120;
 
 impl Recipe {
     /// Says which rule the recipe breaks first, if any.
@@ -32,6 +35,7 @@ impl Recipe {
         }
         self.check_content_types()?;
         self.check_places()?;
+        self.check_fields()?;
         self.check_signed_id()?;
         self.check_timestamp()?;
         self.check_dedupe()
@@ -70,7 +74,7 @@ impl Recipe {
 
     fn check_signed_id(&self) -> Result<(), Error> {
         match self.id.as_slice() {
-            _ if !self.signature.signs(&Part::Id) => Ok(()),
+            _ if !self.signature.signs(&Part::Id) && !self.signature.signs(&Part::Fields) => Ok(()),
             [Place::Header(_) | Place::Pointer(_)] => Ok(()),
             _ => Err(Error::SignedIdUnclear),
         }
@@ -78,12 +82,13 @@ impl Recipe {
 
     fn check_timestamp(&self) -> Result<(), Error> {
         let is_in_string = self.signature.signs(&Part::Timestamp);
-        let body_is_signed = self.signature.signs(&Part::Body);
+        let body_is_signed =
+            self.signature.signs(&Part::Body) || self.signature.signs(&Part::Fields);
         match &self.timestamp {
             None if is_in_string => Err(Error::SignedTimestampMissing),
             None => Ok(()),
             // The body is signed, and with it what it says.
-            Some(SignedAt { at: Place::Pointer(_), .. }) if body_is_signed => {
+            Some(SignedAt { at, .. }) if at.is_in_body() && body_is_signed => {
                 self.check_tolerance()
             }
             Some(_) if !is_in_string => Err(Error::TimestampNotSigned),
@@ -144,13 +149,19 @@ impl Signature {
         {
             return Err(Error::BadBodyQuery);
         }
+        if let Some(version) = &self.version {
+            version.at.check(&Form::Whole)?;
+            check_text("signature.version.is", &version.is, VERSION_CHARS_MAX)?;
+            check_text("signature.version.otherwise", &version.otherwise, ADVICE_CHARS_MAX)?;
+        }
         self.check_key_url()?;
         if self.signs(&Part::Secret) && self.key_url.is_none() {
             return Err(Error::SecretSigned);
         }
         let by_form =
             self.signs(&Part::Url) && self.signs(&Part::Params) && self.body_sha256_query.is_some();
-        let is_covered = by_form || self.signs(&Part::Body) || self.signs(&Part::BodyCrc32);
+        let covering = [Part::Body, Part::BodyCrc32, Part::Fields];
+        let is_covered = by_form || covering.iter().any(|it| self.signs(it));
         let counts_once = self.signs(&Part::Id) && self.signs(&Part::Timestamp);
         match (self.unsigned_body, is_covered, counts_once) {
             (false, true, _) | (true, _, true) => Ok(()),
@@ -166,6 +177,7 @@ impl Signature {
             && !self.unsigned_body
             && self.body_sha256_query.is_none()
             && self.key_url.is_none()
+            && self.version.is_none()
             && self.pointer.is_none()
             && secret.encoding == SecretEncoding::Utf8;
         let is_plain = self.algorithm == Algorithm::Token || self.form == Form::Whole;
@@ -174,11 +186,18 @@ impl Signature {
 
     fn check_key_url(&self) -> Result<(), Error> {
         let Some(url) = &self.key_url else { return Ok(()) };
-        check_header(&url.header)?;
+        match (&url.header, &url.pointer) {
+            (Some(header), None) => check_header(header)?,
+            (None, Some(pointer)) => check_pointer(pointer)?,
+            _ => return Err(Error::BadKeyUrl),
+        }
         let fits = matches!(self.algorithm, Algorithm::RsaSha256 | Algorithm::EcdsaP256Sha256);
-        let some = (1..=HOSTS_MAX).contains(&url.hosts.len());
-        let named = url.names.len() <= HOSTS_MAX && url.names.iter().all(|it| check_host(it));
-        match fits && some && named && url.hosts.iter().all(|it| check_host(it)) {
+        let have_regions = url.hosts.iter().all(|it| it.contains('*'));
+        let is_name = |it: &String| {
+            (have_regions || !it.contains('*')) && example(it).is_some_and(|it| check_host(&it))
+        };
+        let named = url.names.len() <= NAMES_MAX && url.names.iter().all(is_name);
+        match fits && named && check_hosts(&url.hosts, HOSTS_MAX) {
             true if url.roots.as_deref().is_none_or(are_roots) => Ok(()),
             true => Err(Error::BadRoots),
             false => Err(Error::BadKeyUrl),
@@ -197,10 +216,18 @@ impl Form {
 }
 
 impl Place {
+    /// Whether it is somewhere in the body.
+    pub fn is_in_body(&self) -> bool {
+        matches!(self, Self::Pointer(_) | Self::Inside(_))
+    }
+
     pub(super) fn check(&self, form: &Form) -> Result<(), Error> {
         match (self, form) {
             (Self::Header(name), _) => check_header(name),
             (Self::Pointer(pointer), _) => check_pointer(pointer),
+            (Self::Inside(it), _) => {
+                check_pointer(&it.text).and_then(|()| check_pointer(&it.pointer))
+            }
             (Self::Query(name), _) => check_query(name),
             (Self::SignatureKey(key), Form::Pairs(label)) if key != label => check_label(key),
             (Self::SignatureKey(_), _) => Err(Error::KeyWithoutPairs),

@@ -1,9 +1,10 @@
 //! Where a signature is, what it signs, and how.
 
 use serde::{Deserialize, Serialize};
+use shared::hosts::with_region;
 use utoipa::ToSchema;
 
-use super::{Part, Template};
+use super::{Fields, Part, Place, Template};
 
 /// Where the signature is and what it signs.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -40,9 +41,27 @@ pub struct Signature {
     /// that is not the form of which `{params}` are signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_sha256_query: Option<String>,
+    /// What `{fields}` stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Fields>,
+    /// Of several ways to sign, the one that this recipe is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
     /// The provider's key is in a certificate that the request names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_url: Option<KeyUrl>,
+}
+
+/// The way to sign that a recipe is about, where the provider has several and says which.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// Where the provider says so.
+    pub at: Place,
+    /// What it says there, 1 to 32 characters.
+    pub is: String,
+    /// What to do when it says something else, 1 to 120 characters.
+    pub otherwise: String,
 }
 
 /// How the header of a signature is split.
@@ -105,10 +124,16 @@ pub enum Algorithm {
 #[serde(deny_unknown_fields)]
 pub struct KeyUrl {
     /// The header with its address.
-    pub header: String,
-    /// The hosts from which it may come, by https on the usual port; 1 to 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// In place of a header, the JSON pointer at which the body has its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// The hosts from which it may come, by https on the usual port; 1 to 4. A label that is `*`
+    /// stands for a region such as `eu-west-1`.
     pub hosts: Vec<String>,
-    /// The names of which the certificate has one, up to 4; those of the hosts if there are none.
+    /// The names of which the certificate has one, up to 8; those of the hosts if there are none.
+    /// A `*` is the region that stands in the address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
     /// Roots that are trusted beside the usual ones: up to eight certificates in PEM.
@@ -117,9 +142,10 @@ pub struct KeyUrl {
 }
 
 impl KeyUrl {
-    /// The names of which the certificate has one.
-    pub fn names(&self) -> &[String] {
-        if self.names.is_empty() { &self.hosts } else { &self.names }
+    /// The names of which a certificate has one that comes from this region.
+    pub fn names(&self, region: &str) -> Vec<String> {
+        let names = if self.names.is_empty() { &self.hosts } else { &self.names };
+        names.iter().map(|it| with_region(it, region)).collect()
     }
 }
 

@@ -36,7 +36,7 @@ fn a_body_is_signed_unless_the_recipe_owns_up() {
 fn what_is_not_fully_signed_comes_with_a_warning() {
     let warned = Recipe::names().filter(|it| !Recipe::named(it).unwrap().warnings().is_empty());
 
-    assert_eq!(warned.collect::<Vec<_>>(), ["mailgun", "none", "paypal"]);
+    assert_eq!(warned.collect::<Vec<_>>(), ["mailgun", "none", "paypal", "sns"]);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_certificate_is_of_named_hosts() {
     };
     assert!(more("names", json!(["certificates.example.com"])).is_ok());
     assert_eq!(more("names", json!(["*"])), Err(Error::BadKeyUrl));
-    assert_eq!(more("names", json!(["a.b", "a.c", "a.d", "a.e", "a.f"])), Err(Error::BadKeyUrl));
+    assert_eq!(more("names", json!(vec!["a.b"; 9])), Err(Error::BadKeyUrl));
     let root = include_str!("../../../../fixtures/paypal/certificates/root.pem");
     assert!(more("roots", json!(root)).is_ok());
     assert_eq!(more("roots", json!("-----BEGIN CERTIFICATE-----")), Err(Error::BadRoots));
@@ -163,4 +163,112 @@ fn a_secret_is_what_its_algorithm_needs() {
         assert!(!Recipe::named(public).unwrap().takes_any_secret(), "{public}");
     }
     assert!(Recipe::named("basic").unwrap().takes_any_secret());
+}
+
+/// The recipe of SNS with `value` at `pointer`.
+fn sns_with(pointer: &str, value: Value) -> Result<Recipe, Error> {
+    changed("sns", |it| *it.pointer_mut(pointer).unwrap() = value.clone())
+}
+
+#[test]
+fn fields_are_signed_so_that_each_is_only_itself() {
+    let fields = |it: Value| sns_with("/signature/fields", it);
+    let names = json!(["Message", "MessageId", "Timestamp", "SubscribeURL", "Type"]);
+    assert!(fields(json!({"names": names})).is_ok());
+    assert!(
+        fields(json!({"names": names, "optional": ["SubscribeURL"], "secret": "Type"})).is_ok()
+    );
+    for bad in [
+        Value::Null,
+        json!({"names": []}),
+        json!({"names": ["Message"]}),
+        json!({"names": ["Message", "MessageId", "Type", "type"]}),
+        json!({"names": ["Message", "Message"]}),
+        json!({"names": ["Message", "Message/Id"]}),
+        json!({"names": ["Message", "Message\nId"]}),
+        json!({"names": ["Message", ""]}),
+        json!({"names": names, "optional": ["Message"]}),
+        json!({"names": names, "optional": ["MessageId"]}),
+        json!({"names": names, "optional": ["Subject"]}),
+        json!({"names": names, "optional": ["Type"], "secret": "Type"}),
+        json!({"names": names, "secret": "TopicArn"}),
+        json!({"names": (0..17).map(|it| format!("f{it}")).collect::<Vec<_>>()}),
+    ] {
+        assert_eq!(fields(bad.clone()), Err(Error::BadFields), "{bad}");
+    }
+    let string = |it: &str| sns_with("/signature/signed", json!(it));
+    for bad in ["{fields}x", "x{fields}", "{timestamp}{fields}", "{fields}{body}", "{body}"] {
+        assert_eq!(string(bad), Err(Error::FieldsNotAlone), "{bad}");
+    }
+    assert_eq!(with("github", "fields", json!({"names": names})), Err(Error::FieldsNotAlone));
+    assert_eq!(with("github", "signed", json!("{fields}")), Err(Error::BadFields));
+}
+
+#[test]
+fn what_is_beside_the_signed_fields_says_nothing() {
+    let places = [
+        json!({"pointer": "/UnsubscribeURL"}),
+        json!({"pointer": "/Message/a"}),
+        json!({"pointer": "/message"}),
+        json!({"inside": {"text": "/UnsubscribeURL", "pointer": "/a"}}),
+        json!({"header": "x-amz-sns-message-id"}),
+        json!({"query": "id"}),
+    ];
+    for place in places {
+        for pointer in
+            ["/id/0", "/event_type/2", "/timestamp/at", "/challenge/when/0/at", "/challenge/token"]
+        {
+            let refused = sns_with(pointer, place.clone()).unwrap_err();
+            let is_known = refused == Error::FieldNotSigned
+                || refused == Error::SignedIdUnclear
+                || refused == Error::TimestampNotSigned
+                || matches!(refused, Error::BadChallenge(_));
+            assert!(is_known, "{pointer}: {place}: {refused}");
+        }
+    }
+    let inside = json!({"inside": {"text": "/Message", "pointer": "/id"}});
+    assert_eq!(sns_with("/id/0", inside), Err(Error::SignedIdUnclear));
+    assert_eq!(sns_with("/id", json!([])), Err(Error::SignedIdUnclear));
+    let bad = json!([{"inside": {"text": "Message", "pointer": "/id"}}]);
+    assert!(matches!(sns_with("/event_type", bad), Err(Error::BadPointer(_))));
+}
+
+#[test]
+fn only_the_providers_own_hosts_are_visited() {
+    let visits = |hosts: Value| sns_with("/challenge/answer/visit", hosts);
+    assert!(visits(json!(["api.example.com", "sns.*.amazonaws.com"])).is_ok());
+    for bad in [
+        json!([]),
+        json!(["*.amazonaws.com"]),
+        json!(["sns.*.com"]),
+        json!(["sns-*.amazonaws.com"]),
+        json!(["sns.*.*.amazonaws.com"]),
+        json!(["127.0.0.1"]),
+        json!(vec!["a.b"; 5]),
+    ] {
+        assert!(matches!(visits(bad.clone()), Err(Error::BadChallenge(_))), "{bad}");
+    }
+    let get = changed("sns", |it| it["challenge"]["method"] = json!("get"));
+    assert!(get.is_err(), "the address would be anybody's");
+    let visit = json!({"when": [{"at": {"pointer": "/type"}, "is": {"text": "a"}}],
+        "token": {"pointer": "/url"}, "answer": {"visit": ["a.b"]}});
+    let of = |name: &str| changed(name, |recipe| recipe["challenge"] = visit.clone());
+    assert!(of("github").is_ok());
+    for unsigned in ["gitlab-token", "mailgun", "paypal", "none"] {
+        assert!(matches!(of(unsigned), Err(Error::BadChallenge(_))), "{unsigned}");
+    }
+}
+
+#[test]
+fn a_name_with_a_region_is_of_hosts_with_one() {
+    let names = |it: Value| sns_with("/signature/key_url/names", it);
+    assert!(names(json!(["sns-*.amazonaws.com"])).is_ok());
+    assert_eq!(names(json!(["*.amazonaws.com"])), Err(Error::BadKeyUrl));
+    let hosts = sns_with("/signature/key_url/hosts", json!(["sns.eu-west-1.amazonaws.com"]));
+    assert_eq!(hosts, Err(Error::BadKeyUrl));
+    assert_eq!(sns_with("/signature/key_url/pointer", Value::Null), Err(Error::BadKeyUrl));
+    let both = changed("sns", |it| it["signature"]["key_url"]["header"] = json!("x-key"));
+    assert_eq!(both, Err(Error::BadKeyUrl));
+    let version = sns_with("/signature/version/otherwise", json!(""));
+    assert!(matches!(version, Err(Error::BadText { .. })));
 }

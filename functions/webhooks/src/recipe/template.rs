@@ -33,12 +33,14 @@ pub enum Part {
     /// The fields of a body that is a form, sorted by name: each name, followed by its value.
     /// Nothing of any other body.
     Params,
+    /// Some fields of a body that is a JSON object, as `fields` says. Only alone.
+    Fields,
     /// The text of the source's secret. Only with `key_url`, where it is no key.
     Secret,
 }
 
 /// The placeholders, by what they stand for.
-const PLACEHOLDERS: [(&str, Part); 8] = [
+const PLACEHOLDERS: [(&str, Part); 9] = [
     ("{id}", Part::Id),
     ("{timestamp}", Part::Timestamp),
     ("{body}", Part::Body),
@@ -46,6 +48,7 @@ const PLACEHOLDERS: [(&str, Part); 8] = [
     ("{method}", Part::Method),
     ("{url}", Part::Url),
     ("{params}", Part::Params),
+    ("{fields}", Part::Fields),
     ("{secret}", Part::Secret),
 ];
 
@@ -113,7 +116,8 @@ fn placeholder(name: &str) -> Result<Part, Error> {
     let written = format!("{{{name}}}");
     let found = PLACEHOLDERS.iter().find(|(known, _)| *known == written);
     found.map(|(_, part)| part.clone()).ok_or(Error::BadTemplate(
-        "knows {id}, {timestamp}, {body}, {body_crc32}, {method}, {url}, {params} and {secret} only",
+        "knows {id}, {timestamp}, {body}, {body_crc32}, {method}, {url}, {params}, {fields} and \
+         {secret} only",
     ))
 }
 

@@ -106,7 +106,7 @@ fn a_signed_string_has_nothing_unknown_and_nothing_twice() {
 
 #[test]
 fn a_signed_string_reads_back_as_it_was_written() {
-    let all = "{id}{timestamp}{body}{body_crc32}{method}{url}{params}{secret}";
+    let all = "{id}{timestamp}{body}{body_crc32}{method}{url}{params}{fields}{secret}";
     for text in ["{body}", "v0:{timestamp}:{body}", "{id}.{timestamp}.{body}", "é{body}~", all] {
         assert_eq!(String::from(Template::parse(text).unwrap()), text);
     }

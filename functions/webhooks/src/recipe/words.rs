@@ -1,6 +1,7 @@
 //! The rules of the words in a recipe: names, labels, pointers and addresses.
 
 use http::HeaderName;
+use shared::hosts::{example, has_whole_region};
 use url::Url;
 
 use super::Error;
@@ -69,6 +70,15 @@ pub(super) fn check_host(host: &str) -> bool {
     let is_same = parsed.as_ref().and_then(Url::domain) == Some(host);
     let is_plain = host.bytes().all(|it| it.is_ascii_alphanumeric() || b".-".contains(&it));
     is_same && is_plain && host.contains('.') && host.len() <= URL_CHARS_MAX
+}
+
+/// Whether these are one to `max` hosts, in which a label that is `*` stands for a region.
+pub(super) fn check_hosts(hosts: &[String], max: usize) -> bool {
+    let is_host = |it: &String| {
+        let is_whole = !it.contains('*') || has_whole_region(it);
+        is_whole && example(it).is_some_and(|it| check_host(&it))
+    };
+    (1..=max).contains(&hosts.len()) && hosts.iter().all(is_host)
 }
 
 pub(super) fn check_public_url(text: &str) -> Result<(), Error> {

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use shared::hosts;
 use subtle::{Choice, ConstantTimeEq};
+use url::Url;
 
 use super::{Incoming, Refusal, SECRETS_MAX, check, header::SignatureText, incoming::Lookup};
 use crate::recipe::{
@@ -17,6 +19,8 @@ use crate::recipe::{
 
 /// Most characters of the text in a handshake.
 pub const TOKEN_CHARS_MAX: usize = 1024;
+/// Longest address that a handshake has us visit, in bytes.
+pub const ADDRESS_BYTES_MAX: usize = 2048;
 
 /// What to answer to a handshake.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +33,8 @@ pub enum Reply {
     Headers(BTreeMap<String, String>),
     /// 204.
     Empty,
+    /// 200, and then this address is visited.
+    Visit(Url),
 }
 
 /// The answer to a handshake that is no POST: `None` when the recipe knows none by this method.
@@ -50,9 +56,37 @@ pub fn answer(
 }
 
 /// The answer to a request with a good signature, if it is a handshake.
-pub(super) fn of_event(recipe: &Recipe, secrets: &[String], lookup: &Lookup) -> Option<Reply> {
-    let challenge = recipe.challenge.as_ref().filter(|it| it.method == ChallengeMethod::Post)?;
-    reply(recipe, challenge, secrets, lookup)
+///
+/// # Errors
+/// When it has us visit an address that is not the provider's.
+pub(super) fn of_event(
+    recipe: &Recipe,
+    secrets: &[String],
+    lookup: &Lookup,
+) -> Result<Option<Reply>, Refusal> {
+    let posted = |it: &&Challenge| it.method == ChallengeMethod::Post;
+    let Some(challenge) = recipe.challenge.as_ref().filter(posted) else { return Ok(None) };
+    match &challenge.answer {
+        Answer::Visit(_) if is_one(recipe, challenge, secrets, lookup) => {
+            let address = challenge.token.as_ref().and_then(|it| lookup.find(it));
+            let url = address.and_then(|it| visited(recipe, &it)).ok_or(Refusal::VisitAddress)?;
+            Ok(Some(Reply::Visit(url)))
+        }
+        _ => Ok(reply(recipe, challenge, secrets, lookup)),
+    }
+}
+
+/// The address that a handshake has us visit, if it is one of the provider's.
+pub fn visited(recipe: &Recipe, address: &str) -> Option<Url> {
+    let Some(Answer::Visit(on)) = recipe.challenge.as_ref().map(|it| &it.answer) else {
+        return None;
+    };
+    let url = Url::parse(address).ok().filter(|it| hosts::region(it, on).is_some())?;
+    (address.len() <= ADDRESS_BYTES_MAX).then_some(url)
+}
+
+fn is_one(recipe: &Recipe, challenge: &Challenge, secrets: &[String], lookup: &Lookup) -> bool {
+    challenge.when.iter().all(|it| holds(it, recipe, secrets, lookup))
 }
 
 fn reply(
@@ -61,7 +95,7 @@ fn reply(
     secrets: &[String],
     lookup: &Lookup,
 ) -> Option<Reply> {
-    if !challenge.when.iter().all(|it| holds(it, recipe, secrets, lookup)) {
+    if !is_one(recipe, challenge, secrets, lookup) {
         return None;
     }
     let token = match &challenge.token {
@@ -81,16 +115,19 @@ fn holds(condition: &Condition, recipe: &Recipe, secrets: &[String], lookup: &Lo
     match &condition.is {
         Expected::Text(expected) => text == *expected,
         Expected::Number(expected) => text == expected.to_string(),
-        Expected::Secret => {
-            // Hashes of equal length, so that the time says nothing of the secret's.
-            let hash = |it: &str| Sha256::digest(it.as_bytes());
-            let usable = secrets.iter().filter(|it| recipe.key(it).is_ok());
-            let found = usable.fold(Choice::from(0), |found, it| {
-                found | hash(it).as_slice().ct_eq(hash(&text).as_slice())
-            });
-            found.into()
-        }
+        Expected::Secret => is_secret(recipe, secrets, &text),
     }
+}
+
+/// Whether this is one of the source's secrets.
+pub(super) fn is_secret(recipe: &Recipe, secrets: &[String], text: &str) -> bool {
+    // Hashes of equal length, so that the time says nothing of the secret's.
+    let hash = |it: &str| Sha256::digest(it.as_bytes());
+    let usable = secrets.iter().filter(|it| recipe.key(it).is_ok());
+    let found = usable.fold(Choice::from(0), |found, it| {
+        found | hash(it).as_slice().ct_eq(hash(text).as_slice())
+    });
+    found.into()
 }
 
 /// What is put into an answer.
@@ -140,6 +177,8 @@ fn fill(answer: &Answer, with: &Filling) -> Option<Reply> {
             Reply::Headers(headers.iter().map(|(name, it)| (name.clone(), with.text(it))).collect())
         }
         Answer::Empty => Reply::Empty,
+        // Only by `of_event`, which knows where it may lead.
+        Answer::Visit(_) => return None,
     })
 }
 

@@ -136,6 +136,9 @@ impl Lookup<'_> {
                 place: match other {
                     Place::Query(name) => format!("parameter {name} in its address"),
                     Place::Pointer(it) => format!("text at {it} in its body"),
+                    Place::Inside(it) => {
+                        format!("text at {} in the JSON at {}", it.pointer, it.text)
+                    }
                     Place::SignatureKey(it) | Place::Header(it) => it.clone(),
                 },
             }),
@@ -148,11 +151,21 @@ impl Lookup<'_> {
             Place::Header(_) => self.required(place).map(Some),
             Place::SignatureKey(key) => Ok(self.text.only(key)?.map(str::to_owned)),
             Place::Query(name) => Ok(self.incoming.query(name)),
-            Place::Pointer(pointer) => Ok(match self.json.and_then(|it| it.pointer(pointer)) {
-                Some(Value::String(text)) => Some(text.clone()),
-                Some(Value::Number(number)) => Some(number.to_string()),
-                _ => None,
-            }),
+            Place::Pointer(pointer) => Ok(self.json.and_then(|it| text(it, pointer))),
+            Place::Inside(it) => {
+                let json = self.json.and_then(|json| text(json, &it.text));
+                let inside = json.and_then(|it| serde_json::from_str(&it).ok());
+                Ok(inside.and_then(|inside| text(&inside, &it.pointer)))
+            }
         }
+    }
+}
+
+/// The text or the number at this pointer.
+fn text(json: &Value, pointer: &str) -> Option<String> {
+    match json.pointer(pointer) {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
     }
 }

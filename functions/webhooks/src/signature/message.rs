@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Incoming, Refusal};
+use serde_json::Value;
+
+use super::{Incoming, Refusal, fields};
 use crate::recipe::{Part, Recipe, Template};
 
 /// What of a request was found for its signed string.
@@ -13,6 +15,8 @@ pub struct Sent<'a> {
     pub timestamp: String,
     /// The request.
     pub incoming: &'a Incoming<'a>,
+    /// Its body, if that has to be read.
+    pub json: Option<&'a Value>,
 }
 
 /// What stands for each placeholder but the secret.
@@ -21,6 +25,7 @@ pub struct Values<'a> {
     url: String,
     params: String,
     crc32: String,
+    fields: String,
 }
 
 impl Sent<'_> {
@@ -39,7 +44,11 @@ impl Sent<'_> {
             true => crc32fast::hash(self.incoming.body).to_string(),
             false => String::new(),
         };
-        Ok(Values { sent: self, url, params, crc32 })
+        let fields = match &signature.fields {
+            Some(it) => fields::signed(it, self.json)?,
+            None => String::new(),
+        };
+        Ok(Values { sent: self, url, params, crc32, fields })
     }
 }
 
@@ -61,6 +70,7 @@ impl Values<'_> {
                 Part::Method => self.sent.incoming.method.as_bytes(),
                 Part::Url => self.url.as_bytes(),
                 Part::Params => self.params.as_bytes(),
+                Part::Fields => self.fields.as_bytes(),
                 Part::Secret => secret.as_bytes(),
             });
         }

@@ -160,7 +160,7 @@ proptest! {
 
         prop_assert!(verify(&recipe, &secrets, &it, now_seconds).is_err());
         let _ = answer(&recipe, &secrets, &it);
-        let _ = key_url(&recipe, &map);
+        let _ = key_url(&recipe, &secrets, &it);
     }
 
     #[test]
@@ -193,9 +193,10 @@ proptest! {
         der in vec(any::<u8>(), 0..200),
     ) {
         let recipe = Recipe::named("paypal").unwrap();
+        let url = "https://api.paypal.com/v1/notifications/certs/CERT-1".parse().unwrap();
         for base64 in [inside, BASE64.encode(&der)] {
             let pem = format!("-----BEGIN CERTIFICATE-----{base64}-----END CERTIFICATE-----");
-            prop_assert!(!is_certificate(&recipe, pem.as_bytes(), NOW_SECONDS));
+            prop_assert!(!is_certificate(&recipe, &url, pem.as_bytes(), NOW_SECONDS));
         }
     }
 

@@ -62,10 +62,44 @@ pub enum Refusal {
         /// The parameter's name.
         name: String,
     },
+    /// A field that could be read in two ways.
+    #[error(
+        "the body has the field {name:?} twice, and only one can be signed: check what is on the way"
+    )]
+    FieldTwice {
+        /// Its name.
+        name: String,
+    },
+    /// A field that is signed is not as it can be signed.
+    #[error("the field {name} of the body is no text, or has line breaks that could hide others")]
+    BadField {
+        /// Its name.
+        name: String,
+    },
+    /// The provider signs in another way.
+    #[error("the signature is not of version {expected}: {otherwise}")]
+    OtherVersion {
+        /// The version of the recipe.
+        expected: String,
+        /// What to do.
+        otherwise: String,
+    },
+    /// The message is signed, and somebody else's.
+    #[error(
+        "the {name} of the message is no secret of the source: check the secret, and what the \
+         provider sends here"
+    )]
+    SomebodyElses {
+        /// The field that says whose it is.
+        name: String,
+    },
+    /// A handshake that has us visit a stranger.
+    #[error("the address to visit is not https on a host that the recipe names: nobody visits it")]
+    VisitAddress,
     /// The certificate is at an address that is not the provider's.
-    #[error("the address in the {name} header is not https on a host that the recipe names")]
+    #[error("the address at {name} is not https on a host that the recipe names")]
     KeyAddress {
-        /// The header's name.
+        /// The header's name, or the pointer.
         name: String,
     },
     /// The certificate could not be fetched.
@@ -117,6 +151,11 @@ impl Refusal {
             Self::WrongContentType { .. } => "wrong-content-type",
             Self::UrlUnknown => "url-unknown",
             Self::BodyHashMissing { .. } => "body-hash-missing",
+            Self::FieldTwice { .. } => "field-twice",
+            Self::BadField { .. } => "bad-field",
+            Self::OtherVersion { .. } => "other-version",
+            Self::SomebodyElses { .. } => "somebody-elses",
+            Self::VisitAddress => "visit-address",
             Self::KeyAddress { .. } => "key-address",
             Self::KeyUnavailable => "key-unavailable",
             Self::BadCertificate { .. } => "bad-certificate",

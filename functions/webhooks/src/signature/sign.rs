@@ -34,7 +34,9 @@ pub fn sign_request(
     let format = recipe.timestamp.as_ref().map(|it| it.format).unwrap_or_default();
     let timestamp = timestamp::write(format, timestamp_seconds);
     let incoming = request.clone();
-    let sent = Sent { id: id.to_owned(), timestamp: timestamp.clone(), incoming: &incoming };
+    let json = super::parse(recipe, &incoming).map_err(|_| Error::CannotSign)?;
+    let json = json.as_ref();
+    let sent = Sent { id: id.to_owned(), timestamp: timestamp.clone(), incoming: &incoming, json };
     let values = sent.values(recipe).map_err(|_| Error::CannotSign)?;
     let message = values.message(recipe.signature.signed.as_ref(), secret);
     let mut text = text(recipe, secret, &message)?;
