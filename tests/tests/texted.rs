@@ -119,6 +119,7 @@ fn it_is_sent_once_in_plain_words(host: &Host) {
     assert_eq!(fake.field(0, "From"), "Tea Shop");
     assert_eq!(fake.field(0, "Body"), "Hello Ada\nHello you.\nhttps://example.com/1");
     let shown = desk.get(SMS);
+    let shown = &shown["provider"];
     assert_eq!((&shown["from"], shown.get("token")), (&json!("Tea Shop"), None));
 }
 

@@ -14,7 +14,7 @@ use crate::{
     provider::{NewProvider, Provider, ProviderChange},
     rule::{Rule, RuleText},
     settings::Settings,
-    sms::{SmsAccount, SmsText},
+    sms::{SmsProvider, SmsText},
     suppression::{NewSuppression, Suppression},
     topic::{Change, Changed, Subscriber},
     vapid_key::VapidKey,
@@ -204,10 +204,10 @@ fn reading() -> Vec<Operation> {
         operation("getLiveClient", "The client for browsers that follows an inbox.")
             .gives_other("text/javascript"),
         operation("getSmsAccount", "Read by which account short messages go.")
-            .gives::<SmsAccount>(200),
+            .gives::<SmsProvider>(200),
         operation("putSmsAccount", "Say by which account short messages go.")
             .takes::<SmsText>()
-            .gives::<SmsAccount>(200),
+            .gives::<SmsProvider>(200),
         operation("deleteSmsAccount", "Send no short messages any more.").gives_nothing(),
         operation("listMailbox", "List mail that was caught and not sent, the latest first.")
             .gives_page::<CaughtMail>(),

@@ -58,6 +58,14 @@ pub struct SmsAccount {
     pub sealed: String,
 }
 
+/// By whom a tenant's short messages go.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SmsProvider {
+    /// Absent while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<SmsAccount>,
+}
+
 /// Whose API it is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -175,17 +183,15 @@ pub async fn token(at: &impl Tenant, it: &SmsAccount) -> Result<String, PortErro
     String::from_utf8(bytes).map_err(|err| PortError::new("notify", err))
 }
 
-async fn found(at: &impl Tenant) -> Result<SmsAccount, Problem> {
-    store::find_sms(at).await?.ok_or_else(Problem::not_found)
-}
-
-fn answer(it: &SmsAccount) -> Response {
-    with_header(json_response(StatusCode::OK, it), header::ETAG, &etag(it.version))
+fn answer(provider: Option<SmsAccount>) -> Response {
+    let version = provider.as_ref().map_or(0, |it| it.version);
+    let response = json_response(StatusCode::OK, &SmsProvider { provider });
+    with_header(response, header::ETAG, &etag(version))
 }
 
 /// Reads it.
 pub async fn get(at: &impl Tenant) -> Result<Response, Problem> {
-    found(at).await.map(|it| answer(&it))
+    Ok(answer(store::find_sms(at).await?))
 }
 
 /// Puts it, or replaces it.
@@ -214,12 +220,12 @@ pub async fn put(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let entry = Draft::new("notification_sms.put", &Id::trusted("sms".to_owned()))
         .with(json!({"kind": it.kind, "from": it.from}));
     let commit = store::put_sms(&it).entry(entry);
-    at.answer(commit, answer(&it), Problem::changed_meanwhile).await
+    at.answer(commit, answer(Some(it)), Problem::changed_meanwhile).await
 }
 
 /// Deletes it: no short message goes out any more.
 pub async fn delete(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let it = found(at).await?;
+    let Some(it) = store::find_sms(at).await? else { return Ok(empty(StatusCode::NO_CONTENT)) };
     if call.if_match()?.is_some_and(|version| version != it.version) {
         return Err(Problem::changed_meanwhile());
     }
