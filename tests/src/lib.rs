@@ -11,6 +11,7 @@ pub mod desk;
 pub mod fake_mail;
 pub mod fake_paypal;
 pub mod fake_push;
+pub mod fake_smtp;
 pub mod fake_stripe;
 pub mod feed;
 pub mod host;

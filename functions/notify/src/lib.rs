@@ -1,7 +1,7 @@
 //! Notifications: who hears of what, by which channel, when, and in which words.
 //!
 //! The decisions are pure: `preference`, `quiet`, `digest`, `throttle`, `delay`, `template`,
-//! `mail`, `mail_api`, `push`. What is served carries them out: `workflow` says how the notices of
+//! `mail`, `mail_api`, `smtp::talk`, `push`. What is served carries them out: `workflow` says how the notices of
 //! a type are sent, `notice` takes one in, `delivery` brings it to one recipient by one channel,
 //! `outbox` to a provider, `pushing` to browsers.
 
@@ -38,6 +38,7 @@ pub mod recipient;
 pub mod rule;
 pub mod schema;
 pub mod settings;
+pub mod smtp;
 mod store;
 pub mod suppression;
 pub mod template;
