@@ -67,6 +67,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0036_notify_revisions.sql",
     "tenant/0037_billing_looks.sql",
     "tenant/0038_clearing.sql",
+    "tenant/0039_notify_dkim.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -169,6 +170,7 @@ pub const ERASE: &[&str] = erasing![
     "notify_inbox",
     "notify_mailbox",
     "notify_providers",
+    "notify_dkim_keys",
     "notify_outbox",
     "notify_suppressions",
     "notify_push_keys",

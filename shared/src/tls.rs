@@ -41,7 +41,8 @@ pub trait Wire {
 
 /// A stream of bytes that can be encrypted.
 pub struct Line<W> {
-    wire: W,
+    /// What is under it.
+    pub wire: W,
     config: Arc<ClientConfig>,
     host: String,
     tls: Option<Box<ClientConnection>>,
@@ -73,12 +74,6 @@ impl<W: Wire> Line<W> {
         let host = to.host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let config = Arc::new(config(roots, now)?);
         Ok(Self { wire, config, host, tls: None, unread: vec![] })
-    }
-
-    /// What is under it.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn wire(&mut self) -> &mut W {
-        &mut self.wire
     }
 
     /// Encrypts what follows.

@@ -23,6 +23,7 @@ pub mod origin;
 pub mod player;
 pub mod redis;
 pub mod shop;
+pub mod signatures;
 pub mod sink;
 pub mod spellings;
 pub mod wire;

@@ -14,10 +14,12 @@ use std::time::Duration;
 
 use shared::{
     domain::Timestamp,
-    ports::{ConnectError, Connection, Destination, Tenant},
+    ports::{ConnectError, Connection, Destination, PortError, Tenant},
 };
 
 use crate::{
+    dkim::{self, Chance},
+    dkim_key,
     mail::Mail,
     mail_api::Sent,
     provider::{Provider, Secrets},
@@ -53,7 +55,14 @@ pub async fn send(
         let why = "smtp: the operator no longer allows it without TLS";
         return Sent::Later(why.to_owned(), None);
     }
-    let content = content::lines(&mail.to_mime());
+    let content = match signed(at, mail).await {
+        Ok(content) => content,
+        // Unsigned it could do its domain harm. A key that is gone is replaced.
+        Err(_) => {
+            let why = "smtp: a key of DKIM cannot be opened: make another";
+            return Sent::Later(why.to_owned(), None);
+        }
+    };
     let wish = Wish {
         // By whose name the mail is sent: it is one that leads somewhere (RFC 5321, 4.1.4).
         name: mail.from.address.domain(),
@@ -70,6 +79,21 @@ pub async fn send(
         Ok(sent) => sent,
         // Nothing of it is the server's before the final dot.
         Err(why) => Sent::Later(format!("smtp: {why}"), None),
+    }
+}
+
+/// The mail with the signatures of its sender's domain, which are the same at each try.
+async fn signed(at: &impl Tenant, mail: &Mail<'_>) -> Result<Vec<u8>, PortError> {
+    let lines = content::lines(&mail.to_mime());
+    let signers = dkim_key::signers(at, &mail.from.address).await?;
+    dkim::signed(&lines, &signers, mail.at, &Runtime(at))
+}
+
+struct Runtime<'a, T>(&'a T);
+
+impl<T: Tenant> Chance for Runtime<'_, T> {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), PortError> {
+        self.0.random(bytes)
     }
 }
 

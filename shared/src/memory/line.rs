@@ -50,8 +50,7 @@ struct MemoryConnection(Line<Socket>);
 
 impl MemoryConnection {
     fn within(&mut self, timeout: Duration) -> &mut Line<Socket> {
-        let wire = self.0.wire();
-        (wire.until, wire.timeout) = (after(timeout), timeout);
+        (self.0.wire.until, self.0.wire.timeout) = (after(timeout), timeout);
         &mut self.0
     }
 }
