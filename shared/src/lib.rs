@@ -24,6 +24,7 @@ pub mod bell;
 pub mod blob_rows;
 pub mod certificates;
 pub mod directory;
+pub mod dns;
 pub mod drain;
 pub mod hosts;
 pub mod idempotency;
@@ -40,6 +41,8 @@ pub mod portal;
 pub mod seal;
 pub mod serve;
 pub mod signing;
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+mod tls;
 pub mod work;
 pub mod x509;
 // Beside: one adapter per runtime.

@@ -1,6 +1,7 @@
 //! The runtime of the tests: SQLite in memory, a clock that moves when told to, and a network
 //! that is whatever the test says.
 
+mod line;
 mod outside;
 
 use std::{

@@ -67,6 +67,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0036_notify_revisions.sql",
     "tenant/0037_billing_looks.sql",
     "tenant/0038_clearing.sql",
+    "tenant/0039_notify_dkim.sql",
     "tenant/0040_notify_sms.sql",
 ];
 
@@ -189,6 +190,7 @@ pub const ERASE: &[&str] = erasing![
     "billing_claims",
     "billing_statements",
     "billing_statement_parts",
+    "notify_dkim_keys",
     "notify_sms",
 ];
 

@@ -15,8 +15,9 @@ use crate::{
     idempotency::{self, Key},
     log,
     ports::{
-        Admission, Blobs, CommitError, Edge, FetchError, HttpRequest, HttpResponse, Item,
-        PortError, Rate, Row, Statement, Store, Tenant, Value, Wake,
+        Admission, Blobs, CommitError, ConnectError, Connection, Destination, Edge, FetchError,
+        HttpRequest, HttpResponse, Item, PortError, Rate, Row, Statement, Store, Tenant, Value,
+        Wake,
     },
     problem::Problem,
     seal::Keys,
@@ -306,6 +307,10 @@ impl<E: Edge, S: Store> Tenant for Open<E, S> {
 
     async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
         self.0.edge.fetch(request).await
+    }
+
+    async fn connect(&self, to: &Destination) -> Result<impl Connection, ConnectError> {
+        self.0.edge.connect(to).await
     }
 
     fn blobs(&self) -> impl Blobs {

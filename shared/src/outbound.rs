@@ -2,7 +2,8 @@
 //!
 //! The setting `outbound_hosts` is a comma-separated list of `scheme://host:port`, as Spin has it
 //! in `allowed_outbound_hosts`: `*` for any host or port, `*.example.com` for what is under it. A
-//! private, loopback or link-local address is refused unless the list names that very host.
+//! private, loopback or link-local address is refused unless the list names that very host. The
+//! scheme of a connection that is no request is `tcp`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,6 +16,41 @@ const PRIVATE_NAMES: [&str; 5] = ["localhost", "local", "internal", "lan", "home
 pub fn allows(list: &str, url: &Url) -> bool {
     let private = is_private(url);
     list.split(',').filter_map(|it| Pattern::parse(it.trim())).any(|it| it.fits(url, private))
+}
+
+/// How far a connection may go.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Reach {
+    /// Nowhere.
+    None,
+    /// To public addresses, whatever the name resolves to.
+    Public,
+    /// To whatever the name resolves to: the list names this very host.
+    Any,
+}
+
+/// How far the list lets a connection of TCP go to this host, as a URL has it, and port.
+pub fn reach(list: &str, host: &str, port: u16) -> Reach {
+    // As an address of HTTP, every way of writing an address of IP is read as the one address.
+    let Ok(url) = format!("https://{host}:{port}/").parse::<Url>() else { return Reach::None };
+    let private = is_private(&url);
+    let entries = list.split(',').filter_map(|it| Pattern::parse(it.trim()));
+    let fitting = entries
+        .filter(|it| it.scheme == "tcp" && it.fits_port(&url) && it.fits_host(&url, private));
+    // The widest of those that fit.
+    fitting
+        .map(|it| if url.host_str() == Some(it.host) { Reach::Any } else { Reach::Public })
+        .fold(Reach::None, Reach::max)
+}
+
+/// Whether a host, as a URL has it, is this machine itself.
+pub fn is_loopback(host: &str) -> bool {
+    match Host::parse(host) {
+        Ok(Host::Ipv4(it)) => it.is_loopback(),
+        Ok(Host::Ipv6(it)) => it.is_loopback(),
+        Ok(Host::Domain(name)) => name == "localhost",
+        Err(_) => false,
+    }
 }
 
 /// Whether it is scheme, host and port of somebody else, as `https://api.example.com`: what a path
@@ -48,15 +84,21 @@ impl<'a> Pattern<'a> {
     }
 
     fn fits(&self, url: &Url, private: bool) -> bool {
+        url.scheme() == self.scheme && self.fits_host(url, private) && self.fits_port(url)
+    }
+
+    fn fits_port(&self, url: &Url) -> bool {
+        self.port.is_none_or(|it| Some(it) == url.port_or_known_default())
+    }
+
+    fn fits_host(&self, url: &Url, private: bool) -> bool {
         let host = url.host_str().unwrap_or("");
         let named = self.host == host;
         let under = self
             .host
             .strip_prefix('*')
             .is_some_and(|it| it.is_empty() || it.starts_with('.') && host.ends_with(it));
-        url.scheme() == self.scheme
-            && (named || under && !private)
-            && self.port.is_none_or(|it| Some(it) == url.port_or_known_default())
+        named || under && !private
     }
 }
 
@@ -221,5 +263,41 @@ mod tests {
         assert!(!allowed("https://example.com", "https://example.com:8443/"));
         assert!(!allowed("", "https://example.com/"));
         assert!(!allowed("nonsense,https://", "https://example.com/"));
+    }
+
+    #[test]
+    fn a_connection_goes_where_the_list_says_for_tcp() {
+        let list = "https://*:*,tcp://*:587,tcp://*.example.com:2525,tcp://127.0.0.1:*";
+        for (host, port, expected) in [
+            ("smtp.example.org", 587, Reach::Public),
+            ("smtp.example.org", 443, Reach::None),
+            ("smtp.example.com", 2525, Reach::Public),
+            ("example.com", 2525, Reach::None),
+            ("127.0.0.1", 25, Reach::Any),
+            ("127.0.0.1", 587, Reach::Any),
+            ("2130706433", 25, Reach::Any),
+            ("127.0.0.2", 587, Reach::None),
+            ("localhost", 587, Reach::None),
+            ("10.0.0.1", 587, Reach::None),
+            ("0xa.1", 587, Reach::None),
+            ("[::1]", 587, Reach::None),
+            ("[::ffff:10.0.0.1]", 587, Reach::None),
+            ("relay.internal", 587, Reach::None),
+            ("a b", 587, Reach::None),
+            ("", 587, Reach::None),
+        ] {
+            assert_eq!(reach(list, host, port), expected, "{host}:{port}");
+        }
+        assert_eq!(reach("https://*:*,http://127.0.0.1:*", "127.0.0.1", 587), Reach::None);
+    }
+
+    #[test]
+    fn this_machine_is_known_by_all_its_names() {
+        for host in ["127.0.0.1", "127.1", "127.9.9.9", "[::1]", "localhost"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["10.0.0.1", "localhost.example.com", "example.com", "[::2]", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod assets;
 mod blobs;
+mod connect;
 mod edge;
 mod http;
 mod kv;
@@ -16,6 +17,7 @@ mod tenant;
 
 pub use assets::Assets;
 pub use blobs::{BLOB_BYTES_MAX, Blob, Blobs, HANDED_ON};
+pub use connect::{Connect, ConnectError, Connection, Destination, READ_BYTES_MAX};
 pub use edge::Edge;
 pub use http::{Fetch, FetchError, Forward, HttpRequest, HttpResponse};
 pub use kv::Kv;

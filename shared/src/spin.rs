@@ -1,6 +1,7 @@
 //! Spin: one SQLite database for the directory and all tenants, and a row for each wake.
 
 mod database;
+mod line;
 mod outside;
 mod redis;
 mod wakes;

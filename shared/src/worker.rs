@@ -6,6 +6,7 @@
 mod blobs;
 mod database;
 mod limiter;
+mod line;
 mod module;
 mod object;
 mod outside;

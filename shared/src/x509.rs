@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-mod algorithms;
+pub(crate) mod algorithms;
 
 use std::time::Duration;
 
@@ -106,7 +106,8 @@ fn is_named(leaf: &EndEntityCert, name: &str) -> bool {
     ServerName::try_from(name).is_ok_and(|it| leaf.verify_is_valid_for_subject_name(&it).is_ok())
 }
 
-fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+/// One to eight certificates in PEM.
+pub(crate) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     if pem.len() > PEM_BYTES_MAX {
         return None;
     }

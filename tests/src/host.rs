@@ -23,6 +23,10 @@ use crate::{
 
 /// The operator's key on the hosts that the tests start.
 pub const OPERATOR_KEY: &str = "bpo_test_operator_key_for_tests_only_000000";
+/// The root of the certificates of servers on loopback, in PEM: `fixtures/tls/make.py`.
+pub const TLS_ROOT: &str = include_str!("../../fixtures/tls/root.pem");
+/// Where connections may go.
+const LOOPBACK: &str = "tcp://127.0.0.1:*";
 /// Which runtimes to play on, comma-separated: `local`, `redis`, `workerd`, `url`.
 pub const RUNTIMES: &str = "BACKPLANE_RUNTIMES";
 
@@ -41,7 +45,16 @@ pub enum Host {
 impl Host {
     /// A host in memory, whose network is the loopback of this machine.
     pub fn memory() -> Self {
-        Self::Memory(Box::new(Memory::with_network(fetch)))
+        Self::memory_with(&[])
+    }
+
+    fn memory_with(more: &[(&str, &str)]) -> Self {
+        let memory = Memory::with_network(fetch);
+        let reach = [("outbound_hosts", LOOPBACK), ("tls_roots", TLS_ROOT)];
+        for (name, value) in reach.iter().chain(more) {
+            memory.set(name, Some(value));
+        }
+        Self::Memory(Box::new(memory))
     }
 
     /// Starts the host of this name, with its state in this folder.
@@ -60,21 +73,19 @@ impl Host {
         let sealing = format!("k1:{}", BASE64.encode(&[7; 32]));
         let (operator, sealing) = (("operator_key", OPERATOR_KEY), ("sealing_keys", &*sealing));
         match name {
-            "memory" => Self::memory(),
-            "local" => {
+            "memory" => Self::memory_with(more),
+            "local" | "redis" => {
                 let outbound = ("outbound", "http://127.0.0.1:*");
-                Self::Local(LocalHost::start(
-                    state,
-                    &[&[operator, sealing, outbound], more].concat(),
-                ))
-            }
-            "redis" => {
-                let outbound = ("outbound", "http://127.0.0.1:*");
-                let settings = &[&[operator, sealing, outbound], more].concat();
-                Self::Local(LocalHost::start_with_redis(state, settings))
+                let (smtp, roots) = (("smtp", LOOPBACK), ("tls_roots", TLS_ROOT));
+                let settings = &[&[operator, sealing, outbound, smtp, roots], more].concat();
+                Self::Local(match name {
+                    "redis" => LocalHost::start_with_redis(state, settings),
+                    _ => LocalHost::start(state, settings),
+                })
             }
             "workerd" => {
-                let outbound = ("outbound_hosts", "https://*:*,http://127.0.0.1:*");
+                let outbound =
+                    ("outbound_hosts", "https://*:*,http://127.0.0.1:*,tcp://127.0.0.1:*");
                 Self::Workerd(Workerd::start(
                     state,
                     &[&[operator, sealing, outbound], more].concat(),
@@ -130,9 +141,7 @@ impl Host {
     /// # Panics
     /// When there is no room for the state.
     pub fn everywhere(what: &str, more: &[(&'static str, &'static str)], check: impl Fn(&Self)) {
-        let memory = Memory::with_network(fetch);
-        more.iter().for_each(|(name, value)| memory.set(name, Some(value)));
-        check(&Self::Memory(Box::new(memory)));
+        check(&Self::memory_with(more));
         for name in Self::asked_for() {
             println!("{what}: {name}");
             let state = tempfile::tempdir().expect("there is room for the state");

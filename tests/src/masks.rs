@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 35] = [
+const PREFIXES: [&str; 36] = [
     "ten",
     "key",
     "src",
@@ -40,6 +40,7 @@ const PREFIXES: [&str; 35] = [
     "psb",
     "psk",
     "dig",
+    "dkm",
 ];
 /// Fields that depend on chance or jitter.
 const HIDDEN: [&str; 12] = [
@@ -111,6 +112,7 @@ impl Masks {
         let text = hide(&hide(&hide_times(&text), "leaf"), "prefix");
         let text = hide_after(&hide_after(&text, "v1,"), "v1a,");
         let text = hide_after(&hide_after(&text, "sig1=:"), "sig2=:");
+        let text = hide_after(&text, "k=ed25519; p=");
         let text = hide_number(&text, "latency_ms");
         HIDDEN.iter().fold(text, |text, field| hide(&text, field))
     }

@@ -172,6 +172,8 @@ fn command(state_dir: &Path, vars: &[(&str, &str)]) -> Command {
         .arg(state_dir)
         .arg("--migrations")
         .arg(root.join("infra/migrations/directory"))
+        // Of servers on loopback that speak TLS. Miniflare has workerd trust it too.
+        .env("NODE_EXTRA_CA_CERTS", root.join("fixtures/tls/root.pem"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // A group of its own, so that it can be killed whole.

@@ -34,6 +34,8 @@ pub fn read(kind: Kind, body: &[u8]) -> Vec<Feedback> {
         Kind::Postmark => postmark(&body).into_iter().collect(),
         Kind::Sendgrid => body.as_array().into_iter().flatten().filter_map(sendgrid).collect(),
         Kind::Ses => ses(&body),
+        // A server of mail tells of what bounces by mail.
+        Kind::Smtp => vec![],
     }
 }
 

@@ -1,7 +1,8 @@
 //! Notifications: who hears of what, by which channel, when, and in which words.
 //!
 //! The decisions are pure: `preference`, `quiet`, `digest`, `throttle`, `delay`, `template`,
-//! `mail`, `mail_api`, `push`. What is served carries them out: `workflow` says how the notices of
+//! `mail`, `mail_api`, `smtp::talk`, `dkim`,
+//! `push`. What is served carries them out: `workflow` says how the notices of
 //! a type are sent, `notice` takes one in, `delivery` brings it to one recipient by one channel,
 //! `outbox` to a provider, `pushing` to browsers.
 
@@ -13,6 +14,8 @@ pub mod channel;
 pub mod delay;
 pub mod delivery;
 pub mod digest;
+pub mod dkim;
+pub mod dkim_key;
 pub mod eligible;
 pub mod fallback;
 pub mod feedback;
@@ -39,6 +42,7 @@ pub mod rule;
 pub mod schema;
 pub mod settings;
 pub mod sms;
+pub mod smtp;
 mod store;
 pub mod suppression;
 pub mod template;
@@ -99,6 +103,11 @@ const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/notifications/providers/{id}", "getNoticeProvider", READ),
     Route::new("PATCH", "/v1/notifications/providers/{id}", "changeNoticeProvider", WRITE),
     Route::new("DELETE", "/v1/notifications/providers/{id}", "deleteNoticeProvider", WRITE),
+    Route::new("POST", "/v1/notifications/dkim/keys", "createDkimKey", WRITE),
+    Route::new("GET", "/v1/notifications/dkim/keys", "listDkimKeys", READ),
+    Route::new("GET", "/v1/notifications/dkim/keys/{id}", "getDkimKey", READ),
+    Route::new("PATCH", "/v1/notifications/dkim/keys/{id}", "changeDkimKey", WRITE),
+    Route::new("DELETE", "/v1/notifications/dkim/keys/{id}", "deleteDkimKey", WRITE),
     Route::new("GET", "/v1/notifications/suppressions", "listSuppressions", READ),
     Route::new("GET", "/v1/notifications/suppressions/{address}", "getSuppression", READ),
     Route::new("PUT", "/v1/notifications/suppressions/{address}", "putSuppression", WRITE),
@@ -176,6 +185,11 @@ impl Function for Notify {
             "getNoticeProvider" => provider::get(at, call).await,
             "changeNoticeProvider" => provider::change(at, call).await,
             "deleteNoticeProvider" => provider::delete(at, call).await,
+            "createDkimKey" => dkim_key::create(at, call.json()?).await,
+            "listDkimKeys" => dkim_key::list(at).await,
+            "getDkimKey" => dkim_key::get(at, call).await,
+            "changeDkimKey" => dkim_key::change(at, call).await,
+            "deleteDkimKey" => dkim_key::delete(at, call).await,
             "listSuppressions" => suppression::list(at, call).await,
             "getSuppression" => suppression::get(at, call).await,
             "putSuppression" => suppression::put(at, call).await,

@@ -59,20 +59,21 @@ pub enum Sent {
     Refused(String),
 }
 
-/// The request that hands the mail over. `host` is where it goes, and `key` is the same for each
-/// try.
+/// The request that hands the mail over; nothing for who has no API. `host` is where it goes, and
+/// `key` is the same for each try.
 pub fn post(
     mail: &Mail<'_>,
     provider: &Provider,
     secrets: &Secrets,
     host: &str,
     now: Timestamp,
-) -> Post {
+) -> Option<Post> {
     match provider.kind {
-        Kind::Resend => resend::post(mail, secrets),
-        Kind::Postmark => postmark::post(mail, provider, secrets),
-        Kind::Sendgrid => sendgrid::post(mail, secrets),
-        Kind::Ses => ses::post(mail, provider, secrets, host, now),
+        Kind::Resend => Some(resend::post(mail, secrets)),
+        Kind::Postmark => Some(postmark::post(mail, provider, secrets)),
+        Kind::Sendgrid => Some(sendgrid::post(mail, secrets)),
+        Kind::Ses => Some(ses::post(mail, provider, secrets, host, now)),
+        Kind::Smtp => None,
     }
 }
 
@@ -86,6 +87,7 @@ pub fn understood(kind: Kind, answer: &HttpResponse) -> Sent {
             Kind::Postmark => text(&body, "MessageID"),
             Kind::Sendgrid => head(answer, "x-message-id"),
             Kind::Ses => text(&body, "MessageId"),
+            Kind::Smtp => None,
         });
     }
     let (why, is_later) = match kind {
@@ -93,6 +95,7 @@ pub fn understood(kind: Kind, answer: &HttpResponse) -> Sent {
         Kind::Postmark => postmark::refusal(&body),
         Kind::Sendgrid => sendgrid::refusal(&body),
         Kind::Ses => ses::refusal(&body, head(answer, "x-amzn-errortype").as_deref()),
+        Kind::Smtp => (None, false),
     };
     let status = answer.status;
     let why = why.unwrap_or_else(|| "it gave no reason".to_owned());

@@ -21,8 +21,8 @@ use crate::{
     letter::Letter,
     mail::Mail,
     mail_api::{self, Sent},
-    provider::{Provider, Secrets},
-    store,
+    provider::{Kind, Provider, Secrets},
+    smtp, store,
 };
 
 /// Hands a mail to a provider.
@@ -134,6 +134,9 @@ async fn sent(at: &impl Tenant, mail: &Mail<'_>, provider: &Provider) -> Sent {
     let Ok(secrets) = provider.secrets(at).await else {
         return Sent::Later(format!("{kind}: its key cannot be opened: set it again"), None);
     };
+    if provider.kind == Kind::Smtp {
+        return smtp::send(at, mail, provider, &secrets).await;
+    }
     let Some(request) = request(at, mail, provider, &secrets) else {
         return Sent::Refused(format!("{kind}: its address is none"));
     };
@@ -153,7 +156,7 @@ fn request(
     let home: Url = provider.home().parse().ok()?;
     let host = &home[Position::BeforeHost..Position::AfterPort];
     // A signature is good by the provider's clock, which is real.
-    let post = mail_api::post(mail, provider, secrets, host, at.real_now());
+    let post = mail_api::post(mail, provider, secrets, host, at.real_now())?;
     Some(HttpRequest {
         method: Method::POST,
         url: home.join(post.path).ok()?,

@@ -1,5 +1,7 @@
 //! Providers: accounts at those who carry mail, their keys sealed.
 
+mod asked;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +16,11 @@ use shared::{
 };
 use utoipa::ToSchema;
 
+pub use asked::{NewProvider, ProviderChange};
+
 use crate::{
     mail_api::{postmark, resend, sendgrid, ses},
+    smtp::relay::{PLAIN_HOSTS, Relay},
     store,
 };
 
@@ -65,6 +70,9 @@ pub struct Provider {
     /// Where it answers, if not at its own address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// The server of `smtp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smtp: Option<Relay>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Counts its changes; its ETag.
@@ -88,6 +96,8 @@ pub enum Kind {
     Sendgrid,
     /// Amazon SES.
     Ses,
+    /// Any server that takes mail by SMTP.
+    Smtp,
 }
 
 /// How many in which stretch.
@@ -107,69 +117,10 @@ pub struct Secrets {
     pub key: String,
 }
 
-/// What a new provider is made from.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewNoticeProvider)]
-pub struct NewProvider {
-    /// Up to 120 characters.
-    pub name: String,
-    /// Whose API it is.
-    pub kind: Kind,
-    /// The key of the API: Postmark's server token, SES's secret access key. It is shown never
-    /// again.
-    pub key: String,
-    /// SES's: the id of the access key, as `AKIA…`.
-    #[serde(default)]
-    pub key_id: Option<String>,
-    /// SES's: the region; `us-east-1` when left out.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// Postmark's message stream, or SES's configuration set.
-    #[serde(default)]
-    pub stream: Option<String>,
-    /// 0 to 100, and 10 when left out.
-    #[serde(default)]
-    pub priority: Option<u32>,
-    /// 2 a second for Resend, 10 for the others when left out.
-    #[serde(default)]
-    pub rate: Option<ProviderRate>,
-    /// `src_…`: the source of webhooks at which its events come in.
-    #[serde(default)]
-    pub source: Option<String>,
-    /// Where it answers, if not at its own address: for tests.
-    #[serde(default)]
-    pub base_url: Option<String>,
-}
-
-/// What of a provider is changed; what is left out stays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NoticeProviderChange)]
-pub struct ProviderChange {
-    /// Up to 120 characters.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// A new key of the API.
-    #[serde(default)]
-    pub key: Option<String>,
-    /// 0 to 100.
-    #[serde(default)]
-    pub priority: Option<u32>,
-    /// How many it is given.
-    #[serde(default)]
-    pub rate: Option<ProviderRate>,
-    /// Whether it is given any.
-    #[serde(default)]
-    pub enabled: Option<bool>,
-    /// `src_…`: the source of webhooks at which its events come in.
-    #[serde(default)]
-    pub source: Option<String>,
-}
-
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Resend, Self::Postmark, Self::Sendgrid, Self::Ses];
+    pub const ALL: [Self; 5] =
+        [Self::Resend, Self::Postmark, Self::Sendgrid, Self::Ses, Self::Smtp];
 
     /// As it is written.
     pub fn word(self) -> &'static str {
@@ -178,6 +129,7 @@ impl Kind {
             Self::Postmark => "postmark",
             Self::Sendgrid => "sendgrid",
             Self::Ses => "ses",
+            Self::Smtp => "smtp",
         }
     }
 
@@ -199,6 +151,7 @@ impl Provider {
             (None, Kind::Postmark) => postmark::HOME.to_owned(),
             (None, Kind::Sendgrid) => sendgrid::HOME.to_owned(),
             (None, Kind::Ses) => ses::home(self.region.as_deref()),
+            (None, Kind::Smtp) => String::new(),
         }
     }
 
@@ -217,7 +170,25 @@ impl Provider {
         serde_json::from_slice(&bytes).map_err(|err| PortError::new("notify", err))
     }
 
-    fn checked(self) -> Result<Self, Problem> {
+    async fn checked(self, at: &impl Tenant) -> Result<Self, Problem> {
+        let is_smtp = self.kind == Kind::Smtp;
+        if is_smtp != self.smtp.is_some() {
+            let why = "the server of smtp; left out for the others";
+            return Err(Problem::unfitting("smtp", why));
+        }
+        if is_smtp && self.base_url.is_some() {
+            return Err(Problem::unfitting("base_url", "left out: smtp says where it answers"));
+        }
+        if is_smtp && self.source.is_some() {
+            let why = "left out: a server of SMTP tells of bounces by mail";
+            return Err(Problem::unfitting("source", why));
+        }
+        let plain = at.setting(PLAIN_HOSTS).await?.unwrap_or_default();
+        let smtp = self.smtp.clone().map(|it| it.checked(&plain)).transpose()?;
+        Self { smtp, ..self }.checked_words()
+    }
+
+    fn checked_words(self) -> Result<Self, Problem> {
         if !(1..=120).contains(&self.name.chars().count()) {
             return Err(Problem::unfitting("name", "1 to 120 characters"));
         }
@@ -273,10 +244,24 @@ async fn check_source(at: &impl Tenant, it: &Provider) -> Result<(), Problem> {
     }
 }
 
-async fn sealed(at: &impl Tenant, key: String) -> Result<String, Problem> {
-    if !(8..=255).contains(&key.len()) || !key.bytes().all(|it| it.is_ascii_graphic()) {
-        return Err(Problem::unfitting("key", "8 to 255 characters without blanks"));
-    }
+/// The key, sealed. A password may be any text; there is none where nobody logs in.
+async fn sealed(at: &impl Tenant, it: &Provider, key: Option<String>) -> Result<String, Problem> {
+    let is_password = it.kind == Kind::Smtp;
+    let is_open = it.smtp.as_ref().is_some_and(|it| it.user.is_none());
+    let fits = |it: &String| match is_password {
+        true => (1..=255).contains(&it.len()) && !it.chars().any(char::is_control),
+        false => (8..=255).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_graphic()),
+    };
+    let key = match key {
+        None if is_open => String::new(),
+        Some(key) if fits(&key) && !is_open => key,
+        _ if is_open => {
+            let why = "left out: there is no user that it would be the password of";
+            return Err(Problem::unfitting("key", why));
+        }
+        _ if is_password => return Err(Problem::unfitting("key", "the user's password")),
+        _ => return Err(Problem::unfitting("key", "8 to 255 characters without blanks")),
+    };
     let bytes = serde_json::to_vec(&Secrets { key });
     Ok(at.seal(&bytes.map_err(|err| Problem::internal().caused_by(err))?).await?)
 }
@@ -295,11 +280,13 @@ pub async fn create(at: &impl Tenant, new: NewProvider) -> Result<Response, Prob
         stream: new.stream,
         source: new.source,
         base_url: new.base_url,
+        smtp: new.smtp,
         created_at: at.now(),
         version: 1,
         sealed: String::new(),
     };
-    let it = Provider { sealed: sealed(at, new.key).await?, ..it.checked()? };
+    let it = it.checked(at).await?;
+    let it = Provider { sealed: sealed(at, &it, new.key).await?, ..it };
     check_source(at, &it).await?;
     if store::list_providers(at).await?.len() >= PROVIDERS_MAX as usize {
         return Err(full());
@@ -342,21 +329,24 @@ pub async fn get(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let change: ProviderChange = call.json()?;
     let before = find(at, call).await?;
-    let sealed = match change.key {
-        Some(key) => sealed(at, key).await?,
-        None => before.sealed.clone(),
-    };
+    // A new server is told the password only by who knows it: else anybody who may change the
+    // provider could have it sent to a server of their own.
+    let is_keyed = change.key.is_some() || change.smtp.is_some();
     let it = Provider {
         name: change.name.unwrap_or(before.name),
         priority: change.priority.unwrap_or(before.priority),
         rate: change.rate.unwrap_or(before.rate),
         enabled: change.enabled.unwrap_or(before.enabled),
         source: change.source.or(before.source),
+        smtp: change.smtp.or(before.smtp),
         version: before.version + 1,
-        sealed,
         ..before
     };
-    let it = it.checked()?;
+    let it = it.checked(at).await?;
+    let it = match is_keyed {
+        true => Provider { sealed: sealed(at, &it, change.key).await?, ..it },
+        false => it,
+    };
     check_source(at, &it).await?;
     let entry = Draft::new("notification_provider.changed", &Id::trusted(it.id.clone()));
     let commit = store::update_provider(&it).entry(entry);

@@ -5,6 +5,7 @@ use shared::openapi::{Operation, operation};
 use crate::{
     browser::{Browser, NewBrowser},
     delivery::Delivery,
+    dkim_key::{DkimKey, DkimKeyChange, NewDkimKey},
     hook::{Hook, HookText},
     inbox::{Inbox, InboxMark},
     live::{InboxChanges, InboxLink, NewInboxLink},
@@ -26,6 +27,7 @@ use crate::{
 pub fn operations() -> Vec<Operation> {
     let mut all = sending();
     all.extend(providing());
+    all.extend(signing());
     all.extend(suppressing());
     all.extend(ruling());
     all.extend(pushing());
@@ -141,6 +143,25 @@ fn suppressing() -> Vec<Operation> {
             .takes::<NewSuppression>()
             .gives::<Suppression>(200),
         operation("deleteSuppression", "Send an address mail again.").gives_nothing(),
+    ]
+}
+
+fn signing() -> Vec<Operation> {
+    vec![
+        operation(
+            "createDkimKey",
+            "Make a key by which a domain signs mail that goes out by SMTP.",
+        )
+        .takes::<NewDkimKey>()
+        .gives::<DkimKey>(201),
+        operation("listDkimKeys", "List the keys by which domains sign, with their records.")
+            .gives_page::<DkimKey>(),
+        operation("getDkimKey", "Read a key, without its private half.").gives::<DkimKey>(200),
+        operation("changeDkimKey", "Have a key sign whose record is in the DNS, or no longer.")
+            .takes::<DkimKeyChange>()
+            .conditional()
+            .gives::<DkimKey>(200),
+        operation("deleteDkimKey", "Delete a key.").conditional().gives_nothing(),
     ]
 }
 

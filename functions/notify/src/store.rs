@@ -3,6 +3,7 @@
 mod batches;
 mod browsers;
 mod deliveries;
+mod dkim_keys;
 mod hooks;
 mod inbox;
 mod mails;
@@ -21,6 +22,7 @@ mod workflows;
 pub use batches::*;
 pub use browsers::*;
 pub use deliveries::*;
+pub use dkim_keys::*;
 pub use hooks::*;
 pub use inbox::*;
 pub use mails::*;

@@ -110,8 +110,13 @@ impl Component {
 
 impl Ready {
     fn wasi(&self) -> wasmtime::Result<WasiCtx> {
-        let Blueprint { files, environment, stdout, stderr, .. } = &self.blueprint;
+        let Blueprint { files, environment, stdout, stderr, outbound, .. } = &self.blueprint;
         let mut wasi = WasiCtx::builder();
+        let outbound = outbound.clone();
+        // No names: Spin does not resolve them either.
+        wasi.allow_tcp(true).socket_addr_check(move |address, usage| {
+            Box::pin(std::future::ready(outbound.allows_socket(address, usage)))
+        });
         wasi.stdout(LogStream::new(stdout)).stderr(LogStream::new(stderr)).envs(environment);
         for (source, destination) in files {
             wasi.preopened_dir(source, destination, FsPerms::ReadOnly)?;

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -14,6 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, client::conn::http1};
 use tokio::{task::JoinHandle, time::Sleep};
+use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, io::TokioIo};
 
 use crate::{
@@ -54,6 +56,27 @@ impl WasiHttpHooks for Outbound {
 }
 
 impl Outbound {
+    /// Whether a socket may be used like this: to connect to an address that the manifest allows by
+    /// the scheme `tcp`, and that is not blocked. As in Spin, which compares addresses and no names.
+    pub fn allows_socket(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
+        let host = match address {
+            SocketAddr::V4(it) => it.ip().to_string(),
+            SocketAddr::V6(it) => format!("[{}]", it.ip()),
+        };
+        match usage {
+            // What the system does by itself for a socket that connects.
+            SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
+            SocketAddrUse::TcpConnect => {
+                let allowed = self.allowed.allows("tcp", &host, address.port());
+                if !allowed {
+                    say(format!("tcp://{address} is not in allowed_outbound_hosts"));
+                }
+                allowed && !self.blocked.contains(address.ip())
+            }
+            _ => false,
+        }
+    }
+
     async fn send(self, request: Request<WasiBody>, options: RequestOptions) -> Sent {
         let target = Target::of(request.uri()).ok_or(Error::HttpRequestUriInvalid)?;
         if !self.allowed.allows(&target.scheme, &target.host, target.port) {
@@ -146,5 +169,68 @@ impl Body for TimedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbound(hosts: &[&str], blocked: &[&str]) -> Outbound {
+        let owned = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        Outbound {
+            allowed: Arc::new(AllowedHosts::parse(&owned(hosts)).unwrap()),
+            blocked: Arc::new(BlockedNetworks::parse(&owned(blocked)).unwrap()),
+            components: Components::default(),
+        }
+    }
+
+    #[test]
+    fn a_socket_connects_where_the_manifest_says_for_tcp() {
+        let outbound = outbound(&["https://*:*", "tcp://*:587", "tcp://127.0.0.1:*"], &[]);
+        for (address, allowed) in [
+            ("192.0.2.1:587", true),
+            ("[2001:db8::1]:587", true),
+            ("192.0.2.1:443", false),
+            ("192.0.2.1:25", false),
+            ("127.0.0.1:2525", true),
+            ("127.0.0.2:2525", false),
+        ] {
+            let connect = SocketAddrUse::TcpConnect;
+            let allows = outbound.allows_socket(address.parse().unwrap(), connect);
+            assert_eq!(allows, allowed, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_blocked_address_is_not_connected_to_whatever_the_manifest_says() {
+        let outbound = outbound(&["tcp://*:*"], &["private"]);
+        for (address, allowed) in [
+            ("127.0.0.1:587", false),
+            ("10.0.0.1:587", false),
+            ("[::1]:587", false),
+            ("[::ffff:10.0.0.1]:587", false),
+            ("1.1.1.1:587", true),
+        ] {
+            let connect = SocketAddrUse::TcpConnect;
+            let allows = outbound.allows_socket(address.parse().unwrap(), connect);
+            assert_eq!(allows, allowed, "{address}");
+        }
+    }
+
+    #[test]
+    fn nobody_listens_or_sends_datagrams() {
+        let outbound = outbound(&["tcp://*:*", "udp://*:*"], &[]);
+        let address = "127.0.0.1:0".parse().unwrap();
+        for usage in [
+            SocketAddrUse::TcpBind,
+            SocketAddrUse::TcpListen,
+            SocketAddrUse::TcpAccept,
+            SocketAddrUse::UdpBind,
+            SocketAddrUse::UdpSend,
+            SocketAddrUse::UdpReceive,
+        ] {
+            assert!(!outbound.allows_socket(address, usage), "{usage:?}");
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Assets, Blobs, Fetch, Forward, Kv, Limiter, PortError, Queue, Sql};
+use super::{Assets, Blobs, Connect, Fetch, Forward, Kv, Limiter, PortError, Queue, Sql};
 use crate::domain::Timestamp;
 
 /// The runtime, without a tenant: the clock, chance, settings, and the shared directory.
-pub trait Edge: Assets + Fetch + Forward + Limiter + Queue + Clone + 'static {
+pub trait Edge: Assets + Connect + Fetch + Forward + Limiter + Queue + Clone + 'static {
     /// The time now. It may stand still while a handler computes (as on Workers).
     fn now(&self) -> Timestamp;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Admission, Blobs, Edge, FetchError, HttpRequest, HttpResponse, Item, PortError, Rate, Row,
-    SqlError, Value,
+    Admission, Blobs, ConnectError, Connection, Destination, Edge, FetchError, HttpRequest,
+    HttpResponse, Item, PortError, Rate, Row, SqlError, Value,
 };
 use crate::{
     contract::Check,
@@ -89,6 +89,9 @@ pub trait Tenant: Clone + 'static {
 
     /// Sends one request outside; see [`super::Fetch`].
     async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError>;
+
+    /// Opens a connection outside; see [`super::Connect`].
+    async fn connect(&self, to: &Destination) -> Result<impl Connection, ConnectError>;
 
     /// What this tenant keeps that is too large for a row.
     fn blobs(&self) -> impl Blobs;

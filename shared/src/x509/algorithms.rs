@@ -12,17 +12,30 @@ use rustls_pki_types::{
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 /// Fewest bytes of an RSA modulus: 2048 bits, as browsers ask.
-const RSA_BYTES_MIN: usize = 256;
+pub(crate) const RSA_BYTES_MIN: usize = 256;
 
-/// Those that are known. SHA-1 is not among them.
-pub(super) const ALL: &[&dyn SignatureVerificationAlgorithm] = &[
-    &Algorithm { key: Key::Rsa, hash: Hash::Sha256 },
-    &Algorithm { key: Key::Rsa, hash: Hash::Sha384 },
-    &Algorithm { key: Key::Rsa, hash: Hash::Sha512 },
-    &Algorithm { key: Key::P256, hash: Hash::Sha256 },
+type Verifier = &'static dyn SignatureVerificationAlgorithm;
+
+/// RSA with PKCS #1 v1.5, by which most authorities sign.
+pub(crate) const RSA_SHA256: Verifier = &Algorithm { key: Key::Rsa, hash: Hash::Sha256 };
+/// The same with SHA-384.
+pub(crate) const RSA_SHA384: Verifier = &Algorithm { key: Key::Rsa, hash: Hash::Sha384 };
+/// The same with SHA-512.
+pub(crate) const RSA_SHA512: Verifier = &Algorithm { key: Key::Rsa, hash: Hash::Sha512 };
+/// ECDSA on P-256.
+pub(crate) const P256_SHA256: Verifier = &Algorithm { key: Key::P256, hash: Hash::Sha256 };
+/// ECDSA on P-384.
+pub(crate) const P384_SHA384: Verifier = &Algorithm { key: Key::P384, hash: Hash::Sha384 };
+
+/// Those by which a certificate may be signed. SHA-1 is not among them.
+pub(crate) const ALL: &[Verifier] = &[
+    RSA_SHA256,
+    RSA_SHA384,
+    RSA_SHA512,
+    P256_SHA256,
     &Algorithm { key: Key::P256, hash: Hash::Sha384 },
     &Algorithm { key: Key::P384, hash: Hash::Sha256 },
-    &Algorithm { key: Key::P384, hash: Hash::Sha384 },
+    P384_SHA384,
 ];
 
 #[derive(Debug)]

@@ -1,5 +1,5 @@
 //! Documents that people read, read by others: qpdf, PDFium, ZXing, a validator of PDF/A, the XSD
-//! and Schematron of EN 16931. All of them come from PyPI.
+//! and Schematron of EN 16931, and dkimpy, which reads signed mail. All of them come from PyPI.
 
 use std::{fs, path::PathBuf};
 
@@ -9,12 +9,13 @@ use crate::command;
 
 /// The readers, and where they are installed.
 const READERS: &str = "factur-x==7.8 saxonche==13.1.1 pikepdf==10.17.0 pypdfium2==5.15.2 \
-                       pdf_oxide==0.3.78 fonttools==4.68.0 zxing-cpp==3.1.1";
+                       pdf_oxide==0.3.78 fonttools==4.68.0 zxing-cpp==3.1.1 dkimpy==1.1.8 \
+                       pynacl==1.6.2";
 const FOLDER: &str = "target/tools/invoices";
 /// What is there when they are.
-const INSTALLED: &str = "zxing_cpp-3.1.1.dist-info";
+const INSTALLED: &str = "dkimpy-1.1.8.dist-info";
 /// A script, the folders of its files, and how their names end.
-const CHECKS: [(&str, &[&str], &str); 3] = [
+const CHECKS: [(&str, &[&str], &str); 4] = [
     ("fixtures/billing/einvoices/check.py", &["fixtures/billing/einvoices"], "xml"),
     ("fixtures/billing/documents/check_pdfs.py", &["fixtures/billing/documents"], "pdf"),
     // The longest report is left there by a test of the gate: it is too large to be kept.
@@ -23,9 +24,10 @@ const CHECKS: [(&str, &[&str], &str); 3] = [
         &["fixtures/gate/reports", "target/tools/reports"],
         "pdf",
     ),
+    ("fixtures/notify/dkim/check_dkim.py", &["fixtures/notify/dkim"], "eml"),
 ];
 
-/// Lets the readers read all invoices and reports that are kept. The scripts also spoil some of them, and fail when
+/// Lets the readers read all invoices, reports and mails that are kept. The scripts also spoil some of them, and fail when
 /// nobody notices.
 pub fn check() -> anyhow::Result<()> {
     if !PathBuf::from(FOLDER).join(INSTALLED).is_dir() {

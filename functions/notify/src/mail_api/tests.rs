@@ -135,7 +135,7 @@ fn the_most_that_a_mail_carries_fits_into_what_the_least_takes() {
 
 #[test]
 fn the_key_is_in_no_body() {
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.into_iter().filter(|it| *it != Kind::Smtp) {
         let post = posted(kind, &[]);
 
         let body = String::from_utf8(post.body).unwrap();
@@ -168,5 +168,5 @@ fn posted(kind: Kind, files: &[File]) -> Post {
         files,
     };
     let it = Provider { kind, ..provider };
-    post(&mail, &it, &secrets, "example.com", Timestamp(0))
+    post(&mail, &it, &secrets, "example.com", Timestamp(0)).unwrap()
 }
