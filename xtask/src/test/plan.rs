@@ -11,7 +11,8 @@ const SPIN: &str = "wasm32-wasip2";
 const WORKERS: &str = "wasm32-unknown-unknown";
 /// What is tested on every runtime.
 const EVERYWHERE: &str = "runtimes live broken interop outbound receivers signed limits proxy \
-                          networks customer_keys payments paypal amended texted browser heard";
+                          networks customer_keys payments paypal amended texted smtp browser \
+                          heard";
 /// What is tested of components alone.
 const COMPONENTS: &str = "worlds cron";
 /// What asks for limits.
