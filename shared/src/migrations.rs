@@ -69,6 +69,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0038_clearing.sql",
     "tenant/0039_notify_dkim.sql",
     "tenant/0040_notify_sms.sql",
+    "tenant/0041_notify_actors.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.

@@ -54,6 +54,9 @@ pub async fn decide(
     if !verdict.wanted {
         return Ok((verdict.because, withheld("it is not wanted")));
     }
+    if notice.expires_at.is_some_and(|it| it <= now) {
+        return Ok((verdict.because, withheld("it has expired")));
+    }
     if let Some(why) = unreachable(at, delivery, recipient).await? {
         return Ok((verdict.because, Decision::Withhold(why)));
     }

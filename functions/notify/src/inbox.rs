@@ -17,7 +17,7 @@ use crate::{
     delivery::Delivery,
     language::{TAG, is_tag},
     live,
-    notice::Notice,
+    notice::{Notice, NoticeActor},
     recipient, store,
     template::Rendered,
     translation,
@@ -51,6 +51,9 @@ pub struct InboxItem {
     /// Until when it is out of sight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<Timestamp>,
+    /// Until when it is listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What an item says.
@@ -65,6 +68,9 @@ pub struct InboxWords {
     /// What kind of thing it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    /// Who caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<NoticeActor>,
     /// The resource that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
@@ -190,6 +196,7 @@ pub fn written(
         read_at: None,
         archived_at: None,
         snoozed_until: None,
+        expires_at: notice.expires_at,
     };
     let entry = Draft::new(live::RECEIVED, &Id::trusted(delivery.recipient.clone()))
         .with(json!({"item": item.id, "notice": item.notice, "type": item.words.kind}));
@@ -235,6 +242,7 @@ fn said(notice: &Notice, workflow: &Workflow, words: Rendered) -> InboxWords {
         kind: notice.kind.clone(),
         language: words.language,
         category: workflow.text.category.clone(),
+        actor: notice.actor.clone(),
         about: notice.about.clone(),
         url: notice.url.clone(),
         subject: words.subject,
@@ -258,7 +266,9 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     if language.as_ref().is_some_and(|it| !is_tag(it)) {
         return Err(Problem::invalid().detail(format!("language is {TAG}")));
     }
-    let mut items = store::list_items(at, &key, shown, before, limit + 1).await?;
+    let category = call.query("category").map(String::from);
+    let found = store::list_items(at, &key, shown, category.as_deref(), before, limit + 1);
+    let mut items = found.await?;
     translation::translate(at, &key, language, &mut items).await?;
     let counts = store::count_items(at, &key).await?;
     let Page { items, next } = Page::of(items, limit, |it| it.id.to_string());

@@ -33,6 +33,8 @@ use crate::{
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The longest address that a notice leads to, in bytes.
 const URL_BYTES_MAX: usize = 2048;
+/// The longest name of who caused a notice, in characters.
+const NAME_CHARS_MAX: usize = 120;
 /// The name in a template's data of who reads it.
 const RECIPIENT: &str = "recipient";
 
@@ -59,6 +61,13 @@ pub struct NewNotice {
     /// What tells it from others: a second one with the same key is the first.
     #[serde(default)]
     pub key: Option<String>,
+    /// Who caused it.
+    #[serde(default)]
+    pub actor: Option<NoticeActor>,
+    /// From when on it is of no use: what is not sent by then is withheld, and its items are no
+    /// longer listed.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
     /// Whether it is sent in quiet hours as well.
     #[serde(default)]
     pub urgent: bool,
@@ -68,6 +77,17 @@ pub struct NewNotice {
     /// The entry of the log that a rule made it of.
     #[serde(skip)]
     pub of: Option<Of>,
+}
+
+/// Who caused a notice, as its readers are shown them.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoticeActor {
+    /// Up to 120 characters.
+    pub name: String,
+    /// A picture of them, by https.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// The entry of the log that a notice is made of.
@@ -96,6 +116,12 @@ pub struct Notice {
     /// Where it leads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Who caused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<NoticeActor>,
+    /// From when on it is of no use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// Whether it is sent in quiet hours as well.
     pub urgent: bool,
     /// What the template is filled with.
@@ -276,13 +302,19 @@ impl NewNotice {
             }
         }
         check_filling(&self.data, self.url.as_deref())?;
-        let Self { kind, to, data, about, url, key, urgent, files, of: _ } = self;
+        self.actor.iter().try_for_each(NoticeActor::check)?;
+        if self.expires_at.is_some_and(|it| it <= created_at) {
+            return Err(Problem::unfitting("expires_at", "a moment to come"));
+        }
+        let Self { kind, to, data, about, url, key, actor, expires_at, urgent, files, .. } = self;
         let it = Notice {
             id,
             kind,
             key,
             about,
             url,
+            actor,
+            expires_at,
             urgent,
             data,
             created_at,
@@ -293,6 +325,20 @@ impl NewNotice {
             revision: 0,
         };
         Ok((it, to))
+    }
+}
+
+impl NoticeActor {
+    fn check(&self) -> Result<(), Problem> {
+        if !(1..=NAME_CHARS_MAX).contains(&self.name.trim().chars().count()) {
+            let why = format!("1 to {NAME_CHARS_MAX} characters");
+            return Err(Problem::unfitting("actor.name", why));
+        }
+        let fits = |it: &String| it.starts_with("https://") && is_link(it);
+        match self.image.as_ref().is_none_or(fits) {
+            true => Ok(()),
+            false => Err(Problem::unfitting("actor.image", "an address of https")),
+        }
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Message<'a> {
     pub text: &'a str,
     /// Where a click leads.
     pub url: Option<&'a Url>,
+    /// A picture beside it.
+    pub icon: Option<&'a str>,
     /// What it replaces: a later one with the same topic takes its place, with the push service
     /// while it waits and on the screen when it has come.
     pub topic: Option<&'a str>,
@@ -188,6 +190,9 @@ impl Message<'_> {
                 "navigate": self.url.map_or("/", Url::as_str),
                 "tag": self.topic.unwrap_or_default(),
             });
+            if let (Some(icon), Some(all)) = (self.icon, notification.as_object_mut()) {
+                all.insert("icon".to_owned(), json!(icon));
+            }
             if let (Some(how), Some(all)) = (self.amends, notification.as_object_mut()) {
                 // A worker closes what is withdrawn; who has none shows the title, without a sound.
                 all.insert("silent".to_owned(), json!(true));
@@ -253,7 +258,7 @@ mod tests {
     fn message(text: &str) -> Message<'_> {
         let (urgency, topic) = (Urgency::High, Some("comments"));
         let (ttl_seconds, amends) = (u32::MAX, None);
-        Message { title: "Ada", text, url: None, topic, ttl_seconds, urgency, amends }
+        Message { title: "Ada", text, url: None, icon: None, topic, ttl_seconds, urgency, amends }
     }
 
     #[test]

@@ -79,6 +79,9 @@ pub struct PushLetter {
     title: String,
     text: String,
     url: Option<Url>,
+    /// A picture of who caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    icon: Option<String>,
     topic: String,
     ttl_seconds: u32,
     urgency: Urgency,
@@ -123,12 +126,16 @@ pub async fn written(
         Replaces::About => format!("about\n{}\n{about}", notice.kind),
         Replaces::Type => format!("type\n{}", notice.kind),
     };
+    // A service keeps nothing that is of no use any more.
+    let left = notice.expires_at.map_or(u64::MAX, |it| it.since(at.now()).as_secs());
+    let left = u32::try_from(left).unwrap_or(u32::MAX);
     let letter = PushLetter {
         title: words.subject,
         text: words.text,
         url: notice.url.as_deref().and_then(|it| it.parse().ok()),
+        icon: notice.actor.as_ref().and_then(|it| it.image.clone()),
         topic: topic(&replaces),
-        ttl_seconds: how.ttl_seconds.unwrap_or(TTL_SECONDS),
+        ttl_seconds: how.ttl_seconds.unwrap_or(TTL_SECONDS).min(left),
         urgency: if urgent { Urgency::High } else { how.urgency },
         left: browsers.into_iter().map(|it| it.id).collect(),
         later: Vec::new(),
@@ -248,6 +255,7 @@ impl PushLetter {
             title: &self.title,
             text,
             url: self.url.as_ref(),
+            icon: self.icon.as_deref(),
             topic: Some(&self.topic),
             ttl_seconds: self.ttl_seconds,
             urgency: self.urgency,

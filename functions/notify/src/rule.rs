@@ -176,7 +176,20 @@ impl RuleText {
         let data = Map::from_iter([(ENTRY.to_owned(), entry)]);
         let (about, url, key) = (None, None, None);
         let (kind, urgent) = (self.kind, self.urgent);
-        Ok(Some(NewNotice { kind, to, data, about, url, key, urgent, files, of }))
+        let (actor, expires_at) = (None, None);
+        Ok(Some(NewNotice {
+            kind,
+            to,
+            data,
+            about,
+            url,
+            key,
+            actor,
+            expires_at,
+            urgent,
+            files,
+            of,
+        }))
     }
 }
 

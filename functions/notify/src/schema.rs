@@ -205,6 +205,7 @@ fn reading() -> Vec<Operation> {
     vec![
         operation("listInbox", "List what somebody has in the product, the latest first.")
             .query("state", "active, which is the default, unread, archived, snoozed or all.")
+            .query("category", "Only items of this category.")
             .query("language", "The language of the words, as de; the member's own when left out.")
             .gives::<Inbox>(200),
         operation("markInbox", "Mark items as seen, read, unread, archived, snoozed or active.")

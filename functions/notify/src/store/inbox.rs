@@ -9,12 +9,15 @@ use shared::{
 use crate::inbox::{InboxCounts, InboxItem, InboxWords, MarkedAs, Shown};
 
 const INSERT: &str = "
-    insert into notify_inbox (tenant, recipient, id, notice, words, at_ms)
-    values (?1, ?2, ?3, ?4, ?5, ?6)";
+    insert into notify_inbox (tenant, recipient, id, notice, words, at_ms, expires_at_ms)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const LIST: &str = "
-    select id, notice, words, at_ms, seen_at_ms, read_at_ms, archived_at_ms, snoozed_until_ms
+    select id, notice, words, at_ms, seen_at_ms, read_at_ms, archived_at_ms, snoozed_until_ms,
+      expires_at_ms
     from notify_inbox
-    where tenant = ?1 and recipient = ?2 and (?3 is null or id < ?3) and case ?4
+    where tenant = ?1 and recipient = ?2 and (?3 is null or id < ?3)
+      and (?7 is null or words ->> '$.category' = ?7)
+      and (expires_at_ms is null or expires_at_ms > ?5) and case ?4
       when 'all' then 1
       when 'archived' then archived_at_ms is not null
       when 'snoozed' then archived_at_ms is null and snoozed_until_ms > ?5
@@ -22,7 +25,8 @@ const LIST: &str = "
         and (?4 = 'active' or read_at_ms is null) end
     order by id desc limit ?6";
 const FIND: &str = "
-    select id, notice, words, at_ms, seen_at_ms, read_at_ms, archived_at_ms, snoozed_until_ms
+    select id, notice, words, at_ms, seen_at_ms, read_at_ms, archived_at_ms, snoozed_until_ms,
+      expires_at_ms
     from notify_inbox where tenant = ?1 and recipient = ?2 and id = ?3";
 // A notice leaves one item with each.
 const FIND_OF: &str = "
@@ -38,7 +42,7 @@ const COUNT: &str = "
     select count(case when seen_at_ms is null then 1 end), count(case when read_at_ms is null then 1 end)
     from notify_inbox
     where tenant = ?1 and recipient = ?2 and archived_at_ms is null
-      and coalesce(snoozed_until_ms, 0) <= ?3";
+      and coalesce(snoozed_until_ms, 0) <= ?3 and (expires_at_ms is null or expires_at_ms > ?3)";
 const SEEN: &str = "
     update notify_inbox set seen_at_ms = coalesce(seen_at_ms, ?5)
     where tenant = ?1 and recipient = ?2 and id >= ?3 and id <= ?4";
@@ -65,30 +69,33 @@ pub async fn is_read(at: &impl Tenant, notice: &Id, recipient: &str) -> Result<b
 }
 
 pub fn insert_item(recipient: &str, it: &InboxItem) -> Commit {
-    let params: [Value; 5] = [
+    let params: [Value; 6] = [
         recipient.into(),
         (&it.id).into(),
         (&it.notice).into(),
         (&json!(it.words)).into(),
         it.at.into(),
+        it.expires_at.into(),
     ];
     Commit::new().write_one(INSERT, params)
 }
 
-/// The items before the one with the id `before`, the latest first.
+/// The items of a category, or of any, before the one with the id `before`, the latest first.
 pub async fn list_items(
     at: &impl Tenant,
     recipient: &str,
     shown: Shown,
+    category: Option<&str>,
     before: Option<&str>,
     limit: u32,
 ) -> Result<Vec<InboxItem>, PortError> {
-    let params: [Value; 5] = [
+    let params: [Value; 6] = [
         recipient.into(),
         before.map(str::to_owned).into(),
         shown.word().into(),
         at.now().into(),
         limit.into(),
+        category.map(str::to_owned).into(),
     ];
     at.query(LIST, params).await?.into_iter().map(read).collect()
 }
@@ -154,7 +161,8 @@ pub fn mark_items(
 }
 
 fn read(row: Row) -> Result<InboxItem, PortError> {
-    let [id, notice, words, at, seen_at, read_at, archived_at, snoozed_until] = row.columns()?;
+    let [id, notice, words, at, seen_at, read_at, archived_at, snoozed_until, expires_at] =
+        row.columns()?;
     Ok(InboxItem {
         id: Id::trusted(id.text()?),
         notice: Id::trusted(notice.text()?),
@@ -164,5 +172,6 @@ fn read(row: Row) -> Result<InboxItem, PortError> {
         read_at: read_at.optional_timestamp()?,
         archived_at: archived_at.optional_timestamp()?,
         snoozed_until: snoozed_until.optional_timestamp()?,
+        expires_at: expires_at.optional_timestamp()?,
     })
 }
