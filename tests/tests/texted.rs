@@ -23,10 +23,13 @@ const STOPPED: &str = "+4930999999";
 const TOKEN: &str = "twilio_token_1";
 const SMS: &str = "/v1/notifications/sms";
 
+/// The fields of a message.
+type Fields = Vec<(String, String)>;
+
 /// Twilio as far as the tests go: what it has taken, and how it answers next.
 #[derive(Clone, Default)]
 struct FakeTwilio {
-    taken: Arc<Mutex<Vec<Vec<(String, String)>>>>,
+    taken: Arc<Mutex<Vec<Fields>>>,
     faults: Arc<Mutex<Vec<u16>>>,
 }
 

@@ -159,7 +159,7 @@ impl LimiterState {
         Ok(standings)
     }
 
-    /// As [`Inner::alarm`].
+    /// Sends what was counted, and forgets keys that say nothing any more.
     ///
     /// # Errors
     /// When the database or the queue fails: the runtime repeats it then.
