@@ -143,14 +143,15 @@ pub async fn close(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     let Some(recipient) = who else {
         return Ok(withheld(at, carrier, "the member is gone"));
     };
-    if let Some(muted) = muted(at, &id, &recipient).await? {
+    if let Some(left_out) = left_out(at, &id, &recipient).await? {
         // Then it is looked at what is left.
-        return Err(Failure::postponed(Duration::ZERO, muted));
+        return Err(Failure::postponed(Duration::ZERO, left_out));
     }
     let notices = store::notices_in_batch(at, &id, NOTICES_MAX).await?;
     let Some(latest) = notices.last() else { return Ok(Commit::new()) };
-    // Each of them was asked for when it came; the resource is no longer the question.
-    let common = Notice { about: None, ..latest.clone() };
+    // Each of them was asked for when it came; the resource is no longer the question, and neither is
+    // whether it has expired.
+    let common = Notice { about: None, expires_at: None, ..latest.clone() };
     let decided = eligible::decide(at, &carrier, &common, &workflow, &recipient, at.now());
     let (because, decision) = decided.await?;
     let carrier = Delivery { because: Some(because), ..carrier };
@@ -161,8 +162,8 @@ pub async fn close(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
     }
 }
 
-/// Withholds what of the batch the recipient has muted meanwhile, if there is any.
-async fn muted(
+/// Withholds what of the batch the recipient has muted meanwhile, or has expired, if there is any.
+async fn left_out(
     at: &impl Tenant,
     id: &Id,
     recipient: &Recipient,
@@ -170,7 +171,13 @@ async fn muted(
     let own = store::find_wishes(at, &recipient.key).await?;
     let muted: Vec<_> = own.muted.keys().filter(|it| is_muted(&own.muted, it, at.now())).collect();
     let any = !muted.is_empty() && store::is_in_batch(at, id, &muted).await?;
-    Ok(any.then(|| store::withhold_muted(id, &muted, at.now())))
+    let muted = any.then(|| store::withhold_muted(id, &muted, at.now()));
+    let expired = store::has_expired_in_batch(at, id).await?;
+    let expired = expired.then(|| store::withhold_expired(id, at.now()));
+    Ok(match (muted, expired) {
+        (Some(muted), Some(expired)) => Some(muted.and(expired)),
+        (muted, expired) => muted.or(expired),
+    })
 }
 
 /// The notices as one.
@@ -183,6 +190,10 @@ async fn sent(
     recipient: &Recipient,
 ) -> Result<Commit, Failure> {
     let Some(latest) = notices.last() else { return Ok(Commit::new()) };
+    // It is of use for as long as one of them is.
+    let until = notices.iter().map(|it| it.expires_at).collect::<Option<Vec<_>>>();
+    let latest =
+        &Notice { expires_at: until.and_then(|it| it.into_iter().max()), ..latest.clone() };
     let count = store::count_in_batch(at, id).await?;
     let all: Vec<_> = notices.iter().map(|it| &it.data).collect();
     let data = data(latest.data_for(recipient), &all, count);

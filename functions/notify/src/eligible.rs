@@ -23,6 +23,9 @@ use crate::{
 /// Why no short message is sent.
 pub const NO_PHONE: &str = "the recipient has no number of a telephone";
 
+/// Why what came too late is not sent.
+pub const EXPIRED: &str = "it has expired";
+
 /// What becomes of a delivery at a moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Decision {
@@ -55,7 +58,7 @@ pub async fn decide(
         return Ok((verdict.because, withheld("it is not wanted")));
     }
     if notice.expires_at.is_some_and(|it| it <= now) {
-        return Ok((verdict.because, withheld("it has expired")));
+        return Ok((verdict.because, withheld(EXPIRED)));
     }
     if let Some(why) = unreachable(at, delivery, recipient).await? {
         return Ok((verdict.because, Decision::Withhold(why)));

@@ -10,6 +10,7 @@ use super::{deliveries, notices};
 use crate::{
     batch::Row,
     delivery::{Delivery, State},
+    eligible,
     notice::Notice,
     preference::Because,
 };
@@ -52,6 +53,16 @@ const MUTED: &str = "
     where tenant = ?1 and batch = ?2 and state = 'waiting' and notice in (
       select n.id from notify_notices n
       where n.tenant = ?1 and n.about in (select value from json_each(?3)))";
+const ANY_EXPIRED: &str = "
+    select 1 from notify_deliveries d
+    join notify_notices n on n.tenant = d.tenant and n.id = d.notice
+    where d.tenant = ?1 and n.tenant = ?1 and d.batch = ?2 and d.state = 'waiting'
+      and n.expires_at_ms <= ?3
+    limit 1";
+const EXPIRED: &str = "
+    update notify_deliveries set state = 'withheld', why = ?4, done_at_ms = ?3
+    where tenant = ?1 and batch = ?2 and state = 'waiting' and notice in (
+      select n.id from notify_notices n where n.tenant = ?1 and n.expires_at_ms <= ?3)";
 const COUNT: &str = "
     select count(*) from notify_deliveries
     where tenant = ?1 and batch = ?2 and state = 'waiting'";
@@ -121,6 +132,16 @@ pub fn withhold_muted(batch: &Id, resources: &[&String], now: Timestamp) -> Comm
     let params: [Value; 4] =
         [batch.into(), (&json!(resources)).into(), (&because).into(), now.into()];
     Commit::new().write(MUTED, params)
+}
+
+/// Whether one of the batch has expired.
+pub async fn has_expired_in_batch(at: &impl Tenant, batch: &Id) -> Result<bool, PortError> {
+    Ok(!at.query(ANY_EXPIRED, [Value::from(batch), at.now().into()]).await?.is_empty())
+}
+
+/// Withholds what of the batch has expired.
+pub fn withhold_expired(batch: &Id, now: Timestamp) -> Commit {
+    Commit::new().write(EXPIRED, [batch.into(), now.into(), eligible::EXPIRED.into()])
 }
 
 pub async fn count_in_batch(at: &impl Tenant, batch: &Id) -> Result<i64, PortError> {
