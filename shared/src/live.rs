@@ -79,10 +79,12 @@ pub async fn news(
     Ok(Some(News { events, place }))
 }
 
-/// Whether a request wants to become a WebSocket.
+/// Whether a request wants to become a WebSocket: by the key of its handshake (RFC 6455, section
+/// 4.1), since `Upgrade` is of the connection, and Spin keeps it to itself.
 pub fn is_upgrade(headers: &HeaderMap) -> bool {
     let asked = headers.get(header::UPGRADE);
-    asked.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    headers.contains_key(header::SEC_WEBSOCKET_KEY)
+        || asked.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Streams what comes after `place`, in answer to this call.

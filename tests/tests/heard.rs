@@ -35,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Default)]
 struct Shared {
     url: Mutex<String>,
+    /// Whether no more is sent, and whether nobody listens any more.
+    sent: AtomicBool,
     stop: AtomicBool,
     /// The changes that were heard.
     heard: Mutex<Vec<Value>>,
@@ -90,16 +92,8 @@ fn check(name: &str, state: &Path) {
         *shared.url.lock().unwrap() = host.url().unwrap().to_owned();
     }
     sleep(Duration::from_secs(1));
-    shared.stop.store(true, Ordering::SeqCst);
+    shared.sent.store(true, Ordering::SeqCst);
     let sent = sender.join().unwrap();
-    shared.stop.store(false, Ordering::SeqCst);
-    let (again, live) = (Arc::clone(&shared), format!("{inbox}/live?link={token}"));
-    listener.join().unwrap();
-    let listener = spawn(move || {
-        while again.goes_on() {
-            listen(&again, &live)
-        }
-    });
     let end = Instant::now() + SETTLE;
     while shared.heard.lock().unwrap().len() < sent && Instant::now() < end {
         sleep(PAUSE);
@@ -136,7 +130,7 @@ fn kill(host: Host) {
 /// Sends one notice after the other, each until it is answered with 2xx; gives how many.
 fn send(shared: &Shared, key: &str, member: &str) -> usize {
     let mut number = 0;
-    while shared.goes_on() {
+    while !shared.sent.load(Ordering::SeqCst) {
         let body = json!({"type": "tick", "to": [{"member": member}], "data": {"n": number}});
         let headers = [
             ("authorization", &*format!("Bearer {key}")),
