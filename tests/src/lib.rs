@@ -15,6 +15,7 @@ pub mod fake_smtp;
 pub mod fake_stripe;
 pub mod feed;
 pub mod host;
+pub mod inbox;
 pub mod isolation;
 pub mod local;
 pub mod masks;

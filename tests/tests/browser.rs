@@ -6,10 +6,7 @@
 use std::process::Command;
 
 use serde_json::json;
-use tests::{
-    host::{Host, Sandbox},
-    local::root,
-};
+use tests::{host::Host, inbox::with_inbox, local::root};
 
 /// What lets the browser's push service be on loopback.
 const HOSTS: (&str, &str) = ("push_hosts", "https://*:*,http://127.0.0.1:*");
@@ -32,6 +29,10 @@ fn a_browser_is_told_live_and_by_push() {
 
 fn follow(host: &Host, transport: &str) {
     let (at, member) = with_inbox(host);
+    // What leaves the product has a sender.
+    let settings = json!({"from": "tea@example.com", "base": "https://api.example.com"});
+    let put = host.ask("PUT", "/v1/notifications/settings", &at.key, &settings);
+    assert!(put.status.is_success(), "{}", put.json());
     let told = json!({"url": host.url(), "key": at.key, "member": member, "transport": transport});
 
     let mut script = Command::new("node");
@@ -39,20 +40,4 @@ fn follow(host: &Host, transport: &str) {
     let status = script.status().expect("node is installed");
 
     assert!(status.success(), "{status}: see above");
-}
-
-/// A member with an inbox.
-fn with_inbox(host: &Host) -> (Sandbox, String) {
-    let at = host.sandbox();
-    let member = json!({"email": "ann@example.com", "name": "Ann"});
-    let member = host.ask("POST", "/v1/members", &at.key, &member).text("/id");
-    let workflow = json!({"channels": ["in_app"],
-        "template": {"subject": "Number {{ n }}", "markdown": "Here it is: {{ n }}"}});
-    let put = host.ask("PUT", "/v1/notifications/workflows/tea.ready", &at.key, &workflow);
-    assert!(put.status.is_success(), "{}", put.json());
-    // What leaves the product has a sender.
-    let settings = json!({"from": "tea@example.com", "base": "https://api.example.com"});
-    let put = host.ask("PUT", "/v1/notifications/settings", &at.key, &settings);
-    assert!(put.status.is_success(), "{}", put.json());
-    (at, member)
 }

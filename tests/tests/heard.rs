@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tests::{
     client,
     host::{Host, request},
+    inbox::{link, with_inbox},
 };
 
 /// How often the host is killed.
@@ -63,19 +64,11 @@ fn what_is_heard_is_what_was_sent_though_the_host_is_killed() {
 
 fn check(name: &str, state: &Path) {
     let mut host = Host::start(name, state);
-    let at = host.sandbox();
-    let member = json!({"email": "ann@example.com"});
-    let member = host.ask("POST", "/v1/members", &at.key, &member).text("/id");
-    let workflow =
-        json!({"channels": ["in_app"], "template": {"subject": "{{ n }}", "markdown": "x"}});
-    let put = host.ask("PUT", "/v1/notifications/workflows/tick", &at.key, &workflow);
-    assert!(put.status.is_success(), "{}", put.json());
-    let inbox = format!("/v1/notifications/inbox/{member}");
-    let link = json!({"expires_in_seconds": 3600});
-    let token = host.ask("POST", &format!("{inbox}/links"), &at.key, &link).text("/token");
+    let (at, member) = with_inbox(&host);
+    let token = link(&host, &at, &member, 3_600);
     let shared = Arc::new(Shared::default());
     *shared.url.lock().unwrap() = host.url().unwrap().to_owned();
-    let live = format!("{inbox}/live?link={token}");
+    let live = format!("/v1/notifications/inbox/{member}/live?link={token}");
     let (listening, sending) = (Arc::clone(&shared), Arc::clone(&shared));
     let listener = spawn(move || {
         while listening.goes_on() {
@@ -131,7 +124,7 @@ fn kill(host: Host) {
 fn send(shared: &Shared, key: &str, member: &str) -> usize {
     let mut number = 0;
     while !shared.sent.load(Ordering::SeqCst) {
-        let body = json!({"type": "tick", "to": [{"member": member}], "data": {"n": number}});
+        let body = json!({"type": "tea.ready", "to": [{"member": member}], "data": {"n": number}});
         let headers = [
             ("authorization", &*format!("Bearer {key}")),
             ("idempotency-key", &*format!("tick-{number}")),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tests::{
     feed::{PATIENCE, connect},
     host::{Host, Sandbox},
+    inbox::{link, with_inbox},
 };
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
@@ -61,18 +62,6 @@ fn a_source_is_followed_from_a_message_without_a_gap() {
     });
 }
 
-/// A tenant that lives by the real clock, with a member and a workflow for the inbox.
-fn with_inbox(host: &Host) -> (Sandbox, String) {
-    let at = host.sandbox();
-    let member = json!({"email": "ann@example.com", "name": "Ann"});
-    let member = host.ask("POST", "/v1/members", &at.key, &member).text("/id");
-    let workflow = json!({"channels": ["in_app"],
-        "template": {"subject": "Number {{ n }}", "markdown": "Here it is: {{ n }}"}});
-    let put = host.ask("PUT", "/v1/notifications/workflows/tea.ready", &at.key, &workflow);
-    assert!(put.status.is_success(), "{}", put.json());
-    (at, member)
-}
-
 fn notify(host: &Host, at: &Sandbox, member: &str, number: usize) {
     let notice = json!({"type": "tea.ready", "to": [{"member": member}], "data": {"n": number}});
     let sent = host.ask("POST", "/v1/notifications", &at.key, &notice);
@@ -105,9 +94,7 @@ fn an_inbox_is_followed_by_a_link_of_its_own_without_a_gap() {
     Host::on_each("inbox", |host| {
         let (at, member) = with_inbox(host);
         let path = format!("/v1/notifications/inbox/{member}");
-        let link = json!({"expires_in_seconds": 600});
-        let made = host.ask("POST", &format!("{path}/links"), &at.key, &link);
-        let by_link = Sandbox { key: made.text("/token"), ..at.clone() };
+        let by_link = Sandbox { key: link(host, &at, &member, 600), ..at.clone() };
         notify(host, &at, &member, 1);
         let mut lines = connect(host, &by_link, &format!("{path}/live"), "last-event-id: 0");
         let (first, counts) = change(&mut lines);
@@ -136,7 +123,8 @@ fn an_inbox_is_followed_by_a_link_of_its_own_without_a_gap() {
         let changes: Vec<_> = all["items"].as_array().unwrap().iter().collect();
         assert_eq!(changes.len(), 2, "{all}");
         assert_eq!((&all["after"], &all["unread"]), (&third["sequence"], &json!(1)));
-        let another = host.ask("POST", &format!("{path}/links"), &by_link.key, &link);
+        let asked = json!({"expires_in_seconds": 600});
+        let another = host.ask("POST", &format!("{path}/links"), &by_link.key, &asked);
         assert_eq!(another.status, 403, "a link does not outlive itself: {another:?}");
         for other in
             ["/v1/log", "/v1/notifications/inbox/mem_other/live", "/v1/notifications/settings"]
@@ -151,9 +139,7 @@ fn a_connection_ends_with_its_link() {
     Host::on_each("ends", |host| {
         let (at, member) = with_inbox(host);
         let path = format!("/v1/notifications/inbox/{member}");
-        let link = json!({"expires_in_seconds": 3});
-        let made = host.ask("POST", &format!("{path}/links"), &at.key, &link);
-        let by_link = Sandbox { key: made.text("/token"), ..at };
+        let by_link = Sandbox { key: link(host, &at, &member, 3), ..at };
         let mut lines = connect(host, &by_link, &format!("{path}/live"), "last-event-id: 0");
 
         let began = Instant::now();
@@ -204,11 +190,7 @@ fn an_inbox_is_followed_by_a_websocket_where_there_are_any() {
     Host::on_each("socket", |host| {
         let (at, member) = with_inbox(host);
         let inbox = format!("/v1/notifications/inbox/{member}");
-        let link = |seconds: u64| {
-            let link = json!({"expires_in_seconds": seconds});
-            host.ask("POST", &format!("{inbox}/links"), &at.key, &link).text("/token")
-        };
-        let token = link(600);
+        let token = link(host, &at, &member, 600);
         let live = format!("{inbox}/live");
         let Host::Workerd(_) = host else {
             assert_eq!(listen(host, &token, &live).unwrap_err(), 501, "it says so");
@@ -245,7 +227,7 @@ fn an_inbox_is_followed_by_a_websocket_where_there_are_any() {
         assert_eq!(listen(host, &token, other).unwrap_err(), 401);
         assert_eq!(listen(host, &token, &format!("{inbox}/marks")).unwrap_err(), 405);
         assert_eq!(listen(host, &token, &inbox).unwrap_err(), 400);
-        let mut short = listen(host, &link(3), &live).unwrap();
+        let mut short = listen(host, &link(host, &at, &member, 3), &live).unwrap();
         let began = Instant::now();
         while !matches!(short.read(), Ok(Message::Close(_))) {
             assert!(began.elapsed() < PATIENCE, "it goes on");

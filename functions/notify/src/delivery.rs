@@ -321,6 +321,18 @@ pub async fn sent(
     Ok(written.and(over(&delivery.is_sent(at.now()))))
 }
 
+/// Writes down that a delivery is given up whose worker died with it each time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+    let Ok(id) = job.subject() else { return Ok(Commit::new()) };
+    let found = store::find_delivery(at, &id).await?;
+    let over = found.filter(|it| it.state == State::Waiting);
+    let over = over.map(|it| ended(at, it, State::Failed, "no try came to an end"));
+    Ok(over.unwrap_or_default().and(store::delete_outgoing(&id)))
+}
+
 /// The delivery at its bad end, and why.
 pub fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {
     let (why, done_at) = (Some(why.to_owned()), Some(at.now()));

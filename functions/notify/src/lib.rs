@@ -264,10 +264,9 @@ impl Function for Notify {
 
     async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
         match job.kind.as_str() {
-            outbox::SEND => outbox::give_up(at, job).await,
-            posting::SEND => posting::give_up(at, job).await,
-            pushing::SEND => pushing::give_up(at, job).await,
-            texting::SEND => texting::give_up(at, job).await,
+            outbox::SEND | posting::SEND | pushing::SEND | texting::SEND => {
+                delivery::give_up(at, job).await
+            }
             _ => Ok(Commit::new()),
         }
     }

@@ -19,7 +19,7 @@ use serde_json::Value;
 use shared::{
     domain::Timestamp,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    ports::HttpResponse,
+    ports::{FetchError, HttpResponse},
 };
 
 use crate::{
@@ -32,6 +32,8 @@ use crate::{
 pub const TAG: &str = "delivery";
 /// The longest wait that a provider can ask for, in seconds.
 const RETRY_AFTER_MAX: u64 = 3_600;
+/// What is kept of a provider that says no and nothing else.
+pub const NO_REASON: &str = "it gave no reason";
 /// How much of a provider's reason is kept, in characters.
 const WHY_CHARS_MAX: usize = 300;
 
@@ -97,22 +99,39 @@ pub fn understood(kind: Kind, answer: &HttpResponse) -> Sent {
         Kind::Ses => ses::refusal(&body, head(answer, "x-amzn-errortype").as_deref()),
         Kind::Smtp => (None, false),
     };
-    let status = answer.status;
-    let why = why.unwrap_or_else(|| "it gave no reason".to_owned());
-    let why = format!("{}: {status}: {why}", kind.word());
+    let why = why.unwrap_or_else(|| NO_REASON.to_owned());
+    let why = format!("{}: {}: {why}", kind.word(), answer.status);
+    not_taken(answer, &why, is_later)
+}
+
+/// What an answer means that is not yes. `is_later` is whether its words say that it is so for now.
+pub fn not_taken(answer: &HttpResponse, why: &str, is_later: bool) -> Sent {
     let why = why.chars().take(WHY_CHARS_MAX).collect();
     // A key can be mended, and what cannot be found is a wrong address of ours.
     let mends = matches!(
-        status,
+        answer.status,
         StatusCode::UNAUTHORIZED
             | StatusCode::FORBIDDEN
             | StatusCode::NOT_FOUND
             | StatusCode::REQUEST_TIMEOUT
             | StatusCode::TOO_MANY_REQUESTS
     );
-    match mends || is_later || !status.is_client_error() {
+    match mends || is_later || !answer.status.is_client_error() {
         true => Sent::Later(why, retry_after(answer)),
         false => Sent::Refused(why),
+    }
+}
+
+/// What became of what was handed to `whom`, whose answers are read like this.
+pub fn outcome(
+    whom: &str,
+    answer: Result<HttpResponse, FetchError>,
+    read: impl FnOnce(&HttpResponse) -> Sent,
+) -> Sent {
+    match answer {
+        Ok(answer) => read(&answer),
+        Err(why @ FetchError::Refused) => Sent::Later(format!("{whom}: {why}"), None),
+        Err(why) => Sent::NoAnswer(format!("{whom}: {why}")),
     }
 }
 
@@ -125,8 +144,7 @@ fn with_files(body: &mut Value, name: &str, mail: &Mail<'_>, one: fn(&File, Stri
     }
 }
 
-/// How long it asks to wait, at most an hour.
-pub(crate) fn retry_after(answer: &HttpResponse) -> Option<Duration> {
+fn retry_after(answer: &HttpResponse) -> Option<Duration> {
     let seconds = head(answer, "retry-after")?.parse::<u64>().ok()?;
     Some(Duration::from_secs(seconds.min(RETRY_AFTER_MAX)))
 }

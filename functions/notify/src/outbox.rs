@@ -11,7 +11,7 @@ use serde_json::json;
 use shared::{
     domain::{Commit, Failure, Id, Job, NewJob, Retry},
     http::Method,
-    ports::{Admission, FetchError, HttpRequest, PortError, Tenant},
+    ports::{Admission, HttpRequest, PortError, Tenant},
 };
 use url::{Position, Url};
 
@@ -140,11 +140,8 @@ async fn sent(at: &impl Tenant, mail: &Mail<'_>, provider: &Provider) -> Sent {
     let Some(request) = request(at, mail, provider, &secrets) else {
         return Sent::Refused(format!("{kind}: its address is none"));
     };
-    match at.fetch(request).await {
-        Ok(answer) => mail_api::understood(provider.kind, &answer),
-        Err(why @ FetchError::Refused) => Sent::Later(format!("{kind}: {why}"), None),
-        Err(why) => Sent::NoAnswer(format!("{kind}: {why}")),
-    }
+    let read = |answer: &_| mail_api::understood(provider.kind, answer);
+    mail_api::outcome(kind, at.fetch(request).await, read)
 }
 
 fn request(
@@ -222,17 +219,4 @@ async fn spread(at: &impl Tenant, apart: Duration) -> Result<Duration, PortError
 fn ended(at: &impl Tenant, delivery: Delivery, state: State, why: &str) -> Commit {
     let id = delivery.id.clone();
     delivery::ended(at, delivery, state, why).and(store::delete_outgoing(&id))
-}
-
-/// Writes down that a mail is given up whose worker died with it each time.
-///
-/// # Errors
-/// When the database fails.
-pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
-    let Ok(id) = job.subject() else { return Ok(Commit::new()) };
-    let found = store::find_delivery(at, &id).await?;
-    Ok(match found.filter(|it| it.state == State::Waiting) {
-        Some(it) => ended(at, it, State::Failed, "no try came to an end"),
-        None => store::delete_outgoing(&id),
-    })
 }

@@ -10,11 +10,11 @@ use sha2::Sha256;
 use shared::{
     domain::{Commit, Failure, Id, Job, NewJob, Retry, Timestamp},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
-    ports::{FetchError, HttpRequest, HttpResponse, PortError, Tenant},
+    ports::{FetchError, HttpRequest, HttpResponse, Tenant},
 };
 
 use crate::{
-    delivery::{self, Delivery, State},
+    delivery::{self, State},
     hook::{HookKind, HookText, KEY},
     notice::{Notice, amend::Amendment},
     store,
@@ -197,18 +197,6 @@ fn signature(secret: &str, id: &Id, seconds: i64, body: &str) -> Option<String> 
 fn retry_after(answer: &HttpResponse) -> Option<Duration> {
     let text = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     text.parse().ok().map(|it: u64| Duration::from_secs(it.min(RETRY_AFTER_MAX)))
-}
-
-/// Writes down that a post is given up whose worker died with it each time.
-///
-/// # Errors
-/// When the database fails.
-pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
-    let Ok(id) = job.subject() else { return Ok(Commit::new()) };
-    let found = store::find_delivery(at, &id).await?;
-    let over = found.filter(|it: &Delivery| it.state == State::Waiting);
-    let over = over.map(|it| delivery::ended(at, it, State::Failed, "no try came to an end"));
-    Ok(over.unwrap_or_default().and(store::delete_outgoing(&id)))
 }
 
 #[cfg(test)]

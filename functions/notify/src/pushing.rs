@@ -347,15 +347,3 @@ fn retry_after(answer: &HttpResponse) -> Option<Duration> {
     let text = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     text.parse().ok().map(Duration::from_secs)
 }
-
-/// Writes down that a push is given up whose worker died with it each time.
-///
-/// # Errors
-/// When the database fails.
-pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
-    let Ok(id) = job.subject() else { return Ok(Commit::new()) };
-    let found = store::find_delivery(at, &id).await?;
-    let over = found.filter(|it| it.state == State::Waiting);
-    let over = over.map(|it| delivery::ended(at, it, State::Failed, "no try came to an end"));
-    Ok(over.unwrap_or_default().and(store::delete_outgoing(&id)))
-}

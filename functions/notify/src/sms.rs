@@ -22,7 +22,10 @@ use shared::{
 use url::{Url, form_urlencoded};
 use utoipa::ToSchema;
 
-use crate::{mail_api::Sent, store};
+use crate::{
+    mail_api::{NO_REASON, Sent, not_taken},
+    store,
+};
 
 /// Where Twilio answers.
 const HOME: &str = "https://api.twilio.com";
@@ -30,8 +33,6 @@ const HOME: &str = "https://api.twilio.com";
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of an answer is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// How much of a reason is kept, in characters.
-const WHY_CHARS_MAX: usize = 300;
 /// How long a message is at most, in characters: what Twilio takes.
 pub const TEXT_CHARS_MAX: usize = 1_600;
 
@@ -156,22 +157,8 @@ pub fn understood(answer: &HttpResponse) -> Sent {
     }
     let code = body.get("code").and_then(Value::as_i64);
     let code = code.map(|it| format!(" {it}")).unwrap_or_default();
-    let why = word("message").unwrap_or_else(|| "it gave no reason".to_owned());
-    let why = format!("twilio: {}{code}: {why}", answer.status.as_u16());
-    let why = why.chars().take(WHY_CHARS_MAX).collect();
-    // A token can be mended, and what cannot be found is a wrong account of ours.
-    let mends = matches!(
-        answer.status,
-        StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::NOT_FOUND
-            | StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_MANY_REQUESTS
-    );
-    match mends || !answer.status.is_client_error() {
-        true => Sent::Later(why, crate::mail_api::retry_after(answer)),
-        false => Sent::Refused(why),
-    }
+    let why = word("message").unwrap_or_else(|| NO_REASON.to_owned());
+    not_taken(answer, &format!("twilio: {}{code}: {why}", answer.status.as_u16()), false)
 }
 
 /// The account's token.

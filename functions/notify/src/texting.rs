@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
     domain::{Commit, Failure, Id, Job, NewJob, Phone, Retry},
-    ports::{FetchError, PortError, Tenant},
+    ports::{PortError, Tenant},
 };
 
 use crate::{
     delivery::{self, Delivery, State},
-    mail_api::Sent,
+    mail_api::{self, Sent},
     notice::Notice,
     sms::{self, TEXT_CHARS_MAX},
     store,
@@ -95,21 +95,5 @@ async fn sent(at: &impl Tenant, letter: &SmsLetter) -> Result<Sent, PortError> {
     let Some(request) = sms::request(&account, &token, &letter.to, &letter.text) else {
         return Ok(Sent::Refused("twilio: its address is none".to_owned()));
     };
-    Ok(match at.fetch(request).await {
-        Ok(answer) => sms::understood(&answer),
-        Err(why @ FetchError::Refused) => Sent::Later(format!("twilio: {why}"), None),
-        Err(why) => Sent::NoAnswer(format!("twilio: {why}")),
-    })
-}
-
-/// Writes down that a message is given up whose worker died with it each time.
-///
-/// # Errors
-/// When the database fails.
-pub async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
-    let Ok(id) = job.subject() else { return Ok(Commit::new()) };
-    let found = store::find_delivery(at, &id).await?;
-    let ended = found.filter(|it| it.state == State::Waiting);
-    let ended = ended.map(|it| delivery::ended(at, it, State::Failed, "no try came to an end"));
-    Ok(ended.unwrap_or_else(Commit::new).and(store::delete_outgoing(&id)))
+    Ok(mail_api::outcome("twilio", at.fetch(request).await, sms::understood))
 }

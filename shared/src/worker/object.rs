@@ -189,8 +189,7 @@ impl Object {
                 Some(self.edge.now() + AGAIN)
             }
         };
-        self.sockets.close_ended(self.edge.now());
-        let next = next.into_iter().chain(self.sockets.next_end()).min();
+        let next = next.into_iter().chain(self.sockets.close_ended(self.edge.now())).min();
         if let Some(at) = next {
             self.store.arm(at).await.map_err(|err| worker::Error::from(err.to_string()))?;
         }

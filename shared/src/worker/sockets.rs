@@ -110,18 +110,13 @@ impl Sockets {
         Ok((Response::from_websocket(pair.client).map_err(broken)?, until))
     }
 
-    /// When the next of them ends.
-    pub(super) fn next_end(&self) -> Option<Timestamp> {
-        self.all().iter().map(|(_, it)| it.until).min()
-    }
-
-    /// Closes those whose time is over.
-    pub(super) fn close_ended(&self, now: Timestamp) {
-        for (socket, it) in self.all() {
-            if it.until <= now {
-                close(&socket, NORMAL, "ask again");
-            }
-        }
+    /// Closes those whose time is over, and says when that of the next one is.
+    pub(super) fn close_ended(&self, now: Timestamp) -> Option<Timestamp> {
+        // One that was closed is listed until its client has answered.
+        let (over, left): (Vec<_>, Vec<_>) =
+            self.all().into_iter().partition(|(_, it)| it.until <= now);
+        over.iter().for_each(|(socket, _)| close(socket, NORMAL, "ask again"));
+        left.iter().map(|(_, it)| it.until).min()
     }
 
     fn all(&self) -> Vec<(WebSocket, Listener)> {
