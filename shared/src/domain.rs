@@ -1,6 +1,7 @@
 //! The words of Backplane, pure: no clock, no chance, no I/O.
 
 mod actor;
+mod address;
 mod canonical;
 mod commit;
 mod entry;
@@ -13,6 +14,7 @@ mod word;
 pub mod zone;
 
 pub use actor::{Actor, OPERATOR, Principal, Scopes};
+pub use address::{Address, NoAddress};
 pub use canonical::{canonical, leaf_hash, sha256_hex};
 pub use commit::{Commit, Write};
 pub use entry::{Draft, Entry};

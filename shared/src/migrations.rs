@@ -70,6 +70,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0039_notify_dkim.sql",
     "tenant/0040_notify_sms.sql",
     "tenant/0041_notify_actors.sql",
+    "tenant/0042_tickets.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -193,6 +194,13 @@ pub const ERASE: &[&str] = erasing![
     "billing_statement_parts",
     "notify_dkim_keys",
     "notify_sms",
+    "ticket_numbers",
+    "tickets",
+    "ticket_messages",
+    "ticket_links",
+    "ticket_settings",
+    "ticket_presence",
+    "ticket_facts",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -4,21 +4,27 @@
 //! The decisions are pure: `state`, `priority`, `mail`, `sla`. What is served carries them out:
 //! `inlet` and `form` take tickets in, `ticket` keeps them, `desk` is what agents handle many with.
 
+pub mod context;
 pub mod desk;
 pub mod form;
 pub mod inlet;
 pub mod mail;
 pub mod priority;
 pub mod schema;
+pub mod settings;
 pub mod sla;
 pub mod state;
+#[allow(dead_code, reason = "what reads some of it is still to come")]
+mod store;
+pub mod suggest;
 pub mod ticket;
 
 use shared::{
-    domain::{Commit, Failure, Job},
+    domain::{Commit, Entry, Failure, Job},
     function::Function,
     http::Response,
-    ports::Tenant,
+    live::News,
+    ports::{PortError, Tenant},
     problem::Problem,
     route::{Access, Call, Route},
 };
@@ -66,5 +72,24 @@ impl Function for Tickets {
             Some("sla") => sla::work(at, job).await,
             _ => Err(Failure::dead(format!("tickets works no {}", job.kind))),
         }
+    }
+
+    async fn news(
+        at: &impl Tenant,
+        call: &Call,
+        place: Option<&str>,
+    ) -> Result<Option<News>, Problem> {
+        match call.operation() {
+            "followTicket" => ticket::presence::news(at, call, place).await,
+            _ => Ok(None),
+        }
+    }
+
+    fn follows(_: &str) -> &'static [&'static str] {
+        context::FOLLOWS
+    }
+
+    async fn follow(_: &str, _: &impl Tenant, entries: &[Entry]) -> Result<Commit, PortError> {
+        Ok(context::follow(entries))
     }
 }

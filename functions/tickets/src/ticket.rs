@@ -1,5 +1,20 @@
 //! Tickets: what somebody asks for help with.
 
+pub mod change;
+pub mod intake;
+pub mod link;
+pub mod merge;
+pub mod message;
+pub mod open;
+pub mod presence;
+pub mod read;
+pub mod reply;
+pub mod split;
+#[cfg(test)]
+mod tests;
+pub mod undo;
+pub mod write;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::{
@@ -7,17 +22,85 @@ use shared::{
     http::Response,
     ports::Tenant,
     problem::Problem,
-    route::{Call, Route},
+    route::{Access, Call, Route},
 };
 use utoipa::ToSchema;
 
 use crate::{
+    READ, WRITE,
     priority::{Level, Priority},
     state::State,
+    store,
 };
 
+/// The longest subject, in characters.
+pub const SUBJECT_CHARS_MAX: usize = 250;
+/// The longest text of a message, in bytes. What is longer in a mail is in its original.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// The longest name of somebody, in characters.
+pub const NAME_CHARS_MAX: usize = 120;
+/// The longest address, in characters (RFC 5321, section 4.5.3.1).
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// How many others read the answers.
+pub const COPIES_MAX: usize = 50;
+/// How many tags a ticket has …
+pub const TAGS_MAX: usize = 50;
+/// … and the longest of them, in characters.
+pub const TAG_CHARS_MAX: usize = 60;
+/// How many fields a ticket has …
+pub const FIELDS_MAX: usize = 50;
+/// … and how large all of them are as JSON, in bytes.
+pub const FIELDS_BYTES_MAX: usize = 16 * 1024;
+/// How much is said in one ticket.
+pub const MESSAGES_MAX: usize = 5_000;
+/// The largest request: a text, and what there is beside it.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// As [`READ`] and [`WRITE`], and whoever acts for one of the tenant's customers, of that customer's.
+const OWN_READ: Access = Access::Customer("tickets:read");
+const OWN_WRITE: Access = Access::Customer("tickets:write");
+
 /// What may be asked.
-pub const ROUTES: &[Route] = &[];
+pub const ROUTES: &[Route] = &[
+    Route::new("POST", "/v1/tickets", "createTicket", OWN_WRITE).body(BODY_BYTES_MAX),
+    Route::new("GET", "/v1/tickets", "listTickets", OWN_READ),
+    Route::new("GET", "/v1/tickets/{id}", "getTicket", OWN_READ),
+    Route::new("PATCH", "/v1/tickets/{id}", "changeTicket", WRITE),
+    Route::new("GET", "/v1/tickets/{id}/messages", "listTicketMessages", OWN_READ),
+    Route::new("POST", "/v1/tickets/{id}/messages", "addTicketMessage", OWN_WRITE)
+        .body(BODY_BYTES_MAX),
+    Route::new("POST", "/v1/tickets/{id}/merge", "mergeTicket", WRITE),
+    Route::new("POST", "/v1/tickets/{id}/split", "splitTicket", WRITE),
+    Route::new("GET", "/v1/tickets/{id}/links", "listTicketLinks", READ),
+    Route::new("POST", "/v1/tickets/{id}/links", "linkTicket", WRITE),
+    Route::new("DELETE", "/v1/tickets/{id}/links/{kind}/{other}", "unlinkTicket", WRITE),
+    Route::new("GET", "/v1/tickets/{id}/log", "listTicketLog", READ),
+    Route::new("POST", "/v1/tickets/{id}/undo", "undoInTicket", WRITE),
+    Route::new("GET", "/v1/tickets/{id}/context", "getTicketContext", READ),
+    Route::new("GET", "/v1/tickets/{id}/presence", "listTicketPresence", READ),
+    Route::new("POST", "/v1/tickets/{id}/presence", "tellTicketPresence", WRITE),
+    Route::new("GET", "/v1/tickets/{id}/live", "followTicket", READ),
+    Route::new("GET", "/v1/tickets/settings", "getTicketSettings", READ),
+    Route::new("PUT", "/v1/tickets/settings", "putTicketSettings", crate::MANAGE),
+    Route::new("POST", "/v1/tickets/suggestions", "suggestForTicket", OWN_READ),
+];
+
+/// Which tickets are listed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Filter {
+    /// All.
+    All,
+    /// Those that are there.
+    State(State),
+    /// Those of an address in lower case, or of a member.
+    Requester(String),
+    /// Those of one of the tenant's customers.
+    Customer(String),
+    /// Those that a member handles.
+    Assignee(String),
+    /// Those of a team.
+    Team(String),
+}
 
 /// Who asks for help.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
@@ -125,7 +208,71 @@ pub struct Ticket {
     pub version: i64,
 }
 
+impl Requester {
+    /// What they are found by: the address, else the member's id. Nothing when there is neither.
+    pub fn key(&self) -> &str {
+        self.email.as_deref().or(self.member.as_deref()).unwrap_or_default()
+    }
+}
+
 /// Answers a call on one of these routes.
-pub async fn handle(_: &impl Tenant, _: &Call) -> Result<Response, Problem> {
-    Err(Problem::not_found())
+pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
+    match call.operation() {
+        "createTicket" => open::create(at, call).await,
+        "listTickets" => read::list(at, call).await,
+        "getTicket" => read::get(at, call).await,
+        "changeTicket" => change::patch(at, call).await,
+        "listTicketMessages" => read::messages(at, call).await,
+        "addTicketMessage" => reply::add(at, call).await,
+        "mergeTicket" => merge::merge(at, call).await,
+        "splitTicket" => split::split(at, call).await,
+        "listTicketLinks" => link::list(at, call).await,
+        "linkTicket" => link::link(at, call).await,
+        "unlinkTicket" => link::unlink(at, call).await,
+        "listTicketLog" => read::log(at, call).await,
+        "undoInTicket" => undo::undo(at, call).await,
+        "getTicketContext" => crate::context::get(at, call).await,
+        "listTicketPresence" => presence::list(at, call).await,
+        "tellTicketPresence" => presence::tell(at, call).await,
+        "followTicket" => presence::follow(at, call).await,
+        "getTicketSettings" => crate::settings::get(at).await,
+        "putTicketSettings" => crate::settings::put(at, call).await,
+        "suggestForTicket" => crate::suggest::suggest(at, call).await,
+        _ => Err(Problem::not_found()),
+    }
+}
+
+/// The ticket that a call names by its id.
+///
+/// # Errors
+/// 404 when there is none, also for a customer when it is another's.
+pub async fn find(at: &impl Tenant, call: &Call) -> Result<Ticket, Problem> {
+    let id = call.id("tkt")?;
+    let found = store::find_ticket(at, id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    match &at.principal().customer {
+        Some(it) if found.requester.customer.as_ref() != Some(it) => Err(Problem::not_found()),
+        _ => Ok(found),
+    }
+}
+
+/// The member that acts by this call, as its query says in `by`.
+///
+/// # Errors
+/// 422 when no member has this id.
+pub async fn by(at: &impl Tenant, call: &Call) -> Result<Option<String>, Problem> {
+    match call.query("by") {
+        None => Ok(None),
+        Some(id) => member(at, "by", &id).await.map(|()| Some(id.into_owned())),
+    }
+}
+
+/// That a member has this id.
+///
+/// # Errors
+/// 422 with this path when there is none.
+pub async fn member(at: &impl Tenant, path: &str, id: &str) -> Result<(), Problem> {
+    match store::find_member(at, id).await? {
+        Some(_) => Ok(()),
+        None => Err(Problem::unfitting(path, "no member has this id")),
+    }
 }

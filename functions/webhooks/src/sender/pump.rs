@@ -166,7 +166,8 @@ async fn settle(at: &impl Tenant, endpoint: &Endpoint, tried: Vec<Tried>) -> Res
             commit = commit.and(store::forget_token(&endpoint.id));
         }
         if it.state == DeliveryState::Failed {
-            let data = json!({"event_sequence": it.sequence, "reason": it.error});
+            let data = json!({"event_sequence": it.sequence, "reason": it.error,
+                "customer": endpoint.customer});
             commit = commit.entry(Draft::new("delivery.failed", &endpoint.id).with(data));
         }
         commit = commit.and(store::tried(&endpoint.id, it, at.time()));
