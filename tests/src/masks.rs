@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 36] = [
+const PREFIXES: [&str; 40] = [
     "ten",
     "key",
     "src",
@@ -33,6 +33,10 @@ const PREFIXES: [&str; 36] = [
     "rfd",
     "acc",
     "ntc",
+    "tkt",
+    "tmg",
+    "tat",
+    "tmb",
     "dlv",
     "bdl",
     "itm",
