@@ -36,14 +36,14 @@ pub const FOLLOWS: &[&str] = &[
     "delivery.failed",
     "quota.",
     "spend.",
-    "limit.",
+    "member.",
 ];
 
 /// What was heard of a customer.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[schema(as = TicketFact)]
 pub struct Fact {
-    /// What kind of thing: `plan`, `billing`, `webhook` or `limit`.
+    /// What kind of thing: `plan`, `billing`, `webhook`, `limit` or `member`.
     pub kind: String,
     /// The entry of the log that told it.
     pub sequence: i64,
@@ -68,6 +68,8 @@ pub struct TicketContext {
     pub webhooks: Vec<Fact>,
     /// Where it reached its limits, the latest first: those of the member that asks before others.
     pub limits: Vec<Fact>,
+    /// What happened to the member that asks, the latest first.
+    pub member: Vec<Fact>,
     /// Its tickets, the latest change first.
     pub tickets: Vec<Ticket>,
 }
@@ -98,6 +100,10 @@ impl<T: Tenant> Context for Heard<'_, T> {
         let mut limits: Vec<Fact> = of("limit");
         // A stable sort: the latest of each half stays first.
         limits.sort_by_key(|it| !is_of(it, requester.member.as_deref()));
+        let member = match &requester.member {
+            Some(it) => store::list_facts(self.0, it).await?,
+            None => Vec::new(),
+        };
         let entitlement = facts.iter().find(|it| it.kind == "plan");
         let entitlement = entitlement.and_then(|it| it.fact.get("data").cloned());
         Ok(TicketContext {
@@ -106,6 +112,7 @@ impl<T: Tenant> Context for Heard<'_, T> {
             billing: of("billing"),
             webhooks: of("webhook"),
             limits,
+            member,
             tickets,
         })
     }
@@ -151,7 +158,8 @@ fn told(entry: &Entry) -> Option<(String, Fact)> {
     let first = entry.action.split('.').next().unwrap_or_default();
     let (kind, customer) = match first {
         "entitlement" => ("plan", Some(entry.subject.clone())),
-        "quota" | "spend" | "limit" => ("limit", of_data().or(Some(entry.subject.clone()))),
+        "member" => ("member", Some(entry.subject.clone())),
+        "quota" | "spend" => ("limit", of_data().or(Some(entry.subject.clone()))),
         "delivery" => ("webhook", of_data()),
         "subscription" | "payment" | "invoice" => ("billing", of_data()),
         _ => ("", None),

@@ -3,6 +3,7 @@
 use shared::{
     domain::Entry,
     openapi::{Operation, operation},
+    portal::{NewPortalLink, PortalLink},
 };
 
 use crate::{
@@ -95,6 +96,12 @@ fn arranging() -> Vec<Operation> {
         operation("unlinkTicket", "Say that a ticket has nothing to do with another.")
             .query("by", BY)
             .gives_nothing(),
+        operation(
+            "createTicketPortalLink",
+            "Make a link with which one of your customers tends to its tickets.",
+        )
+        .takes::<NewPortalLink>()
+        .gives::<PortalLink>(201),
         operation("getTicketSettings", "Read how tickets are handled.").gives::<Settings>(200),
         operation("putTicketSettings", "Say how tickets are handled.")
             .takes::<Settings>()

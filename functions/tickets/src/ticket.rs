@@ -6,6 +6,7 @@ pub mod link;
 pub mod merge;
 pub mod message;
 pub mod open;
+pub mod portal;
 pub mod presence;
 pub mod read;
 pub mod reply;
@@ -80,6 +81,7 @@ pub const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/tickets/{id}/presence", "listTicketPresence", READ),
     Route::new("POST", "/v1/tickets/{id}/presence", "tellTicketPresence", WRITE),
     Route::new("GET", "/v1/tickets/{id}/live", "followTicket", READ),
+    Route::new("POST", "/v1/tickets/links", "createTicketPortalLink", WRITE),
     Route::new("GET", "/v1/tickets/settings", "getTicketSettings", READ),
     Route::new("PUT", "/v1/tickets/settings", "putTicketSettings", crate::MANAGE),
     Route::new("POST", "/v1/tickets/suggestions", "suggestForTicket", OWN_READ),
@@ -235,6 +237,7 @@ pub async fn handle(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
         "listTicketPresence" => presence::list(at, call).await,
         "tellTicketPresence" => presence::tell(at, call).await,
         "followTicket" => presence::follow(at, call).await,
+        "createTicketPortalLink" => portal::open(at, call).await,
         "getTicketSettings" => crate::settings::get(at).await,
         "putTicketSettings" => crate::settings::put(at, call).await,
         "suggestForTicket" => crate::suggest::suggest(at, call).await,

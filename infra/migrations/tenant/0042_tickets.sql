@@ -74,7 +74,7 @@ create table ticket_presence (
   primary key (tenant, ticket, member)
 ) strict, without rowid;
 
--- What was heard of a customer: the last of each kind, as entries of the log said it.
+-- What was heard of a customer or a member: the last of each kind, as entries of the log said it.
 create table ticket_facts (
   tenant text not null,
   customer text not null,

@@ -8,7 +8,8 @@ use shared::{
 use crate::ticket::link::{Kind, Link};
 
 const INSERT: &str = "
-    insert into ticket_links (tenant, ticket, kind, other) values (?1, ?2, ?3, ?4)";
+    insert into ticket_links (tenant, ticket, kind, other) values (?1, ?2, ?3, ?4)
+    on conflict do nothing";
 const DELETE: &str = "
     delete from ticket_links where tenant = ?1 and ticket = ?2 and kind = ?3 and other = ?4";
 const LIST: &str = "

@@ -15,6 +15,7 @@ use super::{
     Channel, NAME_CHARS_MAX, Requester, TEXT_BYTES_MAX, Ticket, by,
     change::{TicketChange, answer, applied},
     message::{Kind, Message, Person},
+    read::shown,
     write,
 };
 use crate::{
@@ -119,7 +120,8 @@ pub async fn create(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     let (it, commit) = write::opened(at, &settings, it, by.as_deref()).await?;
     let message = first(at, &it, text)?;
     let commit = commit.and(store::insert_message(&it.id, &message));
-    at.answer(commit, answer(StatusCode::CREATED, &it), Problem::changed_meanwhile).await
+    let response = answer(StatusCode::CREATED, &shown(at, it));
+    at.answer(commit, response, Problem::changed_meanwhile).await
 }
 
 /// What is set when it is opened is set as by a change.

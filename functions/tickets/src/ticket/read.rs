@@ -1,5 +1,6 @@
 //! Reading tickets, what was said in them, and what was done to them.
 
+use serde_json::Map;
 use shared::{
     domain::{Entry, Id, Page, Timestamp},
     http::{Response, StatusCode, json as json_response},
@@ -13,9 +14,9 @@ use super::{
     Filter, Ticket,
     change::answer,
     find,
-    message::{Kind, Message},
+    message::{Kind, Message, Person},
 };
-use crate::{state::State, store};
+use crate::{settings::Settings, state::State, store};
 
 /// After which no place is: the list begins there.
 const END: (Timestamp, &str) = (Timestamp(i64::MAX >> 12), "~");
@@ -28,6 +29,7 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let place = cursor.as_ref().map(|it| place(it.key()).ok_or_else(bad_cursor)).transpose()?;
     let before = place.as_ref().map_or(END, |(at, id)| (*at, id.as_str()));
     let found = store::list_tickets(at, &filter, before, limit + 1).await?;
+    let found = found.into_iter().map(|it| shown(at, it)).collect();
     let key = |it: &Ticket| format!("{} {}", it.updated_at.0, it.id);
     Ok(json_response(StatusCode::OK, &Page::of(found, limit, key)))
 }
@@ -76,14 +78,45 @@ fn filter(at: &impl Tenant, call: &Call) -> Result<Filter, Problem> {
 pub async fn get(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     if let Ok(number) = call.param().parse::<i64>() {
         let found = store::find_numbered(at, number).await?.filter(|it| is_shown(at, it));
-        return Ok(answer(StatusCode::OK, &found.ok_or_else(Problem::not_found)?));
+        let found = found.ok_or_else(Problem::not_found)?;
+        return Ok(answer(StatusCode::OK, &shown(at, found)));
     }
-    Ok(answer(StatusCode::OK, &find(at, call).await?))
+    Ok(answer(StatusCode::OK, &shown(at, find(at, call).await?)))
 }
 
 fn is_shown(at: &impl Tenant, it: &Ticket) -> bool {
     let own = &at.principal().customer;
     own.is_none() || it.requester.customer == *own
+}
+
+/// The ticket as who reads it may see it: how it is handled is not for customers.
+pub fn shown(at: &impl Tenant, it: Ticket) -> Ticket {
+    if at.principal().customer.is_none() {
+        return it;
+    }
+    Ticket {
+        assignee: None,
+        team: None,
+        because: Vec::new(),
+        pinned: false,
+        tags: Vec::new(),
+        fields: Map::new(),
+        incident: None,
+        plan: None,
+        sla: None,
+        copies: Vec::new(),
+        ..it
+    }
+}
+
+/// The message as a customer may see it: of an agent the name, if that is told at all.
+fn told(settings: &Settings, it: Message) -> Message {
+    if it.kind == Kind::Received {
+        return Message { mail: None, original: None, ..it };
+    }
+    let name = settings.shown_agent(&it.from.name).unwrap_or_default().to_owned();
+    let from = Person { email: None, name, member: None };
+    Message { from, bounces: Vec::new(), ..it }
 }
 
 /// Lists what was said, the oldest first. A customer is shown nothing that agents noted.
@@ -94,7 +127,9 @@ pub async fn messages(at: &impl Tenant, call: &Call) -> Result<Response, Problem
     let found = store::list_messages(at, &ticket.id, after, limit + 1).await?;
     let mut page = Page::of(found, limit, |it: &Message| it.id.clone());
     if at.principal().customer.is_some() {
+        let settings = store::find_settings(at).await?;
         page.items.retain(|it| it.kind != Kind::Note);
+        page.items = page.items.into_iter().map(|it| told(&settings, it)).collect();
     }
     Ok(json_response(StatusCode::OK, &page))
 }
