@@ -71,6 +71,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0040_notify_sms.sql",
     "tenant/0041_notify_actors.sql",
     "tenant/0042_tickets.sql",
+    "tenant/0046_notify_threads.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
