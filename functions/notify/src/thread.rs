@@ -4,6 +4,8 @@
 //! checked before any of it becomes a header: nothing in it ends a line.
 
 #[cfg(test)]
+mod mailed;
+#[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
