@@ -71,6 +71,8 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0040_notify_sms.sql",
     "tenant/0041_notify_actors.sql",
     "tenant/0042_tickets.sql",
+    "tenant/0045_ticket_desk.sql",
+    "tenant/0046_notify_threads.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -201,6 +203,10 @@ pub const ERASE: &[&str] = erasing![
     "ticket_settings",
     "ticket_presence",
     "ticket_facts",
+    "ticket_tools",
+    "ticket_view_changes",
+    "ticket_views",
+    "ticket_view_rows",
 ];
 
 /// Removes a tenant from a database that it shares with others.

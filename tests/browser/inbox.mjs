@@ -1,5 +1,5 @@
 // An inbox in a real browser: two tabs of one origin follow it from another, one of them is closed,
-// and a push wakes a service worker. Its push service is here, on loopback, and speaks to Firefox as
+// a third opens without a network and goes on when it is back, and a push wakes a service worker. Its push service is here, on loopback, and speaks to Firefox as
 // Mozilla's does; what is pushed is encrypted for the browser, which decrypts it.
 //
 //   node tests/browser/inbox.mjs '{"url": …, "key": …, "member": …, "transport": "WebSocket"}'
@@ -25,23 +25,29 @@ async function ask(method, path, body) {
 const notify = (number) =>
   ask("POST", "/v1/notifications", { type: "tea.ready", to: [{ member }], data: { n: number } });
 
-// The page of somebody's product. What connects is remembered with the way that it did.
+// The page of somebody's product. What connects is remembered with the way that it did. Whose
+// address ends with #off has no network at first: what it connects to is a port where nobody is.
 const page = (token) => `<!doctype html><title>inbox</title><script type="module">
   window.transports = [];
+  window.off = location.hash === "#off";
+  const { fetch } = window;
+  window.fetch = (...all) => (off ? Promise.reject(new TypeError("off")) : fetch(...all));
   for (const name of ["WebSocket", "EventSource"]) {
     const Real = window[name];
     window[name] = class extends Real {
-      constructor(...all) {
-        super(...all);
+      constructor(url, ...all) {
+        super(off ? Object.assign(new URL(url), { host: "127.0.0.1:65535" }) : url, ...all);
         this.addEventListener("open", () => window.transports.push(name));
       }
     };
   }
   const { inbox } = await import("${url}/v1/notifications/live.js");
-  window.told = { changes: [], missing: [], states: [], counts: null };
+  window.told = { changes: [], missing: [], states: [], counts: null, kept: null };
   window.stop = inbox({ url: "${inbox}", token: "${token}", on: {
     change: (it) => told.changes.push(it.item?.subject ?? it.change),
     counts: (it) => (told.counts = it),
+    kept: ({ counts, changes }) =>
+      (told.kept = { counts, subjects: changes.map((it) => it.item?.subject ?? it.change) }),
     missing: (it) => told.missing.push(it),
     state: (it) => told.states.push(it),
   } });
@@ -116,7 +122,25 @@ async function live(browser, home) {
   await until(second, "changes", ["Number 1", "Number 2"]);
   await until(second, "missing", []);
   assert.ok((await second.evaluate(() => transports)).includes(transport));
-  return second;
+  await until(second, "counts", { unseen: 2, unread: 2 });
+  return offline(browser, home, second);
+}
+
+// A page that opens without a network shows what was known last, and goes on when it is back.
+async function offline(browser, home, before) {
+  await before.close();
+  const tab = await browser.newPage();
+  await tab.goto(`${home}/#off`);
+  const counts = { unseen: 2, unread: 2 };
+  await until(tab, "kept", { counts, subjects: ["Number 1", "Number 2"] });
+  await tab.waitForFunction(() => told.states.includes("waiting"), PATIENCE);
+  assert.deepEqual(await tab.evaluate(() => transports), []);
+  await notify(3);
+  await tab.evaluate(() => (window.off = false));
+  await until(tab, "changes", ["Number 3"]);
+  await until(tab, "counts", { unseen: 3, unread: 3 });
+  await until(tab, "missing", []);
+  return tab;
 }
 
 async function push(tab) {
@@ -134,10 +158,10 @@ async function push(tab) {
     channels: ["push"],
     template: { subject: "Grüße {{ n }}", markdown: "Der Tee ist **fertig**." },
   });
-  await notify(3);
+  await notify(4);
   await tab.waitForFunction(() => window.pushed.length > 0, PATIENCE);
   const [{ notification }] = await tab.evaluate(() => pushed);
-  assert.equal(notification.title, "Grüße 3");
+  assert.equal(notification.title, "Grüße 4");
   assert.equal(notification.body, "Der Tee ist fertig.");
 }
 

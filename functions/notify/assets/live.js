@@ -7,30 +7,54 @@
 // `token` is a link's, or a function that gives one. `counts` is how the inbox stands. `change` has a
 // sequence, and names the one before it. `missing` says that changes were lost: list the inbox.
 // `state` is "open", "waiting" or "refused".
+//
+// With `kept` among them, what is known is kept in `store`, which is `localStorage` if it is left
+// out: the counts, the place, and the latest 100 changes. A page that opens is told of that first,
+// also without a network, as `kept({ counts, changes })`, and goes on from that place when there is
+// one. What is refused is forgotten. For who opens without a network a service worker has the page
+// and this file.
 
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 60000;
 const PATIENCE = 10000;
 const HEARTBEAT = 25000;
+const KEPT = 100;
 
-export function inbox({ url, token, on = {} }) {
+export function inbox({ url, token, on = {}, store }) {
   const home = new URL(url, location.href).href;
   const tabs = new BroadcastChannel(home);
   const stopped = new AbortController();
   const { signal } = stopped;
-  let at = null;
   let wait = FIRST_WAIT;
   let way = 0;
-  let standing;
+  let known = { at: null, changes: [] };
+
+  // A browser may have no store for us, or a full one.
+  function keep(act) {
+    try {
+      if (on.kept) act(store ?? localStorage);
+    } catch {}
+  }
+
+  keep((it) => {
+    const kept = JSON.parse(it.getItem(home));
+    if (Number.isInteger(kept?.at) && Array.isArray(kept.changes)) known = kept;
+  });
+  if (known.at !== null) on.kept(known);
 
   // Each event comes once to every tab, also when a new leader asks from before it.
   function take(kind, it) {
     if (kind === "change") {
+      const { at } = known;
       if (at !== null && it.sequence <= at) return;
-      if (at !== null && it.after > at) on.missing?.({ from: at, to: it.after });
-      at = it.sequence;
+      if (at !== null && it.after > at) {
+        on.missing?.({ from: at, to: it.after });
+        known.changes = [];
+      }
+      known.at = it.sequence;
+      known.changes = [...known.changes, it].slice(-KEPT);
     }
-    if (kind === "counts") standing = it;
+    if (kind === "counts") known.counts = it;
     on[kind]?.(it);
   }
 
@@ -42,14 +66,15 @@ export function inbox({ url, token, on = {} }) {
   // A tab that comes later is told how the inbox stands.
   tabs.onmessage = ({ data: { kind, it } }) => {
     if (kind !== "hello") take(kind, it);
-    else if (standing) tabs.postMessage({ kind: "counts", it: standing });
+    else if (known.counts) tabs.postMessage({ kind: "counts", it: known.counts });
   };
   tabs.postMessage({ kind: "hello" });
 
   function heard(kind, it, place) {
     wait = FIRST_WAIT;
     tell(kind, it);
-    at ??= +place;
+    known.at ??= +place;
+    keep((store) => store.setItem(home, JSON.stringify(known)));
   }
 
   // Each ends with whether anything was heard. Who cannot have one has the next.
@@ -99,11 +124,16 @@ export function inbox({ url, token, on = {} }) {
     });
   }
 
+  async function ask() {
+    const query = new URLSearchParams({ link: await (token.call ? token() : token) });
+    if (known.at !== null) query.set("after", known.at);
+    return ways[way](query);
+  }
+
   async function lead() {
     while (!signal.aborted) {
-      const query = new URLSearchParams({ link: await (token.call ? token() : token) });
-      if (at !== null) query.set("after", at);
-      const said = await ways[way](query).catch(() => {});
+      const said = await ask().catch(() => {});
+      if (said === "refused") keep((it) => it.removeItem(home));
       if (way < 2 || said !== true) tell("state", said === "refused" ? said : "waiting");
       if (said !== true) way = (way + 1) % 3;
       // Not all at once, and ever more seldom.

@@ -237,9 +237,10 @@ pub async fn work(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         Decision::Wait(until) => return Err(later(at, delivery, until)),
         Decision::Send => {}
     }
-    // What is urgent waits for no others, and neither does what carries files of its own.
-    let carries = delivery.channel == Channel::Email && !notice.files.is_empty();
-    let beside = match notice.urgent || workflow.text.critical || carries {
+    // What is urgent waits for no others, and neither does what is a mail of its own.
+    let is_own = !notice.files.is_empty() || notice.mail.is_some();
+    let is_own = is_own && delivery.channel == Channel::Email;
+    let beside = match notice.urgent || workflow.text.critical || is_own {
         true => Commit::new(),
         false => match batch::join(at, &delivery, &workflow, &recipient).await? {
             Joined::In(waiting) => return Ok(waiting),

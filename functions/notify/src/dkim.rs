@@ -20,12 +20,14 @@ use shared::{domain::Timestamp, ports::PortError};
 use canonical::{Field, body, field, fields};
 
 /// The fields of a head that are signed, as often as there are any of that name.
-const SIGNED: [&str; 11] = [
+const SIGNED: [&str; 13] = [
     "From",
     "To",
     "Subject",
     "Date",
     "Message-ID",
+    "In-Reply-To",
+    "References",
     "Reply-To",
     "MIME-Version",
     "Content-Type",

@@ -19,6 +19,7 @@ use crate::{
     recipient::Recipient,
     store,
     template::Rendered,
+    thread::Thread,
     unsubscribe,
     workflow::Workflow,
 };
@@ -44,9 +45,25 @@ pub struct Letter {
     /// What it carries, by the hashes of what was found when it was written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<NamedFile>,
+    /// How it stands among others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Thread>,
 }
 
 impl Letter {
+    /// The same as one of a thread, from whom and to whom that says.
+    fn within(mut self, thread: Thread) -> Self {
+        if let Some(from) = &thread.from {
+            self.from.address = from.clone();
+        }
+        self.from.name = thread.from_name.clone().or(self.from.name);
+        self.reply_to = thread.reply_to.clone().or(self.reply_to);
+        if let Some(subject) = &thread.subject {
+            self.words.subject.clone_from(subject);
+        }
+        Self { thread: Some(thread), ..self }
+    }
+
     /// The mail that it is, with what its files hold.
     pub fn mail<'a>(&'a self, id: &'a Id, files: &'a [File]) -> Mail<'a> {
         Mail {
@@ -57,6 +74,7 @@ impl Letter {
             at: self.at,
             words: &self.words,
             unsubscribe: self.unsubscribe.as_ref(),
+            thread: self.thread.as_ref(),
             files,
         }
     }
@@ -101,6 +119,11 @@ pub async fn written(
         words,
         unsubscribe,
         files: named,
+        thread: None,
+    };
+    let letter = match notice.mail.clone() {
+        Some(it) => letter.within(it),
+        None => letter,
     };
     Ok(Ok((letter, files)))
 }

@@ -1,9 +1,8 @@
 //! Notifications: who hears of what, by which channel, when, and in which words.
 //!
 //! The decisions are pure: `preference`, `quiet`, `digest`, `throttle`, `delay`, `template`,
-//! `mail`, `mail_api`, `smtp::talk`, `dkim`,
-//! `push`. What is served carries them out: `workflow` says how the notices of
-//! a type are sent, `notice` takes one in, `delivery` brings it to one recipient by one channel,
+//! `thread`, `inline`, `mail`, `mail_api`, `smtp::talk`, `dkim`, `push`. What is served carries them
+//! out: `workflow` says how the notices of a type are sent, `notice` takes one in, `delivery` brings it to one recipient by one channel,
 //! `outbox` to a provider, `pushing` to browsers.
 
 pub mod address;
@@ -22,6 +21,7 @@ pub mod feedback;
 pub mod files;
 pub mod hook;
 pub mod inbox;
+pub mod inline;
 pub mod language;
 pub mod letter;
 pub mod live;
@@ -47,6 +47,7 @@ mod store;
 pub mod suppression;
 pub mod template;
 pub mod texting;
+pub mod thread;
 pub mod throttle;
 pub mod topic;
 #[cfg(test)]

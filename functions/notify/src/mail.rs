@@ -3,6 +3,9 @@
 //! Time, the id and the boundary are given, so the same mail is the same bytes, whenever it is
 //! tried again.
 
+#[cfg(test)]
+mod tests;
+
 use mail_builder::{
     MessageBuilder,
     headers::{address::Address as HeaderAddress, content_type::ContentType, raw::Raw},
@@ -12,7 +15,18 @@ use serde::{Deserialize, Serialize};
 use shared::domain::{Id, Timestamp};
 use url::Url;
 
-use crate::{address::Address, files::File, template::Rendered};
+use crate::{
+    address::Address,
+    files::File,
+    inline::{self, Placed},
+    template::Rendered,
+    thread::Thread,
+};
+
+/// By which header a mail says that no machine is to answer it (RFC 3834).
+const AUTO_SUBMITTED: &str = "Auto-Submitted";
+/// What it says then.
+const AUTOMATIC: &str = "auto-generated";
 
 /// An e-mail to one recipient.
 #[derive(Clone, Debug)]
@@ -31,6 +45,8 @@ pub struct Mail<'a> {
     pub words: &'a Rendered,
     /// Where one click ends it (RFC 8058). `None` for what is sent whatever anybody says.
     pub unsubscribe: Option<&'a Url>,
+    /// How it stands among others.
+    pub thread: Option<&'a Thread>,
     /// What it carries.
     pub files: &'a [File],
 }
@@ -47,7 +63,8 @@ pub struct Mailbox {
 impl Mail<'_> {
     /// Its `Message-ID`, without the angle brackets: of the same mail it is the same.
     pub fn message_id(&self) -> String {
-        format!("{}@{}", self.id, self.from.address.domain())
+        let given = self.thread.and_then(|it| it.message_id.clone());
+        given.unwrap_or_else(|| format!("{}@{}", self.id, self.from.address.domain()))
     }
 
     /// The headers that say how to end it: RFC 2369 and RFC 8058.
@@ -62,64 +79,93 @@ impl Mail<'_> {
 
     /// All headers that are ours and no provider's, for the APIs that make the mail themselves.
     pub fn own_headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("Message-ID", format!("<{}>", self.message_id())),
-            // RFC 3834: no machine is to answer it.
-            ("Auto-Submitted", "auto-generated".to_owned()),
-        ];
+        let mut headers = vec![("Message-ID", format!("<{}>", self.message_id()))];
+        if self.is_automatic() {
+            headers.push((AUTO_SUBMITTED, AUTOMATIC.to_owned()));
+        }
+        headers.extend(self.thread.map(Thread::headers).unwrap_or_default());
         headers.extend(self.unsubscribe_headers());
         headers
     }
 
-    /// The mail by RFC 5322 and RFC 2045: `multipart/alternative`, plain text first; with files that
+    /// RFC 3834, 5: what a program writes says so, and what a person writes does not.
+    fn is_automatic(&self) -> bool {
+        !self.thread.is_some_and(|it| it.person)
+    }
+
+    /// The mail by RFC 5322 and RFC 2045: `multipart/alternative`, plain text first; the page in
+    /// `multipart/related` with the files among its words (RFC 2387); with other files all of that
     /// in `multipart/mixed`, before them.
     pub fn to_mime(&self) -> Vec<u8> {
-        let (html, text) = (self.page(), self.words.text.as_str());
-        let parts = vec![
-            MimePart::new("text/plain", BodyPart::Text(text.into())),
-            MimePart::new("text/html", BodyPart::Text(html.as_str().into())),
-        ];
-        // The id has 80 bits of chance that whoever wrote the words did not know. None of the two
-        // boundaries begins with the other.
-        let words = multipart("multipart/alternative", format!("=_{}", self.id), parts);
-        let files = self.files.iter().map(|it| {
-            let bytes = BodyPart::Binary(it.bytes.as_slice().into());
-            MimePart::new(it.kind.as_str(), bytes).attachment(it.name.as_str())
-        });
-        let body = match self.files {
-            [] => words,
-            _ => {
-                let parts = std::iter::once(words).chain(files).collect();
-                multipart("multipart/mixed", format!("=-{}", self.id), parts)
+        let Placed { page, ids } = self.placed();
+        let page = MimePart::new("text/html", BodyPart::Text(page.as_str().into()));
+        let (mut inline, mut attached) = (Vec::new(), Vec::new());
+        for (file, id) in self.files.iter().zip(ids) {
+            match id {
+                Some(id) => inline.push(shown_file(file).cid(id)),
+                None => attached.push(part(file).attachment(file.name.as_str())),
+            }
+        }
+        // The id has 80 bits of chance that whoever wrote the words did not know. None of the
+        // boundaries begins with another.
+        let page = match inline.is_empty() {
+            true => page,
+            false => {
+                inline.insert(0, page);
+                let kind = ContentType::new("multipart/related").attribute("type", "text/html");
+                multipart(kind, format!("=+{}", self.id), inline)
             }
         };
-        let message = MessageBuilder::new()
+        let text = MimePart::new("text/plain", BodyPart::Text(self.words.text.as_str().into()));
+        let kind = ContentType::new("multipart/alternative");
+        let words = multipart(kind, format!("=_{}", self.id), vec![text, page]);
+        let body = match attached.is_empty() {
+            true => words,
+            false => {
+                attached.insert(0, words);
+                let kind = ContentType::new("multipart/mixed");
+                multipart(kind, format!("=-{}", self.id), attached)
+            }
+        };
+        let mut out = Vec::new();
+        self.head().body(body).serialize(&mut out);
+        out
+    }
+
+    fn head(&self) -> MessageBuilder<'_> {
+        let mut head = MessageBuilder::new()
             .from(shown(self.from))
             .to(shown(self.to))
             .subject(self.words.subject.as_str())
             .date(self.at.seconds())
-            .message_id(self.message_id())
-            // RFC 3834: no machine is to answer it.
-            .header("Auto-Submitted", Raw::new("auto-generated"))
-            .body(body);
-        let message = match self.reply_to {
-            Some(it) => message.reply_to(it.as_str()),
-            None => message,
-        };
+            .message_id(self.message_id());
+        if self.is_automatic() {
+            head = head.header(AUTO_SUBMITTED, Raw::new(AUTOMATIC));
+        }
+        if let Some(it) = self.reply_to {
+            head = head.reply_to(it.as_str());
+        }
+        if let Some(it) = self.thread.filter(|it| !it.in_reply_to.is_empty()) {
+            head = head.in_reply_to(it.in_reply_to.as_slice());
+        }
+        if let Some(it) = self.thread.filter(|it| !it.references.is_empty()) {
+            head = head.references(it.references.as_slice());
+        }
         let headers = self.unsubscribe_headers().into_iter();
-        let message = headers.fold(message, |it, (name, value)| it.header(name, Raw::new(value)));
-        let mut out = Vec::new();
-        message.serialize(&mut out);
-        out
+        headers.fold(head, |it, (name, value)| it.header(name, Raw::new(value)))
     }
 
-    /// Its words as a page. `dir="auto"`: a text that begins from the right is shown from there.
-    pub fn page(&self) -> String {
+    /// Its words as a page, with the files that are among them. `dir="auto"`: a text that begins
+    /// from the right is shown from there.
+    pub fn placed(&self) -> Placed {
         let body = &self.words.html;
         // A tag has letters, digits and hyphens.
         let language = self.words.language.as_ref().map(|it| format!(" lang=\"{it}\""));
         let language = language.unwrap_or_default();
-        format!("<!doctype html>\n<html{language}>\n<body dir=\"auto\">\n{body}</body>\n</html>\n")
+        let page = format!(
+            "<!doctype html>\n<html{language}>\n<body dir=\"auto\">\n{body}</body>\n</html>\n"
+        );
+        inline::placed(&page, self.files, self.id)
     }
 }
 
@@ -131,133 +177,25 @@ impl Mailbox {
     }
 }
 
-fn multipart<'a>(kind: &'a str, boundary: String, parts: Vec<MimePart<'a>>) -> MimePart<'a> {
-    let kind = ContentType::new(kind).attribute("boundary", boundary);
-    MimePart::new(kind, BodyPart::Multipart(parts))
+fn multipart<'a>(
+    kind: ContentType<'a>,
+    boundary: String,
+    parts: Vec<MimePart<'a>>,
+) -> MimePart<'a> {
+    MimePart::new(kind.attribute("boundary", boundary), BodyPart::Multipart(parts))
+}
+
+fn part(it: &File) -> MimePart<'_> {
+    MimePart::new(it.kind.as_str(), BodyPart::Binary(it.bytes.as_slice().into()))
+}
+
+/// A file that is shown where the words refer to it (RFC 2183, 2.1).
+fn shown_file(it: &File) -> MimePart<'_> {
+    let shown = ContentType::new("inline").attribute("filename", it.name.as_str());
+    part(it).header("Content-Disposition", shown)
 }
 
 /// As a header has it.
 fn shown(it: &Mailbox) -> HeaderAddress<'static> {
     HeaderAddress::new_address(it.plain_name(), it.address.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use mail_parser::{HeaderValue, MessageParser, MimeHeaders as _};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn mailbox(name: &str, address: &str) -> Mailbox {
-        Mailbox { name: Some(name.to_owned()), address: Address::parse(address).unwrap() }
-    }
-
-    fn mime(subject: &str, text: &str, html: &str, name: &str) -> Vec<u8> {
-        mime_with(subject, text, html, name, &[])
-    }
-
-    fn mime_with(subject: &str, text: &str, html: &str, name: &str, files: &[File]) -> Vec<u8> {
-        let url = "https://example.com/unsubscribe?token=a_b".parse().unwrap();
-        let words = Rendered {
-            language: Some("de".into()),
-            subject: subject.into(),
-            text: text.into(),
-            html: html.into(),
-        };
-        let mail = Mail {
-            id: &Id::trusted("dlv_1".to_owned()),
-            from: &mailbox(name, "news@example.com"),
-            to: &mailbox("Ada", "ada@example.org"),
-            reply_to: Some(&Address::parse("help@example.com").unwrap()),
-            at: Timestamp::parse("2030-01-31T12:00:00Z").unwrap(),
-            words: &words,
-            unsubscribe: Some(&url),
-            files,
-        };
-        let bytes = mail.to_mime();
-        assert_eq!(bytes, mail.to_mime(), "the same mail is the same bytes");
-        bytes
-    }
-
-    #[test]
-    fn a_mail_reads_back_by_another_library() {
-        let bytes = mime("Grüße, Ada", "Hallo\nÄda", "<p>Hallo</p>", "Müller, Inc.");
-        let mail = MessageParser::default().parse(&bytes).unwrap();
-
-        assert_eq!(mail.subject(), Some("Grüße, Ada"));
-        assert_eq!(mail.body_text(0).unwrap().trim(), "Hallo\r\nÄda");
-        assert!(mail.body_html(0).unwrap().contains("<p>Hallo</p>"));
-        assert!(mail.body_html(0).unwrap().contains("<html lang=\"de\">"));
-        assert_eq!(mail.from().unwrap().first().unwrap().name(), Some("Müller, Inc."));
-        assert_eq!(mail.to().unwrap().first().unwrap().address(), Some("ada@example.org"));
-        assert_eq!(mail.reply_to().unwrap().first().unwrap().address(), Some("help@example.com"));
-        assert_eq!(mail.message_id(), Some("dlv_1@example.com"));
-        assert_eq!(mail.date().unwrap().to_rfc3339(), "2030-01-31T12:00:00Z");
-        let post = mail.header("List-Unsubscribe-Post").cloned().map(HeaderValue::into_owned);
-        assert_eq!(post.unwrap().as_text(), Some("List-Unsubscribe=One-Click"));
-        let text = String::from_utf8(bytes.clone()).unwrap();
-        assert!(text.contains("<https://example.com/unsubscribe?token=a_b>"), "{text}");
-    }
-
-    fn file(name: &str, kind: &str, bytes: &[u8]) -> File {
-        File { name: name.to_owned(), kind: kind.to_owned(), bytes: bytes.to_vec() }
-    }
-
-    #[test]
-    fn files_come_after_the_words_to_the_byte() {
-        let all: Vec<u8> = (0..=255).cycle().take(70_000).collect();
-        let lines = b"a\r\n--=_dlv_1\n--=-dlv_1--\r\n.\n";
-        let files =
-            [file("Rechnung Ä 1.pdf", "application/pdf", &all), file("b.csv", "text/csv", lines)];
-
-        let bytes = mime_with("S", "Text", "<p>Html</p>", "N", &files);
-
-        let mail = MessageParser::default().parse(&bytes).unwrap();
-        assert_eq!(mail.body_text(0).unwrap().trim(), "Text");
-        assert!(mail.body_html(0).unwrap().contains("<p>Html</p>"));
-        let found: Vec<_> = mail.attachments().collect();
-        assert_eq!(found.len(), 2);
-        for (found, file) in found.iter().zip(&files) {
-            assert_eq!(found.contents(), file.bytes);
-            assert_eq!(found.attachment_name(), Some(file.name.as_str()));
-            let kind = found.content_type().unwrap();
-            let kind = format!("{}/{}", kind.ctype(), kind.subtype().unwrap());
-            assert_eq!(kind, file.kind);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_file_ends_its_part(
-            name in "[^\\x00-\\x1f\\x7f/\\\\\"]{1,80}",
-            bytes in prop::collection::vec(any::<u8>(), 0..3_000),
-        ) {
-            let files = [file(&name, "application/pdf", &bytes)];
-
-            let bytes = mime_with("S", "T", "<p>T</p>", "N", &files);
-
-            let mail = MessageParser::default().parse(&bytes).unwrap();
-            let found: Vec<_> = mail.attachments().collect();
-            prop_assert_eq!(found.len(), 1);
-            prop_assert_eq!(found[0].contents(), files[0].bytes.as_slice());
-            let longest = bytes.split(|it| *it == b'\n').map(<[u8]>::len).max().unwrap();
-            prop_assert!(longest <= 998 + 1, "RFC 5322, 2.1.1: {}", longest);
-        }
-
-        #[test]
-        fn nothing_in_a_mail_makes_a_header_or_a_part(
-            subject in "[ -~é]{1,100}",
-            text in "([ -~é]|\n){1,300}",
-            name in ".{0,30}",
-        ) {
-            let bytes = mime(&subject, &text, &text, &name);
-            let mail = MessageParser::default().parse(&bytes).unwrap();
-
-            prop_assert_eq!(mail.parts.len(), 3);
-            let names: Vec<_> = mail.headers().iter().map(|it| it.name().to_owned()).collect();
-            prop_assert_eq!(names.len(), 11, "{:?}", names);
-            let longest = bytes.split(|it| *it == b'\n').map(<[u8]>::len).max().unwrap();
-            prop_assert!(longest <= 998 + 1, "RFC 5322, 2.1.1: {}", longest);
-        }
-    }
 }

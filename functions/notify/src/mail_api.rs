@@ -2,7 +2,8 @@
 //!
 //! All of them take the same mail, so that one can stand in for another. Only Resend knows
 //! idempotency keys. The others are given the delivery's id as a tag, and the same `Message-ID`
-//! each time but for SES, which makes one of its own.
+//! each time but for SES, which makes one of its own. Answers to a mail of SES name that one, so
+//! who waits for answers tells threads by the address that `Reply-To` says.
 
 pub mod postmark;
 pub mod resend;
@@ -24,6 +25,7 @@ use shared::{
 
 use crate::{
     files::File,
+    inline::Placed,
     mail::{Mail, Mailbox},
     provider::{Kind, Provider, Secrets},
 };
@@ -135,13 +137,27 @@ pub fn outcome(
     }
 }
 
-/// Puts the mail's files into the body under this name, each as `one` makes it of the file and of
-/// its bytes as base64. Without files there is no such name.
-fn with_files(body: &mut Value, name: &str, mail: &Mail<'_>, one: fn(&File, String) -> Value) {
-    let all: Vec<_> = mail.files.iter().map(|it| one(it, BASE64.encode(&it.bytes))).collect();
+/// How a provider is given a file: itself, its bytes as base64, and its `Content-ID` if it is among
+/// the words.
+type OneFile = fn(&File, String, Option<&str>) -> Value;
+
+/// Puts the mail's files into the body under this name, each as `one` makes it. Without files there
+/// is no such name.
+fn with_files(body: &mut Value, name: &str, mail: &Mail<'_>, placed: &Placed, one: OneFile) {
+    let all = mail.files.iter().zip(&placed.ids);
+    let all = all.map(|(it, id)| one(it, BASE64.encode(&it.bytes), id.as_deref()));
+    let all: Vec<_> = all.collect();
     if let (false, Some(body)) = (all.is_empty(), body.as_object_mut()) {
         body.insert(name.to_owned(), Value::Array(all));
     }
+}
+
+/// The same with this under a name, if it is there.
+fn with(mut to: Value, name: &str, what: Option<Value>) -> Value {
+    if let (Some(what), Some(to)) = (what, to.as_object_mut()) {
+        to.insert(name.to_owned(), what);
+    }
+    to
 }
 
 fn retry_after(answer: &HttpResponse) -> Option<Duration> {

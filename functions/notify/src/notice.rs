@@ -1,9 +1,11 @@
 //! Notices: something that some are to hear of, taken in once and told of by each channel.
 
+mod actor;
 pub mod amend;
 mod cancel;
 mod report;
 
+pub use actor::NoticeActor;
 pub use cancel::{cancel, cancel_by_key};
 pub use report::{NoticeCounts, NoticeReport, deliveries, get};
 use report::{find, report, reported};
@@ -26,6 +28,7 @@ use crate::{
     files::NamedFile,
     recipient::{self, NewRecipient, Recipient},
     settings, store,
+    thread::Thread,
     workflow::Workflow,
 };
 
@@ -33,8 +36,6 @@ use crate::{
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The longest address that a notice leads to, in bytes.
 const URL_BYTES_MAX: usize = 2048;
-/// The longest name of who caused a notice, in characters.
-const NAME_CHARS_MAX: usize = 120;
 /// The name in a template's data of who reads it.
 const RECIPIENT: &str = "recipient";
 
@@ -74,20 +75,12 @@ pub struct NewNotice {
     /// What a mail of it carries: files that a rule found.
     #[serde(skip)]
     pub files: Vec<NamedFile>,
+    /// How a mail of it stands among others, as a rule found it.
+    #[serde(skip)]
+    pub mail: Option<Thread>,
     /// The entry of the log that a rule made it of.
     #[serde(skip)]
     pub of: Option<Of>,
-}
-
-/// Who caused a notice, as its readers are shown them.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NoticeActor {
-    /// Up to 120 characters.
-    pub name: String,
-    /// A picture of them, by https.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
 }
 
 /// The entry of the log that a notice is made of.
@@ -136,6 +129,9 @@ pub struct Notice {
     /// What a mail of it carries.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<NamedFile>,
+    /// How a mail of it stands among others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Thread>,
     /// When it was last revised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revised_at: Option<Timestamp>,
@@ -306,7 +302,8 @@ impl NewNotice {
         if self.expires_at.is_some_and(|it| it <= created_at) {
             return Err(Problem::unfitting("expires_at", "a moment to come"));
         }
-        let Self { kind, to, data, about, url, key, actor, expires_at, urgent, files, .. } = self;
+        let Self { kind, to, data, about, url, key, actor, expires_at, urgent, .. } = self;
+        let Self { files, mail, .. } = self;
         let it = Notice {
             id,
             kind,
@@ -320,25 +317,12 @@ impl NewNotice {
             created_at,
             recipients: None,
             files,
+            mail,
             revised_at: None,
             withdrawn_at: None,
             revision: 0,
         };
         Ok((it, to))
-    }
-}
-
-impl NoticeActor {
-    fn check(&self) -> Result<(), Problem> {
-        if !(1..=NAME_CHARS_MAX).contains(&self.name.trim().chars().count()) {
-            let why = format!("1 to {NAME_CHARS_MAX} characters");
-            return Err(Problem::unfitting("actor.name", why));
-        }
-        let fits = |it: &String| it.starts_with("https://") && is_link(it);
-        match self.image.as_ref().is_none_or(fits) {
-            true => Ok(()),
-            false => Err(Problem::unfitting("actor.image", "an address of https")),
-        }
     }
 }
 

@@ -244,13 +244,21 @@ async fn check_source(at: &impl Tenant, it: &Provider) -> Result<(), Problem> {
     }
 }
 
+/// What the key of an API is.
+pub const KEY: &str = "8 to 255 characters without blanks";
+
+/// Whether a provider can have given this as the key of its API.
+pub fn is_key(text: &str) -> bool {
+    (8..=255).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic())
+}
+
 /// The key, sealed. A password may be any text; there is none where nobody logs in.
 async fn sealed(at: &impl Tenant, it: &Provider, key: Option<String>) -> Result<String, Problem> {
     let is_password = it.kind == Kind::Smtp;
     let is_open = it.smtp.as_ref().is_some_and(|it| it.user.is_none());
     let fits = |it: &String| match is_password {
         true => (1..=255).contains(&it.len()) && !it.chars().any(char::is_control),
-        false => (8..=255).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_graphic()),
+        false => is_key(it),
     };
     let key = match key {
         None if is_open => String::new(),
@@ -260,7 +268,7 @@ async fn sealed(at: &impl Tenant, it: &Provider, key: Option<String>) -> Result<
             return Err(Problem::unfitting("key", why));
         }
         _ if is_password => return Err(Problem::unfitting("key", "the user's password")),
-        _ => return Err(Problem::unfitting("key", "8 to 255 characters without blanks")),
+        _ => return Err(Problem::unfitting("key", KEY)),
     };
     let bytes = serde_json::to_vec(&Secrets { key });
     Ok(at.seal(&bytes.map_err(|err| Problem::internal().caused_by(err))?).await?)

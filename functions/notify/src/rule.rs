@@ -4,6 +4,9 @@
 //! moves on in the log, so each becomes its notice once. What notifications write themselves is not
 //! followed, nor what becomes of jobs: no rule can go round in a circle.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
@@ -21,7 +24,7 @@ use crate::{
     files,
     notice::{self, NewNotice, Of},
     recipient::{Contact, NewRecipient},
-    store,
+    store, thread,
 };
 
 /// Makes the notice of an entry.
@@ -30,6 +33,8 @@ pub const FIRE: &str = "notify.rule";
 pub const RULES_MAX: u32 = 100;
 /// How many recipients a rule names, and how many places of an entry.
 const TO_MAX: usize = 20;
+/// How many a place of an entry names.
+const LIST_MAX: usize = 50;
 /// The name of the entry in a condition, and in a template's data.
 const ENTRY: &str = "entry";
 
@@ -55,6 +60,7 @@ pub const FOLLOWS: &[&str] = &[
     "upgrade.",
     "report.",
     "ledger.",
+    "ticket.",
 ];
 
 /// Which entries become a notice, and of whom.
@@ -75,8 +81,8 @@ pub struct RuleText {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<NewRecipient>,
     /// Where the entry names who is to hear of it, by a member's id, an address, or an object with
-    /// `email`, `name`, `locale` and `zone`: up to 20 JSON pointers, as `/data/member`. What is not
-    /// there is nobody.
+    /// `email`, `name`, `locale` and `zone`, or by a list of up to 50 of these: up to 20 JSON
+    /// pointers, as `/data/member`. What is not there is nobody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to_found: Vec<String>,
     /// Where the entry names what a mail carries: a JSON pointer, as `/data/files`, to an object
@@ -84,6 +90,12 @@ pub struct RuleText {
     /// alone. What is not there is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files_found: Option<String>,
+    /// Where the entry says how a mail stands among others: a JSON pointer, as `/data/mail`, to an
+    /// object with `message_id`, `in_reply_to`, `references`, `reply_to`, `from`, `from_name`,
+    /// `subject` and `person`, each of which may be left out. Such a mail waits for no digest. What
+    /// is not there is a mail by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail_found: Option<String>,
     /// Whether it is sent in quiet hours as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub urgent: bool,
@@ -136,9 +148,15 @@ impl RuleText {
             let why = format!("{it} is no JSON pointer: write it as /data/member");
             return Err(Problem::unfitting("to_found", why));
         }
-        if let Some(it) = self.files_found.as_ref().filter(|it| !it.starts_with('/')) {
-            let why = format!("{it} is no JSON pointer: write it as /data/files");
-            return Err(Problem::unfitting("files_found", why));
+        let places = [
+            ("files_found", &self.files_found, "/data/files"),
+            ("mail_found", &self.mail_found, "/data/mail"),
+        ];
+        for (field, place, example) in places {
+            if let Some(it) = place.as_ref().filter(|it| !it.starts_with('/')) {
+                let why = format!("{it} is no JSON pointer: write it as {example}");
+                return Err(Problem::unfitting(field, why));
+            }
         }
         Ok(self)
     }
@@ -163,15 +181,18 @@ impl RuleText {
     fn notice(self, entry: Value) -> Result<Option<NewNotice>, String> {
         let mut to = self.to;
         for pointer in &self.to_found {
-            let found = entry.pointer(pointer).map(named).transpose();
-            to.extend(found.map_err(|why| format!("{pointer}: {why}"))?.flatten());
+            let found = entry.pointer(pointer).map(all_named).transpose();
+            to.extend(found.map_err(|why| format!("{pointer}: {why}"))?.unwrap_or_default());
         }
         if to.is_empty() {
             return Ok(None);
         }
-        let files = self.files_found.as_ref().and_then(|it| entry.pointer(it));
-        let files =
-            files.filter(|it| !it.is_null()).map_or_else(|| Ok(Vec::new()), files::named)?;
+        let found = |it: &Option<String>| {
+            let found = it.as_ref().and_then(|it| entry.pointer(it));
+            found.filter(|it| !it.is_null())
+        };
+        let files = found(&self.files_found).map_or_else(|| Ok(Vec::new()), files::named)?;
+        let mail = found(&self.mail_found).map(thread::named).transpose()?;
         let of = of(&entry);
         let data = Map::from_iter([(ENTRY.to_owned(), entry)]);
         let (about, url, key) = (None, None, None);
@@ -188,9 +209,22 @@ impl RuleText {
             expires_at,
             urgent,
             files,
+            mail,
             of,
         }))
     }
+}
+
+/// Who is named there: one, or each of a list.
+///
+/// # Errors
+/// When there are too many, or one is somebody whom no mail reaches.
+fn all_named(found: &Value) -> Result<Vec<NewRecipient>, String> {
+    let all = found.as_array().map_or(std::slice::from_ref(found), Vec::as_slice);
+    if all.len() > LIST_MAX {
+        return Err(format!("a list of at most {LIST_MAX}"));
+    }
+    all.iter().filter_map(|it| named(it).transpose()).collect()
 }
 
 /// Who is known by this. A text that names nobody is nobody.
@@ -319,48 +353,4 @@ pub async fn delete(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     let entry = Draft::new("notification_rule.deleted", &Id::trusted(found.name.clone()));
     let commit = store::delete_rule(&found).entry(entry);
     at.answer(commit, empty(StatusCode::NO_CONTENT), Problem::changed_meanwhile).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn notice(data: Value) -> Result<Option<NewNotice>, String> {
-        let text = json!({"action": "invoice.*", "type": "bill", "to_found": ["/data/to"],
-            "files_found": "/data/files"});
-        let rule: RuleText = serde_json::from_value(text).unwrap();
-        rule.notice(json!({"action": "invoice.x", "subject": "bdl_1", "data": data}))
-    }
-
-    #[test]
-    fn an_object_is_a_contact_with_its_name_and_language() {
-        let to = json!({"email": "Ada@Example.com", "name": "Ada", "locale": "de"});
-        let files = json!([{"blob": "files/a", "name": "a.pdf", "type": "application/pdf"}]);
-
-        let it = notice(json!({"to": to, "files": files})).unwrap().unwrap();
-
-        let NewRecipient::Contact(contact) = &it.to[0] else { panic!("{:?}", it.to) };
-        assert_eq!(contact.email.as_ref().unwrap().as_str(), "Ada@example.com");
-        assert_eq!((contact.name.as_str(), contact.locale.as_deref()), ("Ada", Some("de")));
-        assert_eq!(it.files.len(), 1);
-        let of = it.of.unwrap();
-        assert_eq!((of.action.as_str(), of.subject.as_str()), ("invoice.x", "bdl_1"));
-    }
-
-    #[test]
-    fn whom_no_mail_reaches_is_told_and_nobody_is_nobody() {
-        let why = notice(json!({"to": {"email": "no address"}})).unwrap_err();
-        assert!(why.contains("/data/to") && why.contains("somebody@example.com"), "{why}");
-        assert!(notice(json!({"to": "no address"})).unwrap().is_none());
-        assert!(notice(json!({})).unwrap().is_none());
-    }
-
-    #[test]
-    fn files_that_are_none_are_told() {
-        let bad = json!([{"blob": "secret", "name": "a.pdf", "type": "application/pdf"}]);
-
-        assert!(notice(json!({"to": "ada@example.com", "files": bad})).is_err());
-        let it = notice(json!({"to": "ada@example.com", "files": null})).unwrap().unwrap();
-        assert!(it.files.is_empty());
-    }
 }

@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 
 use crate::{
     mail_api::{NO_REASON, Sent, not_taken},
+    provider::{KEY, is_key},
     store,
 };
 
@@ -106,11 +107,8 @@ impl SmsText {
             let why = "a number as +4930123456, a name of up to 11 letters and digits, or MG…";
             return Err(Problem::unfitting("from", why));
         }
-        let fits = |it: &String| {
-            (8..=255).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_graphic())
-        };
-        if !self.token.as_ref().is_none_or(fits) {
-            return Err(Problem::unfitting("token", "8 to 255 characters without blanks"));
+        if !self.token.as_deref().is_none_or(is_key) {
+            return Err(Problem::unfitting("token", KEY));
         }
         if !self.base_url.as_deref().is_none_or(outbound::is_origin) {
             let why = "an http or https address, without a path or a password";

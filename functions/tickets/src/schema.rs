@@ -31,6 +31,7 @@ pub const BY: &str = "The member that acts, `mem_…`: what the log and other ag
 pub fn operations() -> Vec<Operation> {
     let mut all = handling();
     all.extend(arranging());
+    all.extend(crate::desk::schema::operations());
     all
 }
 

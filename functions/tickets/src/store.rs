@@ -7,6 +7,8 @@ mod messages;
 mod presence;
 mod settings;
 mod tickets;
+mod tools;
+mod views;
 
 pub use facts::*;
 pub use links::*;
@@ -15,3 +17,5 @@ pub use messages::*;
 pub use presence::*;
 pub use settings::*;
 pub use tickets::*;
+pub use tools::*;
+pub use views::*;

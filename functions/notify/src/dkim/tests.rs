@@ -171,6 +171,7 @@ fn mail(with_file: bool) -> Vec<u8> {
         at: Timestamp::parse("2024-01-31T12:00:00Z").unwrap(),
         words: &words,
         unsubscribe: Some(&"https://example.com/unsubscribe?token=a_b".parse().unwrap()),
+        thread: None,
         files: &files,
     }
     .to_mime()

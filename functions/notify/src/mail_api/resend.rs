@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::http::{HeaderName, HeaderValue, header};
 
-use super::{Post, TAG, headers, shown, text, with_files};
+use super::{Post, TAG, headers, shown, text, with, with_files};
 use crate::{mail::Mail, provider::Secrets};
 
 /// Where it answers.
@@ -15,24 +15,23 @@ pub(super) fn post(mail: &Mail<'_>, secrets: &Secrets) -> Post {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), json!(value)))
         .collect();
+    let placed = mail.placed();
     let mut body = json!({
         "from": shown(mail.from),
         "to": [shown(mail.to)],
         "subject": mail.words.subject,
         "text": mail.words.text,
-        "html": mail.page(),
+        "html": placed.page,
         "headers": own,
         "tags": [{"name": TAG, "value": mail.id}],
     });
     if let (Some(reply_to), Some(body)) = (mail.reply_to, body.as_object_mut()) {
         body.insert("reply_to".to_owned(), json!(reply_to));
     }
-    with_files(
-        &mut body,
-        "attachments",
-        mail,
-        |it, content| json!({"filename": it.name, "content": content, "content_type": it.kind}),
-    );
+    with_files(&mut body, "attachments", mail, &placed, |it, content, id| {
+        let file = json!({"filename": it.name, "content": content, "content_type": it.kind});
+        with(file, "content_id", id.map(|id| json!(id)))
+    });
     let mut headers = headers(header::AUTHORIZATION, &format!("Bearer {}", secrets.key));
     if let Ok(key) = HeaderValue::from_str(mail.id.as_str()) {
         headers.insert(HeaderName::from_static("idempotency-key"), key);

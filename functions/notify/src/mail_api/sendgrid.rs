@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::http::header;
 
-use super::{Post, TAG, headers, text, with_files};
+use super::{Post, TAG, headers, text, with, with_files};
 use crate::{
     mail::{Mail, Mailbox},
     provider::Secrets,
@@ -18,6 +18,7 @@ pub(super) fn post(mail: &Mail<'_>, secrets: &Secrets) -> Post {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), json!(value)))
         .collect();
+    let placed = mail.placed();
     let mut body = json!({
         "personalizations": [{"to": [person(mail.to)], "custom_args": {TAG: mail.id}}],
         "from": person(mail.from),
@@ -25,7 +26,7 @@ pub(super) fn post(mail: &Mail<'_>, secrets: &Secrets) -> Post {
         // Plain text first: it takes them in the order of how well they are shown.
         "content": [
             {"type": "text/plain", "value": mail.words.text},
-            {"type": "text/html", "value": mail.page()},
+            {"type": "text/html", "value": placed.page},
         ],
         "headers": own,
         // Our link to unsubscribe is in the headers, and says no in our preferences.
@@ -34,9 +35,11 @@ pub(super) fn post(mail: &Mail<'_>, secrets: &Secrets) -> Post {
     if let (Some(reply_to), Some(body)) = (mail.reply_to, body.as_object_mut()) {
         body.insert("reply_to".to_owned(), json!({"email": reply_to}));
     }
-    with_files(&mut body, "attachments", mail, |it, content| {
-        json!({"filename": it.name, "content": content, "type": it.kind,
-            "disposition": "attachment"})
+    with_files(&mut body, "attachments", mail, &placed, |it, content, id| {
+        let shown = if id.is_some() { "inline" } else { "attachment" };
+        let file = json!({"filename": it.name, "content": content, "type": it.kind,
+            "disposition": shown});
+        with(file, "content_id", id.map(|id| json!(id)))
     });
     let headers = headers(header::AUTHORIZATION, &format!("Bearer {}", secrets.key));
     Post { path: "/v3/mail/send", headers, body: body.to_string().into_bytes() }

@@ -8,6 +8,7 @@ use crate::{
     address::Address,
     files::FILES_BYTES_MAX,
     template::{RENDERED_BYTES_MAX, Rendered},
+    thread::Thread,
 };
 
 fn answer(
@@ -145,8 +146,67 @@ fn the_key_is_in_no_body() {
     }
 }
 
+#[test]
+fn each_is_told_in_its_own_words_which_file_is_among_the_words() {
+    let bytes = vec![1];
+    let files = ["logo.png", "other.png"].map(|name| {
+        let kind = "image/png".to_owned();
+        File { name: name.to_owned(), kind, bytes: bytes.clone() }
+    });
+    let id = "0.dlv_1@inline.invalid";
+    for (kind, name, inline, attached) in [
+        (Kind::Resend, "attachments", json!({"content_id": id}), json!({})),
+        (Kind::Postmark, "Attachments", json!({"ContentID": format!("cid:{id}")}), json!({})),
+        (
+            Kind::Sendgrid,
+            "attachments",
+            json!({"content_id": id, "disposition": "inline"}),
+            json!({"disposition": "attachment"}),
+        ),
+    ] {
+        let html = "<img src=\"cid:logo.png\">";
+        let body: Value =
+            serde_json::from_slice(&posted_as(kind, html, &files, None).body).unwrap();
+
+        let all = &body[name];
+        for (given, expected) in [(&all[0], inline), (&all[1], attached)] {
+            let words = ["content_id", "ContentID", "disposition"];
+            let shown: serde_json::Map<_, _> = words
+                .into_iter()
+                .filter_map(|it| Some((it.to_owned(), given.get(it)?.clone())))
+                .collect();
+            assert_eq!(Value::Object(shown), expected, "{kind:?}");
+        }
+        assert!(body.to_string().contains(&format!("cid:{id}\\\"")), "{body}");
+    }
+}
+
+#[test]
+fn each_is_told_of_the_thread() {
+    let thread = Thread {
+        message_id: Some("tmg_1@example.com".to_owned()),
+        in_reply_to: vec!["a@b".to_owned()],
+        references: vec!["root@b".to_owned(), "a@b".to_owned()],
+        person: true,
+        ..Thread::default()
+    };
+    for kind in [Kind::Resend, Kind::Postmark, Kind::Sendgrid] {
+        let body = String::from_utf8(posted_as(kind, "<p>T</p>", &[], Some(&thread)).body).unwrap();
+
+        for word in ["<tmg_1@example.com>", "In-Reply-To", "<root@b> <a@b>", "References"] {
+            assert!(body.contains(word), "{kind:?} {word}: {body}");
+        }
+        assert!(!body.contains("Auto-Submitted"), "{body}");
+        assert_eq!(body.contains("X-PM-KeepID"), kind == Kind::Postmark, "{body}");
+    }
+}
+
 /// A mail with these files, as it is given to a provider of this kind.
 fn posted(kind: Kind, files: &[File]) -> Post {
+    posted_as(kind, "<p>T</p>", files, None)
+}
+
+fn posted_as(kind: Kind, html: &str, files: &[File], thread: Option<&Thread>) -> Post {
     let provider: Provider = serde_json::from_value(json!({
         "id": "npr_1", "name": "x", "kind": "ses", "priority": 1,
         "rate": {"count": 1, "seconds": 1}, "enabled": true, "key_id": "AKIDEXAMPLE",
@@ -155,7 +215,7 @@ fn posted(kind: Kind, files: &[File]) -> Post {
     .unwrap();
     let secrets = Secrets { key: "very-secret-key".to_owned() };
     let words =
-        Rendered { language: None, subject: "S".into(), text: "T".into(), html: "<p>T</p>".into() };
+        Rendered { language: None, subject: "S".into(), text: "T".into(), html: html.into() };
     let who = Mailbox { name: None, address: Address::parse("ada@example.com").unwrap() };
     let mail = Mail {
         id: &Id::trusted("dlv_1".to_owned()),
@@ -165,6 +225,7 @@ fn posted(kind: Kind, files: &[File]) -> Post {
         at: Timestamp(0),
         words: &words,
         unsubscribe: None,
+        thread,
         files,
     };
     let it = Provider { kind, ..provider };

@@ -97,7 +97,7 @@ impl Relay {
         match it.is_safe(plain_hosts) {
             true => Ok(it),
             false => Err(Problem::unfitting(
-                "smtp/security",
+                "smtp.security",
                 "tls or starttls: without, only on this machine, or where the operator says so in \
                  smtp_plain_hosts",
             )),

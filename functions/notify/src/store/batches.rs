@@ -33,7 +33,7 @@ const FIRST: &str = "
 // The latest ones, the first of them first.
 const NOTICES: &str = "
     select n.id, n.kind, n.key, n.about, n.url, n.urgent, n.data, n.created_at_ms, n.recipients,
-      n.files, n.revised_at_ms, n.withdrawn_at_ms, n.revision, n.actor, n.expires_at_ms
+      n.files, n.revised_at_ms, n.withdrawn_at_ms, n.revision, n.actor, n.expires_at_ms, n.mail
     from notify_notices n
     where n.tenant = ?1 and n.id in (
       select d.notice from notify_deliveries d

@@ -12,12 +12,12 @@ use crate::{notice::Notice, translation::Told};
 
 const FIND: &str = "
     select id, kind, key, about, url, urgent, data, created_at_ms, recipients, files,
-      revised_at_ms, withdrawn_at_ms, revision, actor, expires_at_ms
+      revised_at_ms, withdrawn_at_ms, revision, actor, expires_at_ms, mail
     from notify_notices
     where tenant = ?1 and id = ?2";
 const FIND_BY_KEY: &str = "
     select id, kind, key, about, url, urgent, data, created_at_ms, recipients, files,
-      revised_at_ms, withdrawn_at_ms, revision, actor, expires_at_ms
+      revised_at_ms, withdrawn_at_ms, revision, actor, expires_at_ms, mail
     from notify_notices
     where tenant = ?1 and key = ?2";
 const AMEND: &str = "
@@ -28,14 +28,15 @@ const SAME: &str = "
     update notify_notices set revision = revision where tenant = ?1 and id = ?2 and revision = ?3";
 const TOLD: &str = "
     select n.id, n.kind, n.key, n.about, n.url, n.urgent, n.data, n.created_at_ms, n.recipients,
-      n.files, n.revised_at_ms, n.withdrawn_at_ms, n.revision, n.actor, n.expires_at_ms, d.contact
+      n.files, n.revised_at_ms, n.withdrawn_at_ms, n.revision, n.actor, n.expires_at_ms,
+      n.mail, d.contact
     from notify_notices n join notify_deliveries d
       on d.tenant = ?1 and d.notice = n.id and d.recipient = ?2 and d.channel = 'in_app'
     where n.tenant = ?1 and n.id in (select value from json_each(?3)) and d.batch is null";
 const INSERT: &str = "
     insert into notify_notices (tenant, id, kind, key, about, url, urgent, data, created_at_ms,
-      recipients, files, actor, expires_at_ms)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) on conflict do nothing";
+      recipients, files, actor, expires_at_ms, mail)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) on conflict do nothing";
 
 pub async fn find_notice(at: &impl Tenant, id: &Id) -> Result<Option<Notice>, PortError> {
     at.query(FIND, [id.into()]).await?.into_iter().next().map(read).transpose()
@@ -82,7 +83,7 @@ pub async fn notices_told(
 
 /// Writes it, unless another has its key.
 pub fn insert_notice(it: &Notice) -> Commit {
-    let params: [Value; 12] = [
+    let params: [Value; 13] = [
         (&it.id).into(),
         (&it.kind).into(),
         it.key.clone().into(),
@@ -98,6 +99,7 @@ pub fn insert_notice(it: &Notice) -> Commit {
         },
         it.actor.as_ref().map_or(Value::Null, |it| (&json!(it)).into()),
         it.expires_at.into(),
+        it.mail.as_ref().map_or(Value::Null, |it| (&json!(it)).into()),
     ];
     Commit::new().write_one(INSERT, params)
 }
@@ -119,6 +121,7 @@ pub(super) fn read(row: Row) -> Result<Notice, PortError> {
         revision,
         actor,
         expires_at,
+        mail,
     ] = row.columns()?;
     Ok(Notice {
         id: Id::trusted(id.text()?),
@@ -145,5 +148,9 @@ pub(super) fn read(row: Row) -> Result<Notice, PortError> {
             it => Some(it.json()?),
         },
         expires_at: expires_at.optional_timestamp()?,
+        mail: match mail {
+            Value::Null => None,
+            it => Some(it.json()?),
+        },
     })
 }

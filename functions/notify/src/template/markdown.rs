@@ -16,6 +16,8 @@ const DISGUISE: u32 = 0xE000;
 const DISGUISES: u32 = 0x80;
 /// What a link may lead to.
 const SCHEMES: [&str; 4] = ["https:", "http:", "mailto:", "tel:"];
+/// What an image may be, beside these: a file of the same mail (RFC 2392).
+const WITHIN: &str = "cid:";
 
 /// Writes a value, disguised. What came in disguise is left out.
 pub fn write_disguised(out: &mut Output<'_>, text: &str) -> std::fmt::Result {
@@ -56,7 +58,8 @@ fn parts(source: &str) -> impl Iterator<Item = Event<'_>> {
             Event::Start(Tag::Link { link_type, dest_url, title, id })
         }
         Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
-            let (dest_url, title) = (address(dest_url), bare(title));
+            let (dest_url, title) = (bare(dest_url), bare(title));
+            let dest_url = if is(&dest_url, WITHIN) { dest_url } else { address(dest_url) };
             Event::Start(Tag::Image { link_type, dest_url, title, id })
         }
         it => it,
@@ -66,9 +69,11 @@ fn parts(source: &str) -> impl Iterator<Item = Event<'_>> {
 /// The address of a link, or `#`, which leads nowhere, when it is not one of [`SCHEMES`].
 fn address(text: CowStr<'_>) -> CowStr<'_> {
     let text = bare(text);
-    let is =
-        |scheme: &&str| text.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme));
-    if SCHEMES.iter().any(is) { text } else { "#".into() }
+    if SCHEMES.iter().any(|it| is(&text, it)) { text } else { "#".into() }
+}
+
+fn is(address: &str, scheme: &str) -> bool {
+    address.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme))
 }
 
 /// As HTML: the inside of a body.
@@ -162,7 +167,7 @@ impl Text {
         let Some((address, from)) = self.links.pop() else { return };
         let words = self.out.get(from..).unwrap_or("");
         let is_said = words == address || address.strip_prefix("mailto:") == Some(words);
-        if !is_said && address != "#" {
+        if !is_said && address != "#" && !is(&address, WITHIN) {
             // A string takes whatever is written to it.
             let _ = write!(self.out, " ({address})");
         }

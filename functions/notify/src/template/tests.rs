@@ -118,6 +118,18 @@ fn a_link_to_a_script_leads_nowhere() {
 }
 
 #[test]
+fn an_image_can_be_a_file_of_the_mail_and_a_link_cannot() {
+    let data = json!({"it": "cid:logo.png"});
+    let source = "Tea ![logo](cid:logo.png) ![]({{ it }}) [a](cid:logo.png)";
+
+    let rendered = markdown("s", source).render(&data).unwrap();
+
+    assert_eq!(rendered.html.matches("src=\"cid:logo.png\"").count(), 2, "{}", rendered.html);
+    assert!(rendered.html.contains("<a href=\"#\">"), "{}", rendered.html);
+    assert_eq!(rendered.text, "Tea logo  a");
+}
+
+#[test]
 fn a_line_break_in_the_data_makes_no_header() {
     let data = json!({"it": "a\r\nBcc: everybody@example.com"});
 

@@ -63,9 +63,9 @@ pub async fn add(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     if new.kind == Kind::Received {
         return received(at, &ticket, &new).await;
     }
-    let (commit, message) = written(at, &ticket, new, by.as_deref()).await?;
-    let response = json_response(StatusCode::CREATED, &message);
-    at.answer(commit, response, Problem::changed_meanwhile).await
+    let said = written(at, &ticket, new, by.as_deref()).await?;
+    let response = json_response(StatusCode::CREATED, &said.message);
+    at.answer(said.commit, response, Problem::changed_meanwhile).await
 }
 
 /// What the requester says in the product.
@@ -87,6 +87,16 @@ async fn received(
     at.answer(taken.commit, response, Problem::changed_meanwhile).await
 }
 
+/// What an agent said.
+pub struct Said {
+    /// The ticket as it is then.
+    pub ticket: Ticket,
+    /// The message.
+    pub message: Message,
+    /// What is written.
+    pub commit: Commit,
+}
+
 /// An answer or a note, and what it writes.
 ///
 /// # Errors
@@ -96,7 +106,7 @@ pub async fn written(
     ticket: &Ticket,
     new: NewTicketMessage,
     by: Option<&str>,
-) -> Result<(Commit, Message), Problem> {
+) -> Result<Said, Problem> {
     if ticket.state == State::Merged {
         return Err(merged(ticket));
     }
@@ -124,7 +134,7 @@ async fn noted(
     message: Message,
     mentions: Vec<String>,
     by: Option<&str>,
-) -> Result<(Commit, Message), Problem> {
+) -> Result<Said, Problem> {
     if mentions.len() > MENTIONS_MAX {
         return Err(Problem::unfitting("mentions", format!("at most {MENTIONS_MAX}")));
     }
@@ -136,8 +146,9 @@ async fn noted(
     let data = json!({"message": message.id, "by": by, "mentions": message.mentions,
         "text": message.excerpt(), "number": ticket.number, "subject": ticket.subject});
     let entry = Draft::new("ticket.noted", &ticket.id).with(data);
-    let (_, commit) = write::touched(at, ticket, ticket.clone()).await?;
-    Ok((commit.entry(entry).and(store::insert_message(&ticket.id, &message)), message))
+    let (ticket, commit) = write::touched(at, ticket, ticket.clone()).await?;
+    let commit = commit.entry(entry).and(store::insert_message(&ticket.id, &message));
+    Ok(Said { ticket, message, commit })
 }
 
 async fn replied(
@@ -146,7 +157,7 @@ async fn replied(
     message: Message,
     new: NewTicketMessage,
     by: Option<&str>,
-) -> Result<(Commit, Message), Problem> {
+) -> Result<Said, Problem> {
     if new.files.len() > FILES_MAX {
         return Err(Problem::unfitting("files", format!("at most {FILES_MAX}")));
     }
@@ -157,11 +168,12 @@ async fn replied(
     let message = Message { files, ..message };
     let data = told(ticket, &message, &settings, by);
     let entry = Draft::new("ticket.replied", &ticket.id).with(data);
-    let (after, commit) = match after == *ticket {
+    let (ticket, commit) = match after == *ticket {
         true => write::touched(at, ticket, after).await?,
         false => write::changed(at, &settings, ticket, after, by, Some("replied")).await?,
     };
-    Ok((commit.entry(entry).and(store::insert_message(&after.id, &message)), message))
+    let commit = commit.entry(entry).and(store::insert_message(&ticket.id, &message));
+    Ok(Said { ticket, message, commit })
 }
 
 /// Where a ticket is after an answer.

@@ -10,7 +10,7 @@ use shared::{
 };
 
 use super::Ticket;
-use crate::{context, priority, settings::Settings, store};
+use crate::{context, desk, priority, settings::Settings, store};
 
 /// What opening a ticket writes. It is decided how soon it is to be looked at, and what rules make
 /// of it.
@@ -88,11 +88,11 @@ pub async fn touched(
 
 /// What others keep of a ticket, in the commit that changes it.
 async fn followed(
-    _at: &impl Tenant,
-    _before: Option<&Ticket>,
-    _after: &Ticket,
+    at: &impl Tenant,
+    before: Option<&Ticket>,
+    after: &Ticket,
 ) -> Result<Commit, Problem> {
-    Ok(Commit::new())
+    Ok(desk::touched(at, before, after).await?)
 }
 
 /// The ticket with its priority, and with what rules make of it.

@@ -1,0 +1,287 @@
+//! Views are what a walk over all tickets says, after whatever was done in whatever order.
+
+use pollster::block_on;
+use proptest::prelude::*;
+use serde_json::Map;
+use shared::{
+    domain::{Id, Timestamp},
+    memory::Memory,
+    open::Open,
+    ports::CommitError,
+};
+
+use super::*;
+use crate::{
+    desk::view::ViewText,
+    priority::{Level, Priority},
+    settings::Settings,
+    state::State,
+    ticket::{Channel, Requester, write},
+};
+
+const TENANT: &str = "ten_views";
+
+fn open(memory: &Memory) -> impl Tenant {
+    block_on(Open::system(memory, &memory.store(TENANT), TENANT, false)).unwrap()
+}
+
+/// A ticket with this number, which was never kept.
+pub fn ticket(number: i64) -> Ticket {
+    Ticket {
+        id: Id::trusted(format!("tkt_{number:08}")),
+        number,
+        subject: "S".to_owned(),
+        state: State::Open,
+        requester: Requester::default(),
+        copies: Vec::new(),
+        channel: Channel::Api,
+        mailbox: None,
+        assignee: None,
+        team: None,
+        impact: Level::default(),
+        urgency: Level::default(),
+        priority: Priority::default(),
+        because: Vec::new(),
+        pinned: true,
+        tags: Vec::new(),
+        fields: Map::new(),
+        incident: None,
+        plan: None,
+        sla: None,
+        merged_into: None,
+        follows: None,
+        rating: None,
+        created_at: Timestamp(number * 1_000),
+        updated_at: Timestamp(number * 1_000),
+        version: 0,
+    }
+}
+
+/// What is done to the tickets, or to the views.
+#[derive(Clone, Debug)]
+enum Step {
+    Open,
+    Change(usize, State, Priority),
+    Put(usize, usize),
+    Delete(usize),
+    /// Some of the jobs are worked.
+    Look(usize),
+    /// A slice is looked at while a ticket changes: one of the two has to do it again.
+    Race(usize, State),
+}
+
+const WHENS: [(&str, &str, bool); 5] = [
+    ("ticket.state == 'open'", "updated", false),
+    ("ticket.state in ['open', 'pending']", "priority", false),
+    ("ticket.priority == 'urgent' || ticket.state == 'pending'", "created", true),
+    ("ticket.nothing == 1", "updated", false),
+    ("true", "priority", true),
+];
+
+fn text(number: usize) -> ViewText {
+    let (when, order, reverse) = WHENS[number % WHENS.len()];
+    serde_json::from_value(json!({"when": when, "order": order, "reverse": reverse})).unwrap()
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let state = prop::sample::select(vec![State::Open, State::Pending, State::Resolved]);
+    let priority = prop::sample::select(Priority::ALL.to_vec());
+    prop_oneof![
+        3 => Just(Step::Open),
+        5 => (0..40_usize, state.clone(), priority).prop_map(|(it, s, p)| Step::Change(it, s, p)),
+        2 => (0..3_usize, 0..5_usize).prop_map(|(it, when)| Step::Put(it, when)),
+        1 => (0..3_usize).prop_map(Step::Delete),
+        2 => (1..4_usize).prop_map(Step::Look),
+        2 => (0..40_usize, state).prop_map(|(it, s)| Step::Race(it, s)),
+    ]
+}
+
+/// A tenant with tickets and views.
+struct Desk<T> {
+    at: T,
+    tickets: Vec<Id>,
+    jobs: Vec<Job>,
+}
+
+impl<T: Tenant> Desk<T> {
+    fn commit(&mut self, mut commit: Commit) -> bool {
+        self.queue(std::mem::take(&mut commit.jobs));
+        match block_on(self.at.commit(commit)) {
+            Ok(()) => true,
+            Err(CommitError::Conflict) => false,
+            Err(err) => panic!("{err}"),
+        }
+    }
+
+    fn queue(&mut self, jobs: Vec<NewJob>) {
+        let due = Timestamp(0);
+        self.jobs.extend(jobs.into_iter().map(|it| Job {
+            id: it.id,
+            kind: it.kind.into_owned(),
+            body: it.body,
+            due,
+            attempts: 1,
+        }));
+    }
+
+    fn open(&mut self) {
+        let number = i64::try_from(self.tickets.len()).unwrap();
+        let new = ticket(number);
+        let opened = block_on(write::opened(&self.at, &Settings::default(), new, None)).unwrap();
+        assert!(self.commit(opened.1));
+        self.tickets.push(opened.0.id);
+    }
+
+    fn find(&self, number: usize) -> Option<Ticket> {
+        let id = self.tickets.get(number % self.tickets.len().max(1))?;
+        block_on(store::find_ticket(&self.at, id.as_str())).unwrap()
+    }
+
+    fn changing(&self, number: usize, state: State, priority: Option<Priority>) -> Option<Commit> {
+        let before = self.find(number)?;
+        let priority = priority.unwrap_or(before.priority);
+        let after = Ticket { state, priority, ..before.clone() };
+        let settings = Settings::default();
+        let changed = write::changed(&self.at, &settings, &before, after, None, None);
+        Some(block_on(changed).unwrap().1)
+    }
+
+    fn put(&mut self, number: usize, when: usize) {
+        let name = format!("view_{number}");
+        let before = block_on(store::find_view(&self.at, &name)).unwrap();
+        let made = super::super::view::built_anew(&self.at, name, text(when), before);
+        let commit = block_on(made).unwrap().1;
+        assert!(self.commit(commit));
+    }
+
+    fn delete(&mut self, number: usize) {
+        let name = format!("view_{number}");
+        let Some(it) = block_on(store::find_view(&self.at, &name)).unwrap() else { return };
+        let changes = block_on(store::view_changes(&self.at)).unwrap() + 1;
+        let commit = store::change_views(changes).and(store::delete_view(&it));
+        assert!(self.commit(commit.job(sweeping(it.build))));
+    }
+
+    /// What a job gives, and whether it goes on.
+    fn worked(&self, job: &Job) -> (Commit, bool) {
+        match block_on(crate::desk::work(&self.at, job)) {
+            Ok(it) => (it, false),
+            Err(it) if it.reason.is_empty() => (it.commit, true),
+            Err(it) => panic!("{}", it.reason),
+        }
+    }
+
+    fn work(&mut self) {
+        let Some(job) = self.jobs.pop() else { return };
+        let (commit, goes_on) = self.worked(&job);
+        if !self.commit(commit) || goes_on {
+            self.jobs.push(job);
+        }
+    }
+
+    fn race(&mut self, number: usize, state: State) {
+        let Some(change) = self.changing(number, state, None) else { return };
+        let Some(job) = self.jobs.pop() else { return };
+        let (looked, goes_on) = self.worked(&job);
+        assert!(self.commit(change), "no view was changed");
+        if !self.commit(looked) || goes_on {
+            self.jobs.push(job);
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Open => self.open(),
+            Step::Change(number, state, priority) => {
+                if let Some(it) = self.changing(number, state, Some(priority)) {
+                    assert!(self.commit(it));
+                }
+            }
+            Step::Put(number, when) => self.put(number, when),
+            Step::Delete(number) => self.delete(number),
+            Step::Look(count) => (0..count).for_each(|_| self.work()),
+            Step::Race(number, state) => self.race(number, state),
+        }
+    }
+
+    /// The tickets of a view as a walk over all finds them.
+    fn expected(&self, view: &View) -> Vec<String> {
+        let lens = view.text.lens();
+        let all = self
+            .tickets
+            .iter()
+            .map(|it| block_on(store::find_ticket(&self.at, it.as_str())).unwrap().unwrap());
+        let mut found: Vec<_> =
+            all.filter_map(|it| Some((lens.place(&it, &json!(it))?, it.id.to_string()))).collect();
+        found.sort();
+        found.into_iter().map(|it| it.1).collect()
+    }
+
+    fn is_right(&self) {
+        for view in block_on(store::list_views(&self.at)).unwrap() {
+            assert_eq!(view.after, None, "it is built");
+            let start = (i64::MIN, "");
+            let rows = block_on(store::list_placed(&self.at, view.build, start, 1_000)).unwrap();
+            let found: Vec<_> = rows.into_iter().map(|it| it.1.id.to_string()).collect();
+            assert_eq!(found, self.expected(&view), "{view:?}");
+            assert_eq!(view.count, i64::try_from(found.len()).unwrap(), "{view:?}");
+        }
+    }
+}
+
+fn played(steps: Vec<Step>) {
+    let memory = Memory::default();
+    let mut desk = Desk { at: open(&memory), tickets: Vec::new(), jobs: Vec::new() };
+    for step in steps {
+        desk.take(step);
+    }
+    while !desk.jobs.is_empty() {
+        desk.work();
+    }
+    desk.is_right();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_view_is_what_a_walk_over_all_tickets_finds(
+        steps in prop::collection::vec(step(), 1..60)
+    ) {
+        played(steps);
+    }
+}
+
+#[test]
+fn a_change_that_was_made_by_other_views_is_made_again() {
+    let memory = Memory::default();
+    let mut desk = Desk { at: open(&memory), tickets: Vec::new(), jobs: Vec::new() };
+    desk.open();
+    let change = desk.changing(0, State::Pending, None).unwrap();
+
+    desk.put(0, 0);
+
+    assert!(!desk.commit(change), "a conflict: the new view is not written by it");
+}
+
+#[test]
+fn many_tickets_are_looked_at_in_slices_and_what_is_replaced_is_swept() {
+    let memory = Memory::default();
+    let mut desk = Desk { at: open(&memory), tickets: Vec::new(), jobs: Vec::new() };
+    (0..450).for_each(|_| desk.open());
+    desk.put(0, 0);
+    desk.work();
+    let view = block_on(store::find_view(&desk.at, "view_0")).unwrap().unwrap();
+    assert_eq!((view.looked, view.count), (200, 200));
+    assert!(view.after.is_some());
+    let old = view.build;
+
+    desk.put(0, 1);
+    while !desk.jobs.is_empty() {
+        desk.work();
+    }
+
+    desk.is_right();
+    let left = block_on(store::list_placed(&desk.at, old, (i64::MIN, ""), 10)).unwrap();
+    assert!(left.is_empty(), "{}", left.len());
+}
