@@ -4,6 +4,7 @@
 pub mod bench_billing;
 pub mod bench_gate;
 pub mod bench_notify;
+pub mod bench_tickets;
 pub mod bench_webhooks;
 pub mod client;
 pub mod crash;

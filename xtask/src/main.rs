@@ -31,6 +31,7 @@ Usage: cargo xtask <command>
   bench billing     a rating run, and Stripe's events against a no-op; a number after it is the most
                     subscriptions, 100000 otherwise
   bench notify      notices to 10,000, and how soon a live client has one, against a no-op
+  bench tickets     mails and forms a second against a no-op, and lists as tickets grow
   test [--quick]    all checks and tests, as continuous integration runs them
 ";
 

@@ -17,7 +17,7 @@ use crate::{
         merge::TicketMerge,
         message::Message,
         open::NewTicket,
-        presence::{Presence, Present},
+        presence::{NewPresent, Presence},
         reply::NewTicketMessage,
         split::TicketSplit,
         undo::TicketUndo,
@@ -70,7 +70,7 @@ fn handling() -> Vec<Operation> {
             .gives::<TicketContext>(200),
         operation("listTicketPresence", "List who is at a ticket.").gives::<Presence>(200),
         operation("tellTicketPresence", "Say that somebody looks at a ticket, or writes.")
-            .takes::<Present>()
+            .takes::<NewPresent>()
             .gives::<Presence>(200),
         operation("followTicket", "Follow a ticket: what is done to it, and who is at it.")
             .query("after", "Start after this place; from now on when left out.")

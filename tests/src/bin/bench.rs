@@ -7,6 +7,8 @@
 //! `bench billing`: Stripe's events, verified, stored and applied, beside the no-op; see
 //! `tests::bench_billing`.
 //! `bench notify`: notices to many and to a live client; see `tests::bench_notify`.
+//! `bench tickets`: mails and forms beside the no-op, and lists as tickets grow; see
+//! `tests::bench_tickets`.
 //! `bench gate`: decisions beside the no-op, and their cost with many keys; see
 //! `tests::bench_gate`. On the local host also with limits by Redis, where `redis-server` is here.
 
@@ -18,7 +20,7 @@ use std::{
 
 use serde_json::json;
 use tests::{
-    bench_billing, bench_gate, bench_notify, bench_webhooks,
+    bench_billing, bench_gate, bench_notify, bench_tickets, bench_webhooks,
     host::Host,
     redis::RedisServer,
     wrk::{self, median, print},
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         ["gate"] => gate(10_000),
         ["gate", most] => number(most).map_or_else(usage, gate),
         ["notify"] => on_each(BOTH, &[&bench_notify::run]),
+        ["tickets"] => on_each(BOTH, &[&bench_tickets::run]),
         ["webhooks"] => webhooks(10_000),
         ["webhooks", largest] => number(largest).map_or_else(usage, webhooks),
         _ => usage(),
@@ -49,8 +52,8 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: bench baseline | bench billing | bench notify | bench webhooks [largest backlog] | \
-         bench gate [most keys]"
+        "usage: bench baseline | bench billing | bench notify | bench tickets | bench webhooks \
+         [largest backlog] | bench gate [most keys]"
     );
     ExitCode::from(2)
 }

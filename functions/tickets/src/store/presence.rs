@@ -17,13 +17,13 @@ const DELETE: &str = "
 const PRUNE: &str = "
     delete from ticket_presence where tenant = ?1 and ticket = ?2 and until_ms <= ?3";
 const LIST: &str = "
-    select member, doing from ticket_presence
+    select member, doing, until_ms from ticket_presence
     where tenant = ?1 and ticket = ?2 and until_ms > ?3 order by member limit ?4";
 
 /// Writes that somebody is there, and forgets who was.
-pub fn put_presence(ticket: &Id, it: &Present, now: Timestamp, until: Timestamp) -> Commit {
+pub fn put_presence(ticket: &Id, it: &Present, now: Timestamp) -> Commit {
     let params: [Value; 4] =
-        [ticket.into(), it.member.as_str().into(), it.doing.word().into(), until.into()];
+        [ticket.into(), it.member.as_str().into(), it.doing.word().into(), it.until.into()];
     Commit::new().write(PRUNE, [Value::from(ticket), now.into()]).write(PUT, params)
 }
 
@@ -38,5 +38,5 @@ pub async fn list_presence(
     limit: u32,
 ) -> Result<Vec<Present>, PortError> {
     let rows = at.query(LIST, [Value::from(ticket), now.into(), limit.into()]).await?;
-    rows.into_iter().map(|row| row.columns().and_then(|[a, b]| Present::read(a, b))).collect()
+    rows.into_iter().map(|row| row.columns().and_then(Present::read)).collect()
 }

@@ -8,7 +8,7 @@ use std::{cell::RefCell, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::sha256_hex,
+    domain::{Timestamp, sha256_hex},
     http::{Response, StatusCode, json as json_response},
     live::{self, Feed, News, Sent},
     log,
@@ -18,7 +18,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{find, member};
+use super::find;
 use crate::store;
 
 /// For how long somebody is there who said so.
@@ -52,25 +52,38 @@ impl Doing {
     }
 }
 
-/// Somebody at a ticket.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+/// That somebody is at a ticket.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = TicketPresent)]
-pub struct Present {
+#[schema(as = NewTicketPresent)]
+pub struct NewPresent {
     /// The member.
     pub member: String,
     /// What they do.
     pub doing: Doing,
 }
 
+/// Somebody at a ticket.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = TicketPresent)]
+pub struct Present {
+    /// The member.
+    pub member: String,
+    /// What they do.
+    pub doing: Doing,
+    /// Until when, by the real clock, if they do not say so again: whoever listens need not be told
+    /// that they are gone.
+    pub until: Timestamp,
+}
+
 impl Present {
     /// Reads it as it is kept.
     ///
     /// # Errors
-    /// When it is not text.
-    pub fn read(member: Value, doing: Value) -> Result<Self, PortError> {
+    /// When it is something else.
+    pub fn read([member, doing, until]: [Value; 3]) -> Result<Self, PortError> {
         let doing = if doing.text()? == "typing" { Doing::Typing } else { Doing::Looking };
-        Ok(Self { member: member.text()?, doing })
+        Ok(Self { member: member.text()?, doing, until: until.timestamp()? })
     }
 }
 
@@ -92,13 +105,14 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 
 /// Says that somebody is there, for half a minute, and what they do; or that they have left.
 pub async fn tell(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let present = call.json::<Present>()?;
-    member(at, "member", &present.member).await?;
+    let NewPresent { member, doing } = call.json()?;
+    super::member(at, "member", &member).await?;
     let (id, now) = (find(at, call).await?.id, at.real_now());
-    let mut commit = store::delete_presence(&id, &present.member);
-    if present.doing != Doing::Gone {
-        commit = commit.and(store::put_presence(&id, &present, now, now + LIFE));
-    }
+    let present = Present { member, doing, until: now + LIFE };
+    let commit = match doing {
+        Doing::Gone => store::delete_presence(&id, &present.member),
+        _ => store::put_presence(&id, &present, now),
+    };
     let mut items = store::list_presence(at, id.as_str(), now, PRESENT_MAX).await?;
     items.retain(|it| it.member != present.member);
     // Who tells is told who else is there.
