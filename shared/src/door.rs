@@ -111,7 +111,7 @@ pub async fn slow_down<E: Edge>(edge: &E, headers: &HeaderMap, problem: Problem)
 
 /// The part of a client's address that it cannot change at will: of IPv6 the network that one
 /// customer has.
-fn neighbourhood(client: Option<IpAddr>) -> String {
+pub fn neighbourhood(client: Option<IpAddr>) -> String {
     match client {
         Some(IpAddr::V6(it)) => {
             let [a, b, c, d, ..] = it.segments();

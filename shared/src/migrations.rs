@@ -206,6 +206,7 @@ pub const ERASE: &[&str] = erasing![
     "ticket_tools",
     "ticket_view_changes",
     "ticket_views",
+    "ticket_form_posts",
     "ticket_view_rows",
 ];
 

@@ -10,8 +10,8 @@ use crate::{
     contract::{self, Check},
     directory::{self, Projection},
     domain::{Actor, Commit, NewJob, Principal, Timestamp},
-    door::Link,
-    http::Response,
+    door::{self, Link},
+    http::{HeaderMap, Response},
     idempotency::{self, Key},
     log,
     ports::{
@@ -299,6 +299,10 @@ impl<E: Edge, S: Store> Tenant for Open<E, S> {
     async fn admit(&self, key: &str, rate: Rate) -> Result<Admission, PortError> {
         let key = format!("{}:{key}", self.0.principal.tenant);
         self.0.edge.admit(&key, rate, self.0.edge.now()).await
+    }
+
+    fn neighbourhood(&self, headers: &HeaderMap) -> String {
+        door::neighbourhood(door::client_address(&self.0.edge, headers))
     }
 
     async fn setting(&self, name: &'static str) -> Result<Option<String>, PortError> {

@@ -68,6 +68,7 @@ impl Function for Tickets {
         let area = job.kind.strip_prefix("tickets.").and_then(|it| it.split('.').next());
         match area {
             Some("desk") => desk::work(at, job).await,
+            Some("form") => form::work(at, job).await,
             Some("inlet") => inlet::work(at, job).await,
             Some("sla") => sla::work(at, job).await,
             _ => Err(Failure::dead(format!("tickets works no {}", job.kind))),

@@ -8,6 +8,7 @@ use shared::{
     domain::{Draft, Id, WORD, is_word},
     expression::Expression,
     http::{Response, StatusCode, etag, header, json as json_response, with_header},
+    outbound,
     ports::Tenant,
     problem::Problem,
     route::Call,
@@ -32,6 +33,8 @@ const FIELD_CHARS_MAX: usize = 2_000;
 /// After how many days an answer to what is resolved opens another ticket, when nobody says.
 const REOPEN_DAYS: u32 = 14;
 const REOPEN_DAYS_MAX: u32 = 365;
+/// What an address of our own is.
+const BASE: &str = "an https address without path, query or password, as https://api.example.com";
 /// The name of the ticket in a rule.
 pub const TICKET: &str = "ticket";
 
@@ -60,6 +63,10 @@ pub struct Settings {
     pub show_agents: bool,
     /// Whether the requester is asked how it was, when a ticket is resolved.
     pub asks_rating: bool,
+    /// Where this service is reached by whoever reads a mail, as `https://api.example.com`: links to
+    /// rate begin with it. Who asks for ratings has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// Counts the changes; the ETag.
     #[serde(skip)]
     pub version: i64,
@@ -132,6 +139,7 @@ impl Default for Settings {
             reopen_days: REOPEN_DAYS,
             show_agents: true,
             asks_rating: false,
+            base: None,
             version: 0,
         }
     }
@@ -205,6 +213,14 @@ impl Settings {
         }
         if self.reopen_days > REOPEN_DAYS_MAX {
             return Err(Problem::unfitting("reopen_days", format!("0 to {REOPEN_DAYS_MAX}")));
+        }
+        if !self
+            .base
+            .as_deref()
+            .is_none_or(|it| it.starts_with("https://") && outbound::is_origin(it))
+            || (self.asks_rating && self.base.is_none())
+        {
+            return Err(Problem::unfitting("base", BASE));
         }
         if self.rules.len() > RULES_MAX {
             return Err(Problem::unfitting("rules", format!("at most {RULES_MAX}")));

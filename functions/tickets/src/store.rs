@@ -1,6 +1,7 @@
 //! Tickets in SQL.
 
 mod facts;
+mod forms;
 mod links;
 mod members;
 mod messages;
@@ -11,6 +12,7 @@ mod tools;
 mod views;
 
 pub use facts::*;
+pub use forms::*;
 pub use links::*;
 pub use members::*;
 pub use messages::*;

@@ -32,6 +32,16 @@ create table ticket_views (
 
 create unique index ticket_views_by_build on ticket_views (tenant, build);
 
+-- What a page of a form was sent as, once: by when the page was shown, by the real clock, and by
+-- chance. Those of pages that are no longer taken go.
+create table ticket_form_posts (
+  tenant text not null,
+  shown_at_ms integer not null,
+  page text not null,
+  ticket text not null,
+  primary key (tenant, shown_at_ms, page)
+) strict, without rowid;
+
 -- A ticket in a view, in its order.
 create table ticket_view_rows (
   tenant text not null,

@@ -11,7 +11,7 @@ use crate::{
     directory::Projection,
     domain::{Commit, Id, Principal, Timestamp},
     door::Link,
-    http::Response,
+    http::{HeaderMap, Response},
     problem::Problem,
 };
 
@@ -83,6 +83,11 @@ pub trait Tenant: Clone + 'static {
 
     /// Asks the limiter for one more under this tenant's `key`; see [`super::Limiter`].
     async fn admit(&self, key: &str, rate: Rate) -> Result<Admission, PortError>;
+
+    /// What of a client's address it cannot change at will, to be limited by: its address, or of
+    /// IPv6 the network that one customer has. Empty where the runtime does not say. Nothing that a
+    /// client can write is read.
+    fn neighbourhood(&self, headers: &HeaderMap) -> String;
 
     /// A setting or secret of the deployment, or `None` when it is not set.
     async fn setting(&self, name: &'static str) -> Result<Option<String>, PortError>;

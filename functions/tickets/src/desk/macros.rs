@@ -80,6 +80,11 @@ impl Tool for Macro {
 
     async fn checked(self, at: &impl Tenant) -> Result<Self, Problem> {
         title("title", &self.title)?;
+        let changes = json!(self.change).as_object().is_some_and(|it| !it.is_empty());
+        if !changes && self.reply.is_none() && self.note.is_none() {
+            let why = "say what is different, or what is answered or noted: it does something";
+            return Err(Problem::unfitting("change", why));
+        }
         for (path, text) in [("reply", &self.reply), ("note", &self.note)] {
             if let Some(text) = text {
                 readable(path, text)?;

@@ -22,7 +22,6 @@ pub struct Team {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
     /// The ids of its members: up to 200, each once.
-    #[serde(default)]
     pub members: Vec<String>,
     /// Counts its changes; its ETag.
     #[serde(skip)]

@@ -67,15 +67,19 @@ fn answer<T: Tool>(it: &T) -> Response {
 
 /// Puts one, or replaces it.
 pub async fn put<T: Tool>(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    let (it, commit) = putting::<T>(at, call).await?;
+    let (it, commit) = putting::<T>(at, call, Ok).await?;
     at.answer(commit, answer(&it), Problem::changed_meanwhile).await
 }
 
-/// What is put, and what that writes.
+/// What is put, once `made` has completed it, and what that writes.
 ///
 /// # Errors
 /// 409 when there are too many, 412 when it was changed meanwhile, 422 when it does not fit.
-pub async fn putting<T: Tool>(at: &impl Tenant, call: &Call) -> Result<(T, Commit), Problem> {
+pub async fn putting<T: Tool>(
+    at: &impl Tenant,
+    call: &Call,
+    made: impl FnOnce(T) -> Result<T, Problem>,
+) -> Result<(T, Commit), Problem> {
     let name = call.param().to_owned();
     if !is_word(&name) {
         return Err(Problem::unfitting("name", WORD));
@@ -96,7 +100,7 @@ pub async fn putting<T: Tool>(at: &impl Tenant, call: &Call) -> Result<(T, Commi
             return Err(full());
         }
     }
-    let it = text.labelled(name, before.map_or(1, |it| it + 1));
+    let it = made(text)?.labelled(name, before.map_or(1, |it| it + 1));
     let commit = store::put_tool(&it).entry(told(&it, T::TOLD[0]));
     Ok((it, commit))
 }

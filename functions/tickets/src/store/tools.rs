@@ -1,6 +1,5 @@
 //! Teams, macros and forms in SQL.
 
-use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use shared::{
     domain::Commit,
@@ -30,7 +29,7 @@ const UNKNOWN_MEMBERS: &str = "
 
 pub async fn find_tool<T: Tool>(at: &impl Tenant, name: &str) -> Result<Option<T>, PortError> {
     let rows = at.query(FIND, [Value::from(T::KIND), name.into()]).await?;
-    rows.into_iter().next().map(read).transpose()
+    rows.into_iter().next().map(read_tool).transpose()
 }
 
 /// Those after the one with this name.
@@ -40,7 +39,7 @@ pub async fn list_tools<T: Tool>(
     limit: u32,
 ) -> Result<Vec<T>, PortError> {
     let params = [Value::from(T::KIND), after.into(), limit.into()];
-    at.query(LIST, params).await?.into_iter().map(read).collect()
+    at.query(LIST, params).await?.into_iter().map(read_tool).collect()
 }
 
 /// Writes it, unless it is no longer the version before this, or there are too many.
@@ -66,7 +65,8 @@ pub async fn unknown_member(at: &impl Tenant, ids: &[String]) -> Result<Option<S
     row.map(|row| row.columns().and_then(|[id]| id.text())).transpose()
 }
 
-fn read<T: Tool + DeserializeOwned>(row: Row) -> Result<T, PortError> {
+/// A row with name, tool and version.
+pub fn read_tool<T: Tool>(row: Row) -> Result<T, PortError> {
     let [name, tool, version] = row.columns()?;
     let tool: T =
         serde_json::from_value(tool.json::<Json>()?).map_err(|err| PortError::new("sql", err))?;

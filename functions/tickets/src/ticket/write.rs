@@ -10,7 +10,7 @@ use shared::{
 };
 
 use super::Ticket;
-use crate::{context, desk, priority, settings::Settings, store};
+use crate::{context, desk, form::rating, priority, settings::Settings, store};
 
 /// What opening a ticket writes. It is decided how soon it is to be looked at, and what rules make
 /// of it.
@@ -68,7 +68,11 @@ pub async fn changed(
     }
     let entry = Draft::new("ticket.changed", &after.id).with(data);
     let (after, commit) = touched(at, before, after).await?;
-    Ok((after, commit.entry(entry)))
+    let commit = commit.entry(entry);
+    Ok(match rating::asked(at, settings, before, &after).await? {
+        Some(asked) => (after, commit.entry(asked)),
+        None => (after, commit),
+    })
 }
 
 /// What any change of a ticket writes, but for its entry in the log: what happened is told by
