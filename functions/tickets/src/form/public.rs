@@ -10,7 +10,7 @@ use std::time::Duration;
 use shared::{
     domain::Timestamp,
     http::{Response, StatusCode, header, with_header},
-    ports::{Admission, CommitError, Rate, Tenant},
+    ports::{Admission, CommitError, PortError, Rate, Tenant},
     problem::Problem,
     route::Call,
 };
@@ -83,77 +83,98 @@ pub async fn send(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let post = Post::parse(call.request.body(), charset(kind));
     let settings = store::find_settings(at).await?;
     let (fields, asked) = page::read(&form, &settings, &post);
-    let problems = &form.locale.words().problems;
-    let again = |status: StatusCode, page: String, why: Option<&'static str>| {
-        page::form(status, &form, &page, &fields, why)
-    };
-    let (status, why, wait) = match judged(at, call, &form, &post).await? {
-        Judged::Good(shown) => match asked {
-            Some(asked) => return taken(at, &form, &post, asked, &shown).await,
-            // The page is the same one, and what is sent of it is still sent once.
-            None => {
-                let page = post.text(PAGE).to_owned();
-                return again(StatusCode::UNPROCESSABLE_ENTITY, page, None);
+    let refusal = match (judged(at, &form, &post).await, asked) {
+        (Err(refusal), _) => refusal,
+        (Ok(_), None) => Refusal::Unfit,
+        (Ok(shown), Some(asked)) => {
+            if let Some(number) = known(at, &shown).await? {
+                return page::sent(&form, number);
             }
-        },
-        Judged::Garbled => (StatusCode::UNSUPPORTED_MEDIA_TYPE, problems.encoding, None),
-        Judged::Fast => (StatusCode::UNPROCESSABLE_ENTITY, problems.fast, None),
-        Judged::Late => (StatusCode::UNPROCESSABLE_ENTITY, problems.late, None),
-        Judged::Many(wait) => (StatusCode::TOO_MANY_REQUESTS, problems.many, Some(wait)),
+            match wait(at, call, &form).await? {
+                None => return taken(at, &form, &post, asked, &shown).await,
+                Some(wait) => Refusal::Many(wait),
+            }
+        }
     };
+    // It is the same page as long as that can be sent, and what is sent of it is sent once.
     let page = match opened(at, &form, post.text(PAGE)).await {
         Some(it) if !is_late(at, &it) => post.text(PAGE).to_owned(),
         _ => fresh(at, &form).await?,
     };
-    let response = again(status, page, Some(why))?;
-    Ok(match wait {
-        Some(it) => with_header(response, header::RETRY_AFTER, &(it.as_secs() + 1).to_string()),
-        None => response,
+    let response = page::form(refusal.status(), &form, &page, &fields, refusal.words(&form))?;
+    Ok(match refusal {
+        Refusal::Many(it) => {
+            with_header(response, header::RETRY_AFTER, &(it.as_secs() + 1).to_string())
+        }
+        _ => response,
     })
 }
 
-/// Whether something is taken.
-enum Judged {
-    Good(Shown),
+/// Why something is not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Refusal {
+    /// A field does not fit: it is said there.
+    Unfit,
     /// Some of it is no UTF-8.
     Garbled,
     /// It was shown a moment ago, or never.
     Fast,
     /// It was shown too long ago.
     Late,
-    /// There are too many.
+    /// There are too many, for this long.
     Many(Duration),
+}
+
+impl Refusal {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Unfit | Self::Fast | Self::Late => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Garbled => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Many(_) => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    fn words(self, form: &Form) -> Option<&'static str> {
+        let problems = &form.locale.words().problems;
+        match self {
+            Self::Unfit => None,
+            Self::Garbled => Some(problems.encoding),
+            Self::Fast => Some(problems.fast),
+            Self::Late => Some(problems.late),
+            Self::Many(_) => Some(problems.many),
+        }
+    }
 }
 
 fn is_late(at: &impl Tenant, it: &Shown) -> bool {
     it.at + PAGE_LIFE < at.real_now()
 }
 
-async fn judged(
-    at: &impl Tenant,
-    call: &Call,
-    form: &Form,
-    post: &Post,
-) -> Result<Judged, Problem> {
+/// The page that somebody sends who may well be a person.
+async fn judged(at: &impl Tenant, form: &Form, post: &Post) -> Result<Shown, Refusal> {
     if !post.is_utf8 {
-        return Ok(Judged::Garbled);
+        return Err(Refusal::Garbled);
     }
-    let shown = match opened(at, form, post.text(PAGE)).await {
-        None => return Ok(Judged::Fast),
-        Some(it) if is_late(at, &it) => return Ok(Judged::Late),
-        Some(it) if at.real_now() < it.at + FASTEST => return Ok(Judged::Fast),
-        Some(it) => it,
-    };
+    match opened(at, form, post.text(PAGE)).await {
+        None => Err(Refusal::Fast),
+        Some(it) if is_late(at, &it) => Err(Refusal::Late),
+        Some(it) if at.real_now() < it.at + FASTEST => Err(Refusal::Fast),
+        Some(it) => Ok(it),
+    }
+}
+
+/// How long it is until this one is taken; nothing when it is now.
+async fn wait(at: &impl Tenant, call: &Call, form: &Form) -> Result<Option<Duration>, PortError> {
     let client = at.neighbourhood(call.request.headers());
     for (key, limit) in [
         (format!("form:{}:{client}", form.id), form.per_client),
         (format!("form:{}", form.id), form.per_minute),
     ] {
         if let Admission::Refused(wait) = at.admit(&key, Rate { limit, period: MINUTE }).await? {
-            return Ok(Judged::Many(wait));
+            return Ok(Some(wait));
         }
     }
-    Ok(Judged::Good(shown))
+    Ok(None)
 }
 
 /// Opens the ticket. A page that is sent twice is one ticket.
@@ -164,9 +185,6 @@ async fn taken(
     asked: Asked,
     shown: &Shown,
 ) -> Result<Response, Problem> {
-    if let Some(number) = known(at, shown).await? {
-        return page::sent(form, number);
-    }
     let incoming = Incoming {
         from: Person { email: Some(asked.email), name: asked.name, member: None },
         subject: asked.subject,
