@@ -17,6 +17,10 @@ use crate::{
 const ROUNDS: usize = 3;
 /// More than a round can post, so that none comes twice.
 const POSTED: usize = 20_000;
+/// The same of forms, each of which is a page that was shown before.
+const PAGES_SENT: usize = 8_000;
+/// How long nobody is who fills in a form.
+const READING: Duration = Duration::from_secs(3);
 /// How many tickets there are when a list is timed, the least first.
 const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
 /// As many as are opened by the API: on the local host the others are written like the first.
@@ -61,16 +65,35 @@ fn intake(host: &Host, runtime: &str, state: &Path) {
     assert!(made.status.is_success(), "{made:?}");
     let path = format!("/v1/mail/{}/postmark", made.text("/address"));
     let authorization = format!("Bearer {}", made.text("/token"));
-    let (mut idle, mut mails) = (Vec::new(), Vec::new());
+    let form = json!({"title": "Help", "per_minute": 100_000, "per_client": 100_000});
+    let form = host.ask("PUT", "/v1/tickets/forms/help", &at.key, &form).text("/path");
+    let (mut idle, mut mails, mut forms) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         idle.push(wrk::ask(&format!("{url}/v1/health"), None));
         let rows = (0..POSTED).map(|it| vec![authorization.clone(), mail(round, it)]);
         let script = wrk::posts(state, &format!("mails-{round}"), &path, &["authorization"], rows);
         mails.push(wrk::ask(&format!("{url}{path}"), Some(&script)));
+        let kind = "application/x-www-form-urlencoded; charset=utf-8".to_owned();
+        let rows: Vec<_> =
+            (0..PAGES_SENT).map(|it| vec![kind.clone(), filled_in(host, &form, it)]).collect();
+        std::thread::sleep(READING);
+        let name = format!("forms-{round}");
+        let script = wrk::posts(state, &name, &form, &["content-type"], rows.into_iter());
+        forms.push(wrk::ask(&format!("{url}{form}"), Some(&script)));
     }
     let idle = median(&idle);
     print(runtime, "no-op", idle, idle);
     print(runtime, "mails", median(&mails), idle);
+    print(runtime, "forms", median(&forms), idle);
+}
+
+/// A page of a form as a browser sends it.
+fn filled_in(host: &Host, form: &str, number: usize) -> String {
+    let shown = host.ask("GET", form, "", &Value::Null);
+    let text = String::from_utf8_lossy(&shown.body).into_owned();
+    let page = text.split("name=\"page\" value=\"").nth(1).and_then(|it| it.split('"').next());
+    let page = page.expect("a form says which page it is");
+    format!("page={page}&email=ada{number}%40sender.example&subject=Question&text=How%3F")
 }
 
 /// A mail as a provider hands it over.

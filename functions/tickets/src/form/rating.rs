@@ -112,7 +112,7 @@ pub async fn rate(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let wrong = match rating {
         _ if !post.is_utf8 => Some(problems.encoding),
         _ if comment.chars().count() > COMMENT_CHARS_MAX => Some(long.as_str()),
-        None => Some(problems.missing),
+        None => Some(problems.choice),
         Some(_) => None,
     };
     if wrong.is_some() {

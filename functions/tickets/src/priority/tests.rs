@@ -1,3 +1,5 @@
+//! How soon tickets are to be looked at.
+
 use serde_json::json;
 
 use super::*;
