@@ -92,8 +92,9 @@ pub struct RuleText {
     pub files_found: Option<String>,
     /// Where the entry says how a mail stands among others: a JSON pointer, as `/data/mail`, to an
     /// object with `message_id`, `in_reply_to`, `references`, `reply_to`, `from`, `from_name`,
-    /// `subject` and `person`, each of which may be left out. Such a mail waits for no digest. What
-    /// is not there is a mail by itself.
+    /// `subject` and `person`, each of which may be left out. Who sends and who is answered is an
+    /// address, or an object with `email` and `name`. Such a mail waits for no digest. What is not
+    /// there is a mail by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mail_found: Option<String>,
     /// Whether it is sent in quiet hours as well.

@@ -59,28 +59,101 @@ pub struct Thread {
     pub person: bool,
 }
 
+/// A thread as an entry has it. What is `null` is left out.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Found {
+    message_id: Option<String>,
+    in_reply_to: Ids,
+    references: Ids,
+    reply_to: Option<Who>,
+    from: Option<Who>,
+    from_name: Option<String>,
+    subject: Option<String>,
+    person: bool,
+}
+
+/// Identifiers as an entry has them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an identifier, or a list of them")]
+enum Ids {
+    None(()),
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self::None(())
+    }
+}
+
+impl Ids {
+    fn all(self) -> Vec<String> {
+        match self {
+            Self::None(()) => Vec::new(),
+            Self::One(it) => vec![it],
+            Self::Many(all) => all,
+        }
+    }
+}
+
+/// Somebody as an entry has them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an address, or an object with email and name")]
+enum Who {
+    Address(String),
+    Named {
+        email: String,
+        #[serde(default)]
+        name: String,
+    },
+}
+
+impl Who {
+    /// Their address, and what they are called.
+    fn read(self, field: &str) -> Result<(Address, Option<String>), String> {
+        let (email, name) = match self {
+            Self::Address(email) => (email, String::new()),
+            Self::Named { email, name } => (email, name),
+        };
+        let email = Address::parse(&email).map_err(|err| format!("mail.{field}: {err}"))?;
+        Ok((email, Some(name).filter(|it| !it.is_empty())))
+    }
+}
+
 /// The thread that is found there.
 ///
 /// # Errors
 /// What is wrong with it, in a line.
 pub fn named(found: &Value) -> Result<Thread, String> {
-    let it: Thread = serde_json::from_value(found.clone()).map_err(|err| format!("mail: {err}"))?;
+    let it: Found = serde_json::from_value(found.clone()).map_err(|err| format!("mail: {err}"))?;
     let message_id = it.message_id.as_deref().map(|it| {
         let why = format!("mail.message_id: left@right by RFC 5322, up to {ID_BYTES_MAX} bytes");
         let id = bare(it);
         is_message_id(id).then(|| id.to_owned()).ok_or(why)
     });
-    let in_reply_to = all("in_reply_to", &it.in_reply_to)?;
-    let references = all("references", &it.references)?;
+    let reply_to = it.reply_to.map(|it| it.read("reply_to")).transpose()?.map(|it| it.0);
+    let from = it.from.map(|it| it.read("from")).transpose()?;
+    let (from, called) = from.map_or((None, None), |(from, called)| (Some(from), called));
+    let from_name = it.from_name.or(called);
     let plain = |it: &String| {
         (1..=NAME_CHARS_MAX).contains(&it.trim().chars().count())
             && !it.chars().any(char::is_control)
     };
-    if !it.from_name.as_ref().is_none_or(plain) {
+    if !from_name.as_ref().is_none_or(plain) {
         return Err(format!("mail.from_name: 1 to {NAME_CHARS_MAX} characters, without controls"));
     }
-    let subject = it.subject.as_deref().map(subject).transpose()?;
-    Ok(Thread { message_id: message_id.transpose()?, in_reply_to, references, subject, ..it })
+    Ok(Thread {
+        message_id: message_id.transpose()?,
+        in_reply_to: all("in_reply_to", &it.in_reply_to.all())?,
+        references: all("references", &it.references.all())?,
+        reply_to,
+        from,
+        from_name,
+        subject: it.subject.as_deref().map(subject).transpose()?,
+        person: it.person,
+    })
 }
 
 /// What others wrote is named as they wrote it, as long as a head can carry it: there are mails

@@ -29,6 +29,26 @@ fn a_thread_is_read_with_brackets_and_without() {
 }
 
 #[test]
+fn one_is_a_list_of_one_and_null_is_nothing_and_somebody_has_a_name() {
+    let it = named(&json!({
+        "message_id": "a@b", "in_reply_to": "c@d", "references": ["c@d"], "subject": null,
+        "reply_to": {"email": "help+t1@example.com", "name": "Help"},
+        "from": {"email": "help@example.com", "name": "Help"},
+    }))
+    .unwrap();
+
+    assert_eq!(it.in_reply_to, it.references);
+    assert_eq!(it.reply_to.unwrap().as_str(), "help+t1@example.com");
+    let from = (it.from.as_ref().map(Address::as_str), it.from_name.as_deref());
+    assert_eq!(from, (Some("help@example.com"), Some("Help")));
+    let of_nothing = json!({"message_id": null, "in_reply_to": null, "references": null,
+        "reply_to": null, "from": null, "from_name": null});
+    assert_eq!(named(&of_nothing), Ok(Thread::default()));
+    let called = json!({"from": {"email": "a@example.com", "name": ""}, "from_name": "Ada"});
+    assert_eq!(named(&called).unwrap().from_name.as_deref(), Some("Ada"));
+}
+
+#[test]
 fn a_message_id_is_one_of_the_standard() {
     let longest = format!("{}@example.com", "a".repeat(ID_BYTES_MAX - 12));
     for good in ["a@b", "a.b_c+d=e@x-y.example", "1@[127.0.0.1]", "a@localhost", &longest] {
@@ -89,6 +109,9 @@ fn words_that_end_a_line_are_refused() {
         json!({"from_name": " "}),
         json!({"reply_to": "nobody"}),
         json!({"from": "nobody"}),
+        json!({"from": {"email": "ada@example.com", "name": "Ada\r\nX: y"}}),
+        json!({"from": {"name": "Ada"}}),
+        json!({"in_reply_to": 7}),
         json!({"reply_too": "ada@example.com"}),
         json!("text"),
     ] {
