@@ -54,9 +54,7 @@ pub async fn touched(
     before: Option<&Ticket>,
     after: &Ticket,
 ) -> Result<Commit, PortError> {
-    // What is read first is compared: a change between the two makes the commit a conflict.
-    let changes = store::view_changes(at).await?;
-    let views = store::list_views(at).await?;
+    let (changes, views) = store::views_now(at).await?;
     let seen = before.map(|it| (it, json!(it)));
     let now = json!(after);
     let mut commit = store::same_views(&after.id, changes);

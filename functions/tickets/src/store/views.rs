@@ -19,6 +19,13 @@ const CHANGES: &str = "
 const LIST: &str = "
     select name, view, build, after, looked, count, version from ticket_views
     where tenant = ?1 order by name limit ?2";
+// One row without a name where there are none.
+const NOW: &str = "
+    select coalesce(c.changes, 0), v.name, v.view, v.build, v.after, v.looked, v.count, v.version
+    from (select 1) one
+      left join ticket_view_changes c on c.tenant = ?1
+      left join ticket_views v on v.tenant = ?1
+    order by v.name limit ?2";
 const FIND: &str = "
     select name, view, build, after, looked, count, version from ticket_views
     where tenant = ?1 and name = ?2";
@@ -107,6 +114,20 @@ async fn number(at: &impl Tenant, text: &'static str) -> Result<i64, PortError> 
 /// All views, by name.
 pub async fn list_views(at: &impl Tenant) -> Result<Vec<View>, PortError> {
     at.query(LIST, [VIEWS_MAX.into()]).await?.into_iter().map(read).collect()
+}
+
+/// How often views were changed, and all of them as they are then.
+pub async fn views_now(at: &impl Tenant) -> Result<(i64, Vec<View>), PortError> {
+    let (mut changes, mut views) = (0, Vec::new());
+    for row in at.query(NOW, [VIEWS_MAX.into()]).await? {
+        let [count, view @ ..]: [Value; 8] = row.columns()?;
+        let row = Row(view.into());
+        changes = count.integer()?;
+        if !matches!(row.0.first(), Some(Value::Null)) {
+            views.push(read(row)?);
+        }
+    }
+    Ok((changes, views))
 }
 
 pub async fn find_view(at: &impl Tenant, name: &str) -> Result<Option<View>, PortError> {
