@@ -50,6 +50,8 @@ fn who_is_at_a_ticket_is_told_with_what_is_done_to_it() {
         let path = format!("/v1/tickets/{}", post("/v1/tickets", new).text("/id"));
         let mut lines = connect(host, &at, &format!("{path}/live"), "last-event-id: 0");
         next(&mut lines, "ticket.opened");
+        let (_, there) = next(&mut lines, "presence");
+        assert_eq!(doing(&there), [], "whoever comes is told who is there");
 
         let presence = format!("{path}/presence");
         let others = post(&presence, json!({"member": ann, "doing": "looking"}));
