@@ -158,10 +158,12 @@ impl World {
             all[chance.below(all.len())]
         };
         let start = jump - BEFORE * MINUTE_MS;
-        let begin = 60 + chance.below(40 * 60);
-        let history = history(&mut chance, start, begin);
+        // Half of them keep to quarters of an hour, as hours do: then much falls together.
+        let grid = if seed % 2 == 0 { 15 } else { 1 };
+        let begin = 60 + chance.below(40 * 60) / grid * grid;
+        let history = history(&mut chance, start, begin, grid);
         let last = (history.last().unwrap().at.0 - start) / MINUTE_MS;
-        let now = last as usize + chance.below(16 * 60);
+        let now = last as usize + chance.below(16 * 60) / grid * grid;
         let now = if chance.one_in(8) { begin + chance.below(20 * 60) } else { now };
         let mut world = Self {
             start,
@@ -185,7 +187,7 @@ impl World {
         }
         for name in ["gold", "silver"].into_iter().take(1 + chance.below(2)) {
             for number in 1..=1 + chance.below(3) as i64 {
-                let what = (!(number > 1 && chance.one_in(6))).then(|| policy(&mut chance));
+                let what = (!(number > 1 && chance.one_in(6))).then(|| policy(&mut chance, grid));
                 let applies_from = world.some_moment(&mut chance, begin);
                 let version = Version { number, applies_from, what };
                 world.policies.push(Put { name: name.to_owned(), version });
@@ -276,14 +278,15 @@ fn holiday(chance: &mut Chance, first: NaiveDate) -> Value {
 }
 
 /// All shares of all targets are whole minutes.
-fn policy(chance: &mut Chance) -> PolicyText {
+fn policy(chance: &mut Chance, grid: usize) -> PolicyText {
+    let unit = if grid > 1 { 60 } else { 20 };
     let mut targets = Map::new();
     for target in Target::ALL {
         let mut minutes = Map::new();
         for priority in ["low", "normal", "high", "urgent"] {
             if !chance.one_in(8) {
                 let most = if target == Target::Resolution { 60 } else { 24 };
-                minutes.insert(priority.to_owned(), (20 * (1 + chance.below(most))).into());
+                minutes.insert(priority.to_owned(), (unit * (1 + chance.below(most / 2))).into());
             }
         }
         let mut text = json!({"minutes": minutes});
@@ -312,7 +315,7 @@ fn policy(chance: &mut Chance) -> PolicyText {
     serde_json::from_value::<PolicyText>(text).unwrap().checked().unwrap()
 }
 
-fn history(chance: &mut Chance, start: i64, begin: usize) -> Vec<Happening> {
+fn history(chance: &mut Chance, start: i64, begin: usize, grid: usize) -> Vec<Happening> {
     let fields = |it: Value| it.as_object().cloned().unwrap();
     let priority = chance.of(&["low", "normal", "high", "urgent"]);
     let opened = What::Opened(fields(json!({"state": "open", "priority": priority})));
@@ -320,7 +323,7 @@ fn history(chance: &mut Chance, start: i64, begin: usize) -> Vec<Happening> {
     let mut all = vec![Happening { at: Timestamp(at), what: opened }];
     for _ in 0..chance.below(14) {
         if !chance.one_in(4) {
-            at += (1 + chance.below(260)) as i64 * MINUTE_MS;
+            at += ((1 + chance.below(260 / grid)) * grid) as i64 * MINUTE_MS;
         }
         let target = Target::ALL[chance.below(4)];
         let round = 1 + chance.below(2) as u32;
