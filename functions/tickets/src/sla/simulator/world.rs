@@ -159,7 +159,7 @@ impl World {
         };
         let start = jump - BEFORE * MINUTE_MS;
         // Half of them keep to quarters of an hour, as hours do: then much falls together.
-        let grid = if seed % 2 == 0 { 15 } else { 1 };
+        let grid = if seed.is_multiple_of(2) { 15 } else { 1 };
         let begin = 60 + chance.below(40 * 60) / grid * grid;
         let history = history(&mut chance, start, begin, grid);
         let last = (history.last().unwrap().at.0 - start) / MINUTE_MS;
