@@ -19,7 +19,7 @@ pub const MINUTE_MS: i64 = 60_000;
 const BEFORE: i64 = 48 * 60;
 pub const WINDOW: usize = 110 * 60;
 /// How far past now the simulator looks.
-const AHEAD: usize = 14 * 60;
+const AHEAD: usize = 10 * 60;
 
 /// By an hour, by half of one, by two, at midnight, in the south, around Ramadan, by law at short
 /// notice, one that skipped a day, and some that do not jump.
@@ -163,7 +163,7 @@ impl World {
         let begin = 60 + chance.below(40 * 60) / grid * grid;
         let history = history(&mut chance, start, begin, grid);
         let last = (history.last().unwrap().at.0 - start) / MINUTE_MS;
-        let now = last as usize + chance.below(16 * 60) / grid * grid;
+        let now = last as usize + chance.below(12 * 60) / grid * grid;
         let now = if chance.one_in(8) { begin + chance.below(20 * 60) } else { now };
         let mut world = Self {
             start,
