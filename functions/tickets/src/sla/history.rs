@@ -79,6 +79,14 @@ impl View {
                 known.insert(name.clone(), value.clone());
             }
         }
+        // What is told of a ticket that is opened names its customer beside its requester.
+        if let Some(requester) = fields.get("requester") {
+            let customer = requester.get("customer").cloned().unwrap_or_default();
+            match customer.is_null() {
+                true => known.remove("customer"),
+                false => known.insert("customer".to_owned(), customer),
+            };
+        }
         let word = |name: &str| fields.get(name).and_then(Value::as_str);
         let state = word("state").and_then(State::parse);
         let priority = word("priority");
@@ -98,18 +106,32 @@ impl View {
     }
 }
 
-/// What the entries of one ticket, in their order, say that happened.
-pub fn read(entries: &[Entry]) -> Vec<Happening> {
-    let mut view = View::default();
-    let mut all = Vec::new();
-    for entry in entries {
-        let Some(what) = happened(entry, &view) else { continue };
+/// A history that is read, entry by entry.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    view: View,
+    all: Vec<Happening>,
+}
+
+impl History {
+    /// Takes in the next entry of the ticket's log.
+    pub fn read(&mut self, entry: &Entry) {
+        let Some(what) = happened(entry, &self.view) else { return };
         if let What::Opened(fields) | What::Changed(fields) = &what {
-            view.change(fields);
+            self.view.change(fields);
         }
-        all.push(Happening { at: entry.at, what });
+        self.all.push(Happening { at: entry.at, what });
     }
-    all
+
+    /// Takes in what is about to be told.
+    pub fn add(&mut self, at: Timestamp, what: What) {
+        self.all.push(Happening { at, what });
+    }
+
+    /// All that happened, in its order.
+    pub fn all(&self) -> &[Happening] {
+        &self.all
+    }
 }
 
 /// What an entry says that happened to a ticket that was so before it.
@@ -124,8 +146,8 @@ fn happened(entry: &Entry, before: &View) -> Option<What> {
         "ticket.replied" => Some(What::Replied),
         "ticket.merged" => Some(What::Changed(state(State::Merged))),
         "ticket.unmerged" if before.state == State::Merged => {
-            let now = after(entry).filter(|it| it.contains_key("state"));
-            Some(What::Changed(now.unwrap_or_else(|| state(before.before_merge))))
+            let now = entry.data.get("state").and_then(|it| State::parse(it.as_str()?));
+            Some(What::Changed(state(now.unwrap_or(before.before_merge))))
         }
         "ticket.sla_warned" => told(entry).map(What::Told),
         "ticket.sla_breached" => {
@@ -171,7 +193,8 @@ mod tests {
 
     #[test]
     fn the_log_is_read_into_what_counts() {
-        let all = read(&[
+        let mut history = History::default();
+        for it in [
             entry("ticket.opened", json!({"state": "open", "priority": "high", "plan": "gold"})),
             entry("ticket.noted", json!({"text": "Hm"})),
             entry("ticket.replied", json!({"message": "tmg_1"})),
@@ -184,8 +207,11 @@ mod tests {
             entry("ticket.sla_breached", json!({"target": "update", "round": 2})),
             entry("ticket.sla_acknowledged", json!({"target": "update", "round": 2})),
             entry("ticket.merged", json!({"into": "tkt_2"})),
-            entry("ticket.unmerged", json!({})),
-        ]);
+            entry("ticket.unmerged", json!({"ticket": "tkt_2"})),
+        ] {
+            history.read(&it);
+        }
+        let all = history.all();
 
         let changed = |it: &str| What::Changed(state(State::parse(it).unwrap()));
         let told = |percent| What::Told(Told { target: Target::Update, round: 2, percent });

@@ -147,8 +147,9 @@ impl Standing<'_> {
             State::Spam | State::Merged => TargetState::Cancelled,
             _ if is_breached => TargetState::Breached,
             _ if clock.stopped_at.is_some() => TargetState::Met,
-            _ if !is_promised => TargetState::None,
+            // Whatever is promised by then: what is over stays as it is.
             it if !it.is_active() => TargetState::Cancelled,
+            _ if !is_promised => TargetState::None,
             it if term.is_some_and(|term| !clock::counts(term, it)) => TargetState::Paused,
             _ => TargetState::Running,
         }

@@ -38,6 +38,13 @@ impl<T> Versions<T> {
         self.at(moment).or(self.0.first())
     }
 
+    /// The one that applies at this moment, and those that do later; or all that ever did.
+    pub fn from(&self, moment: Timestamp, ever: bool) -> impl Iterator<Item = &Version<T>> {
+        let past = self.0.partition_point(|it| it.applies_from <= moment);
+        let skipped = if ever { 0 } else { past.saturating_sub(1) };
+        self.0.iter().skip(skipped)
+    }
+
     /// When what applies changes.
     pub fn moments(&self) -> impl Iterator<Item = Timestamp> {
         self.0.iter().map(|it| it.applies_from)
@@ -65,6 +72,10 @@ mod tests {
         assert_eq!(at(20), Some(Some('d')));
         assert_eq!(at(30), Some(Some('b')));
         assert_eq!(at(99), Some(None));
+        let from = |moment, ever| all.from(Timestamp(moment), ever).map(|it| it.number);
+        assert_eq!(from(20, false).collect::<Vec<_>>(), [4, 2, 5]);
+        assert_eq!(from(20, true).count(), 5);
+        assert_eq!(from(0, false).count(), 5);
         assert_eq!(all.at_or_first(Timestamp(0)).map(|it| it.number), Some(1));
     }
 }

@@ -329,10 +329,10 @@ impl<'a> Simulation<'a> {
             TargetState::Breached
         } else if now.done.is_some() {
             TargetState::Met
-        } else if held.is_none() {
-            TargetState::None
         } else if !self.is_active() {
             TargetState::Cancelled
+        } else if held.is_none() {
+            TargetState::None
         } else if held.is_some_and(|it| it.pauses(self.state())) {
             TargetState::Paused
         } else {
