@@ -38,7 +38,7 @@ pub struct Clock {
     pub stopped_at: Option<Timestamp>,
     /// How much was counted in this round, in milliseconds.
     pub counted_ms: i64,
-    /// Whether it was promised at any time of this round.
+    /// Whether it was promised at any time of this round at which somebody waited.
     pub held: bool,
     /// Which marks were reached in this round, in percent, and when.
     pub reached: BTreeMap<u16, Timestamp>,
@@ -104,9 +104,9 @@ impl Clock {
         }
     }
 
-    /// Remembers that this round is promised, where it is.
-    pub fn hold(&mut self, term: Option<&Term<'_>>) {
-        self.held |= self.is_on() && term.is_some();
+    /// Remembers that this round is promised, where it is while somebody waits.
+    pub fn hold(&mut self, term: Option<&Term<'_>>, state: State) {
+        self.held |= self.is_on() && term.is_some() && state.is_active();
     }
 
     /// Counts from one moment to another, between which nothing changes but the calendar.
@@ -114,7 +114,7 @@ impl Clock {
         if !self.is_on() || from >= to {
             return;
         }
-        self.hold(term);
+        self.hold(term, state);
         self.reasons.look(from, self.counted_ms, term, state);
         let Some(term) = term.filter(|it| counts(it, state)) else { return };
         self.reach_what_is_counted(term, from, to);

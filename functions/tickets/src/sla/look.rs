@@ -6,6 +6,9 @@
 //! log knows what went out; and it is committed only if the ticket is the one that was read. Rules
 //! of notifications make mail of them, by the ways and in the hours of their own.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

@@ -168,12 +168,9 @@ impl Promise for PolicyText {
             let of = known.iter().find(|it| it.0 == name).and_then(|it| it.1.last());
             name == ALWAYS || of.is_some_and(|it| it.what.is_some())
         };
-        match it.calendars().into_iter().find(|it| !is_known(it)) {
-            Some(name) => {
-                Err(Problem::unfitting("calendar", format!("no calendar is called {name}")))
-            }
-            None => Ok(it),
-        }
+        let unknown = it.calendars().into_iter().find(|it| !is_known(it));
+        let why = unknown.map(|name| format!("no calendar is called {name}"));
+        why.map_or(Ok(it), |why| Err(Problem::unfitting("calendar", why)))
     }
 
     async fn unused(_: &impl Tenant, _: &str, _: bool) -> Result<(), Problem> {
@@ -266,19 +263,17 @@ pub async fn put<T: Promise>(at: &impl Tenant, call: &Call) -> Result<Response, 
     // What is compared is read first: a change between the two makes the commit a conflict.
     let changes = store::promise_changes(at).await?;
     let text = call.json::<T>()?.checked(at).await?;
-    let mut before = store::find_promise::<T>(at, T::KIND, &name).await?;
-    let count = before.len();
-    let before = before.pop();
-    let known = before.as_ref().filter(|it| it.what.is_some()).map(|it| it.number);
+    let before = store::find_promise::<T>(at, T::KIND, &name).await?;
+    let known = before.last().filter(|it| it.what.is_some()).map(|it| it.number);
     if call.if_match()?.is_some_and(|it| Some(it) != known) {
         return Err(Problem::changed_meanwhile());
     }
     let written = json!(text).to_string();
-    fits::<T>(at, known.is_none(), count, &written).await?;
-    let number = before.map_or(1, |it| it.number + 1);
+    fits::<T>(at, known.is_none(), before.len(), &written).await?;
+    let number = before.last().map_or(1, |it| it.number + 1);
     let data = json!({"version": number, "applies_from": applies_from, "text": text});
     let commit = store::put_promise(T::KIND, &name, number, applies_from, Some(written));
-    let commit = commit.and(changed(at, changes, applies_from));
+    let commit = commit.and(changed(changes, reaches_back(&before, applies_from, at.now())));
     let commit = commit.entry(Draft::new(T::TOLD[0], &Id::trusted(name.clone())).with(data));
     let response = answer(&name, Version { number, applies_from, what: Some(text) })?;
     at.answer(commit, response, Problem::changed_meanwhile).await
@@ -314,9 +309,19 @@ async fn fits<T: Promise>(
 }
 
 /// What every change of promises comes with: all tickets that it can matter to are looked at.
-fn changed(at: &impl Tenant, changes: i64, applies_from: Timestamp) -> Commit {
-    let all = applies_from < at.now();
-    store::change_promises(changes).job(look::sweeping(changes + 1, all, ""))
+fn changed(changes: i64, reaches_back: bool) -> Commit {
+    store::change_promises(changes).job(look::sweeping(changes + 1, reaches_back, ""))
+}
+
+/// Whether a version changes what is past: by its moment, or because what was before the first
+/// version of a calendar was as in that one.
+fn reaches_back<T: Promise>(
+    before: &[Version<T>],
+    applies_from: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let is_planned = !before.is_empty() && before.iter().all(|it| it.applies_from > now);
+    applies_from < now || (T::KIND == Kind::Calendar && is_planned)
 }
 
 /// Ends one from now on, with what was planned of it; or forgets it, as if it had never been.
@@ -328,8 +333,9 @@ pub async fn delete<T: Promise>(at: &impl Tenant, call: &Call) -> Result<Respons
         Some(_) => return Err(Problem::unfitting("forget", "true or false")),
     };
     let changes = store::promise_changes(at).await?;
-    let last = store::find_promise::<T>(at, T::KIND, name).await?.pop();
-    let last = last.filter(|it| forget || it.what.is_some()).ok_or_else(Problem::not_found)?;
+    let before = store::find_promise::<T>(at, T::KIND, name).await?;
+    let last = before.last().filter(|it| forget || it.what.is_some());
+    let last = last.ok_or_else(Problem::not_found)?;
     if call.if_match()?.is_some_and(|it| it != last.number) {
         return Err(Problem::changed_meanwhile());
     }
@@ -337,13 +343,15 @@ pub async fn delete<T: Promise>(at: &impl Tenant, call: &Call) -> Result<Respons
     let (number, now) = (last.number + 1, at.now());
     let id = Id::trusted(name.to_owned());
     let commit = if forget {
-        let commit = store::forget_promise(T::KIND, name).and(changed(at, changes, Timestamp(0)));
+        let commit = store::forget_promise(T::KIND, name).and(changed(changes, true));
         commit.entry(Draft::new(T::TOLD[2], &id))
     } else {
         let data = json!({"version": number, "applies_from": now});
         let commit = store::unplan_promise(T::KIND, name, now);
         let commit = commit.and(store::put_promise(T::KIND, name, number, now, None));
-        commit.and(changed(at, changes, now)).entry(Draft::new(T::TOLD[1], &id).with(data))
+        commit
+            .and(changed(changes, reaches_back(&before, now, now)))
+            .entry(Draft::new(T::TOLD[1], &id).with(data))
     };
     at.answer(commit, empty(StatusCode::NO_CONTENT), Problem::changed_meanwhile).await
 }

@@ -138,7 +138,7 @@ impl<'a> Walk<'a> {
 
     fn hold(&mut self, terms: &[Option<Term<'a>>; 4]) {
         for (clock, term) in self.clocks.iter_mut().zip(terms) {
-            clock.hold(term.as_ref());
+            clock.hold(term.as_ref(), self.view.state);
         }
     }
 

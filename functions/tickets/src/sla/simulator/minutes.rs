@@ -247,7 +247,8 @@ impl<'a> Simulation<'a> {
     }
 
     fn promise(&mut self, held: &[Option<Held<'_>>; 4]) {
-        for (tally, held) in self.tallies.iter_mut().zip(held) {
+        let is_active = self.is_active();
+        for (tally, held) in self.tallies.iter_mut().zip(held).filter(|_| is_active) {
             tally.promised |= tally.is_waiting() && held.is_some();
         }
     }
