@@ -33,6 +33,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(arranging());
     all.extend(crate::desk::schema::operations());
     all.extend(crate::form::schema::operations());
+    all.extend(crate::sla::schema::operations());
     all
 }
 

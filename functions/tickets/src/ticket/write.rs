@@ -10,7 +10,7 @@ use shared::{
 };
 
 use super::Ticket;
-use crate::{context, desk, form::rating, priority, settings::Settings, store};
+use crate::{context, desk, form::rating, priority, settings::Settings, sla, store};
 
 /// What opening a ticket writes. It is decided how soon it is to be looked at, and what rules make
 /// of it.
@@ -96,7 +96,7 @@ async fn followed(
     before: Option<&Ticket>,
     after: &Ticket,
 ) -> Result<Commit, Problem> {
-    Ok(desk::touched(at, before, after).await?)
+    Ok(desk::touched(at, before, after).await?.and(sla::touched(at, after).await?))
 }
 
 /// The ticket with its priority, and with what rules make of it.
