@@ -1,0 +1,1 @@
+//! What providers of mail hand on.
