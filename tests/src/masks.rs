@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 40] = [
+const PREFIXES: [&str; 42] = [
     "ten",
     "key",
     "src",
@@ -37,6 +37,8 @@ const PREFIXES: [&str; 40] = [
     "tmg",
     "tat",
     "tmb",
+    "tmk",
+    "tml",
     "dlv",
     "bdl",
     "itm",

@@ -234,6 +234,11 @@ pub fn read(raw: &[u8], envelope: &Envelope, trusted: &[String]) -> Result<Incom
     })
 }
 
+/// The Message-ID of a mail, without reading the rest of it.
+pub fn message_id(raw: &[u8]) -> Option<String> {
+    field::read(raw).0.first("message-id").and_then(ids::first)
+}
+
 fn sender(fields: &Fields, return_path: Option<&str>) -> Option<Person> {
     let named = ["from", "sender"].into_iter().filter_map(|it| fields.first(it));
     named

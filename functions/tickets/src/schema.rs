@@ -32,6 +32,7 @@ pub fn operations() -> Vec<Operation> {
     let mut all = handling();
     all.extend(arranging());
     all.extend(crate::desk::schema::operations());
+    all.extend(crate::inlet::schema::operations());
     all
 }
 

@@ -1,7 +1,10 @@
 //! Tickets in SQL.
 
+mod attachments;
 mod facts;
 mod links;
+mod mailboxes;
+mod mails;
 mod members;
 mod messages;
 mod presence;
@@ -10,8 +13,11 @@ mod tickets;
 mod tools;
 mod views;
 
+pub use attachments::*;
 pub use facts::*;
 pub use links::*;
+pub use mailboxes::*;
+pub use mails::*;
 pub use members::*;
 pub use messages::*;
 pub use presence::*;
