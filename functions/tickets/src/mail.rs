@@ -28,6 +28,11 @@ pub mod token;
 mod verdict;
 mod words;
 
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod fuzz;
+
 use std::{borrow::Cow, ops::Range};
 
 use mail_parser::{HeaderValue, parsers::MessageStream};

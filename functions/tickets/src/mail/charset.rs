@@ -59,8 +59,31 @@ pub fn text(bytes: &[u8], label: Option<&str>) -> String {
         Some(it) if CARELESS.contains(&it) && (is_utf_8(bytes) || is_iso_2022_jp(bytes)) => {
             guess(bytes)
         }
+        Some("utf-7" | "unicode-1-1-utf-7") => {
+            decode(&closed(bytes), "utf-7").unwrap_or_else(|| guess(bytes))
+        }
         Some(it) => decode(bytes, it).unwrap_or_else(|| guess(bytes)),
     }
+}
+
+/// UTF-7 with a `-` after each run of Base64: the library takes whatever ends a run for one, and
+/// any letter may (RFC 2152).
+fn closed(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut is_open = false;
+    for it in bytes {
+        let goes_on = it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/');
+        if is_open && !goes_on {
+            is_open = false;
+            if *it != b'-' {
+                out.push(b'-');
+            }
+        } else if *it == b'+' {
+            is_open = true;
+        }
+        out.push(*it);
+    }
+    out
 }
 
 /// Whether it is UTF-8 with at least one letter beyond ASCII. What is another charset is that by

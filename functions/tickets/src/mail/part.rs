@@ -88,7 +88,11 @@ impl Walk<'_> {
             .parameter("boundary")
             .map(str::trim_end)
             .filter(|it| kind.is_multipart() && !it.is_empty() && it.len() <= BOUNDARY_BYTES_MAX);
-        let Some(boundary) = boundary else { return self.leaf(fields, kind, body, place, false) };
+        let Some(boundary) = boundary else {
+            // A multipart without a boundary has no parts: what is there is read as a text.
+            let kind = if kind.is_multipart() { Kind::parse("text/plain") } else { kind };
+            return self.leaf(fields, kind, body, place, false);
+        };
         if place.depth >= DEPTH_MAX {
             return self.leaf(fields, kind, body, place, true);
         }
