@@ -1,8 +1,8 @@
 //! Mails that nobody writes: those of the corpus, spoiled at random. Each is read, decided, and its
 //! files decoded; none may panic, take long, or grow.
 //!
-//! It is the same run after run: chance is a counter. `FUZZ_MAILS` says how many; `fuzz/` is the
-//! same for libFuzzer. What is found here is kept in `fixtures/tickets/mails/crashes`.
+//! It is the same run after run: chance is a counter. `FUZZ_MAILS` says how many. What is found here
+//! is kept in `fixtures/tickets/mails/found`.
 
 use std::time::{Duration, Instant};
 

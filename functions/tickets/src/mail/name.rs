@@ -60,10 +60,13 @@ pub fn safe_or(name: Option<&str>, number: usize, media_type: &str) -> String {
 
 /// The name with a number before its ending.
 pub fn numbered(name: &str, number: usize) -> String {
-    match name.rsplit_once('.') {
-        Some((stem, ending)) if !stem.is_empty() => format!("{stem} ({number}).{ending}"),
-        _ => format!("{name} ({number})"),
-    }
+    let (stem, ending) = match name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() => (stem, format!(" ({number}).{ending}")),
+        _ => (name, format!(" ({number})")),
+    };
+    let room = FILE_NAME_CHARS_MAX.saturating_sub(ending.chars().count());
+    let stem: String = stem.chars().take(room).collect();
+    format!("{}{ending}", stem.trim_end_matches(['.', ' ']))
 }
 
 fn cut(name: &str) -> String {
@@ -114,6 +117,9 @@ mod tests {
 
         assert_eq!(name.chars().count(), FILE_NAME_CHARS_MAX);
         assert!(name.ends_with("é.pdf"));
+        let second = numbered(&name, 2);
+        assert!(second.ends_with("é (2).pdf"));
+        assert_eq!(safe(&second), second);
     }
 
     proptest! {
