@@ -157,7 +157,23 @@ export class Limiter extends durable("Limiter") {
   }
 }
 
+// The largest mail that is read, in bytes: what Cloudflare hands over at most.
+const MAIL_BYTES_MAX = 25 * 1024 * 1024;
+
+// A mail of Email Routing. What is refused goes back to its sender; where something broke, the error
+// makes the server that sent it try again.
+async function email(message, env, context) {
+  if (message.rawSize > MAIL_BYTES_MAX) {
+    return message.setReject("552 5.3.4 A mail has at most 25 MiB");
+  }
+  const raw = new Uint8Array(await new Response(message.raw).arrayBuffer());
+  const { from, to } = message;
+  const refusal = await call(() => glue.mail(raw, from ?? "", to ?? "", env, context));
+  if (refusal) message.setReject(refusal);
+}
+
 export default {
+  email,
   fetch: (request, env, context) => call(() => glue.fetch(request, env, context)).catch(broken),
   // A rejected batch comes again.
   queue: (batch, env, context) => call(() => glue.queue(batch, env, context)),

@@ -34,6 +34,7 @@ pub mod limit;
 pub mod limits;
 pub mod live;
 pub mod log;
+pub mod mail_event;
 pub mod oauth;
 pub mod open;
 pub mod outbound;

@@ -71,6 +71,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0040_notify_sms.sql",
     "tenant/0041_notify_actors.sql",
     "tenant/0042_tickets.sql",
+    "tenant/0043_ticket_mail.sql",
     "tenant/0044_ticket_slas.sql",
     "tenant/0045_ticket_desk.sql",
     "tenant/0046_notify_threads.sql",
@@ -212,6 +213,9 @@ pub const ERASE: &[&str] = erasing![
     "ticket_promises",
     "ticket_promise_changes",
     "ticket_slas",
+    "ticket_mailboxes",
+    "ticket_mails",
+    "ticket_attachments",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -7,6 +7,7 @@ mod blobs;
 mod database;
 mod limiter;
 mod line;
+mod mail;
 mod module;
 mod object;
 mod outside;
@@ -29,6 +30,7 @@ use crate::{
 };
 
 pub use limiter::LimiterState;
+pub use mail::mail;
 pub use module::{fetch, scheduled};
 pub use object::Object;
 

@@ -4,7 +4,7 @@
 //! requests use the names, and answers are shown with them.
 
 /// Prefixes of ids and secrets. Each is followed by `_`.
-const PREFIXES: [&str; 41] = [
+const PREFIXES: [&str; 43] = [
     "ten",
     "key",
     "src",
@@ -38,6 +38,8 @@ const PREFIXES: [&str; 41] = [
     "tat",
     "tmb",
     "frm",
+    "tmk",
+    "tml",
     "dlv",
     "bdl",
     "itm",

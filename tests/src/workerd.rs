@@ -90,6 +90,14 @@ impl Workerd {
         self.command(json!({ "cmd": "cron" }))
     }
 
+    /// Hands a mail to the Worker, as Email Routing does. The answer has its status and a text.
+    ///
+    /// # Errors
+    /// What the harness says.
+    pub fn email(&mut self, from: &str, to: &str, raw: &str) -> Result<Value, String> {
+        self.command(json!({"cmd": "email", "from": from, "to": to, "raw": raw}))
+    }
+
     /// Asks the directory's database.
     pub fn sql(&mut self, sql: &str) -> Result<Value, String> {
         self.command(json!({ "cmd": "sql", "sql": sql }))

@@ -4,6 +4,7 @@
 //! The decisions are pure: `state`, `priority`, `mail`, `sla`. What is served carries them out:
 //! `inlet` and `form` take tickets in, `ticket` keeps them, `desk` is what agents handle many with.
 
+pub mod attachment;
 pub mod context;
 pub mod desk;
 pub mod form;
@@ -72,6 +73,13 @@ impl Function for Tickets {
             Some("inlet") => inlet::work(at, job).await,
             Some("sla") => sla::work(at, job).await,
             _ => Err(Failure::dead(format!("tickets works no {}", job.kind))),
+        }
+    }
+
+    async fn give_up(at: &impl Tenant, job: &Job) -> Result<Commit, PortError> {
+        match job.kind.as_str() {
+            inlet::READ => inlet::give_up(at, job).await,
+            _ => Ok(Commit::new()),
         }
     }
 

@@ -34,6 +34,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(crate::desk::schema::operations());
     all.extend(crate::form::schema::operations());
     all.extend(crate::sla::schema::operations());
+    all.extend(crate::inlet::schema::operations());
     all
 }
 

@@ -1,5 +1,6 @@
 //! The module's entry: the door at the edge, and the way to the tenant's object.
 
+use bytes::Bytes;
 use http::{Request, request::Parts};
 use http_body_util::Full;
 use worker::{Context, Env, HttpRequest, Response, ResponseBuilder};
@@ -10,7 +11,7 @@ use super::{
     streamed,
 };
 use crate::{
-    domain::OPERATOR,
+    domain::{OPERATOR, Principal},
     door,
     function::Function,
     http::{Body, Response as Answer, empty},
@@ -44,7 +45,7 @@ pub async fn fetch<F: Function>(
 }
 
 async fn answer<F: Function>(edge: &Worker, request: HttpRequest) -> Result<Outcome, Problem> {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     refuse_undeployed::<F>(edge, &parts).await?;
     let admitted = serve::admit::<F>(edge, &method, &uri, &parts.headers).await?;
@@ -57,8 +58,18 @@ async fn answer<F: Function>(edge: &Worker, request: HttpRequest) -> Result<Outc
         return answer.map(Outcome::Ours);
     }
     let body = door::read_body(&parts.headers, body, admitted.route.body_bytes_max).await?;
+    at_object(edge, &principal, parts, body).await.map(Outcome::Objects)
+}
+
+/// The answer of the tenant's object.
+pub(super) async fn at_object(
+    edge: &Worker,
+    principal: &Principal,
+    mut parts: Parts,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let broken = |err: &dyn std::fmt::Display| Problem::unavailable().caused_by(err);
-    let errand = object::errand(&principal)?;
+    let errand = object::errand(principal)?;
     let errand = errand.parse().map_err(|err| broken(&err))?;
     // Whatever the client put there is gone.
     parts.headers.insert(ERRAND, errand);
@@ -72,12 +83,15 @@ async fn answer<F: Function>(edge: &Worker, request: HttpRequest) -> Result<Outc
         // The runtime's own words for an object that broke.
         return Err(Problem::internal().caused_by("the tenant's object broke"));
     }
-    Ok(Outcome::Objects(response))
+    Ok(response)
 }
 
 /// One build can be deployed as several Workers, each with some of the functions: the setting
 /// `functions` names them, comma-separated. All of them are there when it is not set.
-async fn refuse_undeployed<F: Function>(edge: &Worker, parts: &Parts) -> Result<(), Problem> {
+pub(super) async fn refuse_undeployed<F: Function>(
+    edge: &Worker,
+    parts: &Parts,
+) -> Result<(), Problem> {
     let Some(names) = edge.setting("functions").await? else { return Ok(()) };
     let route = route::find(F::routes(), &parts.method, parts.uri.path())?;
     let deployed = F::owners().into_iter().any(|(name, routes)| {
@@ -140,6 +154,24 @@ macro_rules! worker_module {
         #[event(scheduled)]
         async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
             $crate::worker::scheduled(env).await;
+        }
+
+        /// A mail that Email Routing hands over. Gives why it is refused, or nothing.
+        #[::wasm_bindgen::prelude::wasm_bindgen]
+        pub async fn mail(
+            raw: ::std::vec::Vec<u8>,
+            from: ::std::string::String,
+            to: ::std::string::String,
+            env: Env,
+            context: ::worker::worker_sys::Context,
+        ) -> ::std::result::Result<
+            ::std::option::Option<::std::string::String>,
+            ::wasm_bindgen::JsValue,
+        > {
+            let context = Context::new(context);
+            $crate::worker::mail::<$function>(raw, &from, &to, env, context)
+                .await
+                .map_err(|err| ::wasm_bindgen::JsValue::from_str(&err))
         }
 
         /// A tenant: its database, its alarm, and the functions that work in it.

@@ -18,11 +18,11 @@ use super::{
     MESSAGES_MAX, Ticket, by,
     change::merged,
     find, intake, member,
-    message::{File, Kind, Message, Person},
+    message::{Kind, Message, Person},
     open::{said, text},
     write,
 };
-use crate::{settings::Settings, state::State, store};
+use crate::{attachment, inlet::outgoing, settings::Settings, state::State, store};
 
 /// How many members are named in a message.
 const MENTIONS_MAX: usize = 20;
@@ -164,9 +164,16 @@ async fn replied(
     let settings = store::find_settings(at).await?;
     let state = next_state(ticket, new.state)?;
     let after = Ticket { state, ..ticket.clone() };
-    let files: Vec<File> = Vec::new();
-    let message = Message { files, ..message };
-    let data = told(ticket, &message, &settings, by);
+    let (files, handed_on) = attachment::of_answer(at, &ticket.id, &new.files).await?;
+    let mail = outgoing::of(at, ticket, &message.id).await?;
+    let message_id = mail.as_ref().map(|it| it.message_id.clone());
+    let message = Message { files, message_id, ..message };
+    let mut data = told(ticket, &message, &settings, by);
+    if let Some(data) = data.as_object_mut() {
+        data.insert("files".to_owned(), handed_on.into());
+        data.insert("marker".to_owned(), json!(mail.as_ref().map(|it| &it.marker)));
+        data.insert("mail".to_owned(), mail.map_or(serde_json::Value::Null, |it| it.header));
+    }
     let entry = Draft::new("ticket.replied", &ticket.id).with(data);
     let (ticket, commit) = match after == *ticket {
         true => write::touched(at, ticket, after).await?,

@@ -1,0 +1,1 @@
+//! Mail that is posted, and what becomes of it.
