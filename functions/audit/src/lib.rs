@@ -1,7 +1,9 @@
 //! The log of a tenant: read page by page, and followed live.
 
 mod live;
+pub mod note;
 pub mod schema;
+pub mod tree;
 
 use shared::{
     domain::Page,
