@@ -73,6 +73,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0042_tickets.sql",
     "tenant/0045_ticket_desk.sql",
     "tenant/0046_notify_threads.sql",
+    "tenant/0047_audit.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -207,6 +208,9 @@ pub const ERASE: &[&str] = erasing![
     "ticket_view_changes",
     "ticket_views",
     "ticket_view_rows",
+    "audit_tiles",
+    "audit_checkpoints",
+    "audit_witnesses",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -1,12 +1,20 @@
 //! The log of a tenant: read page by page, and followed live.
 
+pub mod bundle;
+pub mod checkpoint;
+mod export;
 mod live;
 pub mod note;
+pub mod proof;
 pub mod schema;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tiles;
 pub mod tree;
 
 use shared::{
-    domain::Page,
+    domain::{Commit, Failure, Job, Page},
     function::Function,
     http::{Response, StatusCode, json},
     live::News,
@@ -26,6 +34,12 @@ const READ: Access = Access::Scope("log:read");
 const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/log", "listLog", READ),
     Route::new("GET", "/v1/log/live", "followLog", READ),
+    Route::new("GET", "/v1/log/keys", "listLogKeys", READ),
+    Route::new("GET", "/v1/log/checkpoint", "getLogCheckpoint", READ),
+    Route::new("GET", "/v1/log/checkpoints", "listLogCheckpoints", READ),
+    Route::new("GET", "/v1/log/proofs/inclusion", "proveLogInclusion", READ),
+    Route::new("GET", "/v1/log/proofs/consistency", "proveLogConsistency", READ),
+    Route::new("GET", "/v1/log/export", "exportLog", READ),
 ];
 
 /// The longest subject that can be asked for, in characters.
@@ -42,6 +56,12 @@ impl Function for Audit {
         match call.operation() {
             "listLog" => list(tenant, call).await,
             "followLog" => live::follow(tenant, call).await,
+            "listLogKeys" => checkpoint::keys(tenant).await,
+            "getLogCheckpoint" => checkpoint::get(tenant).await,
+            "listLogCheckpoints" => checkpoint::list(tenant, call).await,
+            "proveLogInclusion" => proof::inclusion(tenant, call).await,
+            "proveLogConsistency" => proof::consistency(tenant, call).await,
+            "exportLog" => export::export(tenant, call).await,
             _ => Err(Problem::not_found()),
         }
     }
@@ -54,6 +74,13 @@ impl Function for Audit {
         match call.operation() {
             "followLog" => live::news(tenant, call, place).await,
             _ => Ok(None),
+        }
+    }
+
+    async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+        match job.kind.as_str() {
+            checkpoint::TILE => checkpoint::tile(tenant, job).await,
+            other => Err(Failure::dead(format!("audit works no {other}"))),
         }
     }
 }

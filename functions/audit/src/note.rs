@@ -109,13 +109,17 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(&self.root))
     }
 
-    /// The note, signed by this key under this name.
-    pub fn signed(&self, name: &str, key: &SigningKey) -> Option<String> {
-        let id = NoteKey::new(name, key.verifying_key())?.id();
+    /// The note, signed by each of these keys under this name. `None` when none has that name.
+    pub fn signed(&self, name: &str, keys: &[SigningKey]) -> Option<String> {
         let text = self.text();
-        let signature = key.sign(text.as_bytes()).to_bytes();
-        let signature = BASE64.encode(&[&id[..], &signature].concat());
-        Some(format!("{text}\n{DASH}{name} {signature}\n"))
+        let mut note = format!("{text}\n");
+        for key in keys {
+            let id = NoteKey::new(name, key.verifying_key())?.id();
+            let signature = key.sign(text.as_bytes()).to_bytes();
+            let signature = BASE64.encode(&[&id[..], &signature].concat());
+            note.push_str(&format!("{DASH}{name} {signature}\n"));
+        }
+        Some(note)
     }
 
     /// Reads a note that this key has signed. Signatures by others are left alone, as are further
@@ -185,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_note_reads_back_by_its_key_and_by_no_other() {
-        let note = checkpoint().signed("example.com/ten_1", &key()).unwrap();
+        let note = checkpoint().signed("example.com/ten_1", &[key()]).unwrap();
         let known = NoteKey::new("example.com/ten_1", key().verifying_key()).unwrap();
         let other = NoteKey::new("example.com/ten_2", key().verifying_key()).unwrap();
 
@@ -197,7 +201,7 @@ mod tests {
 
     #[test]
     fn whatever_is_changed_in_the_text_is_a_forgery() {
-        let note = checkpoint().signed("example.com/ten_1", &key()).unwrap();
+        let note = checkpoint().signed("example.com/ten_1", &[key()]).unwrap();
         let known = NoteKey::new("example.com/ten_1", key().verifying_key()).unwrap();
 
         for (from, to) in [("4711", "4712"), ("ten_1\n47", "ten_2\n47"), ("CQkJ", "CQkK")] {
@@ -213,9 +217,10 @@ mod tests {
 
     #[test]
     fn a_witness_may_sign_as_well() {
-        let note = checkpoint().signed("example.com/ten_1", &key()).unwrap();
+        let note = checkpoint().signed("example.com/ten_1", &[key()]).unwrap();
         let witness = SigningKey::from_bytes(&[8; 32]);
-        let theirs = checkpoint().signed("witness.example", &witness).unwrap();
+        let theirs =
+            checkpoint().signed("witness.example", std::slice::from_ref(&witness)).unwrap();
         let both = format!("{note}{}\n", theirs.lines().last().unwrap());
 
         for (name, key) in [("example.com/ten_1", key()), ("witness.example", witness)] {

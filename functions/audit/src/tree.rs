@@ -27,6 +27,13 @@ pub struct Subtree {
     pub number: u64,
 }
 
+impl Subtree {
+    /// Its leaves.
+    pub fn range(&self) -> Range<u64> {
+        (self.number << self.level)..((self.number + 1) << self.level)
+    }
+}
+
 /// The hash over two subtrees.
 pub fn node(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update(NODE).chain_update(left).chain_update(right).finalize().into()
@@ -174,6 +181,13 @@ pub struct Edge {
 }
 
 impl Edge {
+    /// The edge of a tree with so many leaves, whose whole subtrees have these hashes. `None` when
+    /// there are not as many of them.
+    pub fn of(size: u64, hashes: Vec<Hash>) -> Option<Self> {
+        let expected = usize::try_from(size.count_ones()).ok()?;
+        (hashes.len() == expected).then_some(Self { size, hashes })
+    }
+
     /// How many leaves there are.
     pub fn size(&self) -> u64 {
         self.size
