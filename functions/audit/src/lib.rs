@@ -12,6 +12,7 @@ mod store;
 mod tests;
 mod tiles;
 pub mod tree;
+pub mod witness;
 
 use shared::{
     domain::{Commit, Failure, Job, Page},
@@ -30,6 +31,7 @@ shared::serve!(Audit);
 pub struct Audit;
 
 const READ: Access = Access::Scope("log:read");
+const WRITE: Access = Access::Scope("log:write");
 
 const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/log", "listLog", READ),
@@ -40,6 +42,10 @@ const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/log/proofs/inclusion", "proveLogInclusion", READ),
     Route::new("GET", "/v1/log/proofs/consistency", "proveLogConsistency", READ),
     Route::new("GET", "/v1/log/export", "exportLog", READ),
+    Route::new("GET", "/v1/log/witnesses", "listLogWitnesses", READ),
+    Route::new("GET", "/v1/log/witnesses/{name}", "getLogWitness", READ),
+    Route::new("PUT", "/v1/log/witnesses/{name}", "putLogWitness", WRITE),
+    Route::new("DELETE", "/v1/log/witnesses/{name}", "deleteLogWitness", WRITE),
 ];
 
 /// The longest subject that can be asked for, in characters.
@@ -62,6 +68,10 @@ impl Function for Audit {
             "proveLogInclusion" => proof::inclusion(tenant, call).await,
             "proveLogConsistency" => proof::consistency(tenant, call).await,
             "exportLog" => export::export(tenant, call).await,
+            "listLogWitnesses" => witness::list(tenant).await,
+            "getLogWitness" => witness::get(tenant, call).await,
+            "putLogWitness" => witness::put(tenant, call).await,
+            "deleteLogWitness" => witness::delete(tenant, call).await,
             _ => Err(Problem::not_found()),
         }
     }
@@ -79,6 +89,7 @@ impl Function for Audit {
 
     async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         match job.kind.as_str() {
+            witness::TELL => witness::tell(tenant, job).await,
             checkpoint::TILE => checkpoint::tile(tenant, job).await,
             other => Err(Failure::dead(format!("audit works no {other}"))),
         }

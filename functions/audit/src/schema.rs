@@ -8,6 +8,7 @@ use shared::{
 use crate::{
     checkpoint::{LogKeys, Shown},
     proof::{ConsistencyProof, InclusionProof},
+    witness::{NewWitness, Witness},
 };
 
 /// All operations of this function.
@@ -41,5 +42,14 @@ pub fn operations() -> Vec<Operation> {
             .query("after", "Only entries after this sequence.")
             .query("to", "Only entries up to this sequence.")
             .gives_other("application/jsonl"),
+        operation("listLogWitnesses", "List who is told of checkpoints.").gives_page::<Witness>(),
+        operation("getLogWitness", "Read who is told of checkpoints.").gives::<Witness>(200),
+        operation("putLogWitness", "Say to whom checkpoints are posted, and how often.")
+            .takes::<NewWitness>()
+            .conditional()
+            .gives::<Witness>(200),
+        operation("deleteLogWitness", "Post no more checkpoints there.")
+            .conditional()
+            .gives_nothing(),
     ]
 }

@@ -1,12 +1,13 @@
 //! What is kept of the log's tree, in SQL.
 
 use data_encoding::HEXLOWER;
+use serde_json::json;
 use shared::{
     domain::{Commit, Timestamp},
     ports::{PortError, Row, Tenant, Value},
 };
 
-use crate::{checkpoint::Kept, tree::Hash};
+use crate::{checkpoint::Kept, tree::Hash, witness::Witness};
 
 const LEAVES: &str = "
     select leaf from log where tenant = ?1 and sequence > ?2 and sequence <= ?3 order by sequence";
@@ -31,6 +32,22 @@ const LAST_CHECKPOINT: &str = "
 const CHECKPOINTS: &str = "
     select size, root, note, at_ms from audit_checkpoints where tenant = ?1 and size < ?2
     order by size desc limit ?3";
+
+const FIND_WITNESS: &str = "
+    select witness, sealed, version from audit_witnesses where tenant = ?1 and name = ?2";
+const LIST_WITNESSES: &str = "
+    select witness, sealed, version from audit_witnesses where tenant = ?1 order by name limit ?2";
+const INSERT_WITNESS: &str = "
+    insert into audit_witnesses (tenant, name, witness, sealed, size, version)
+    values (?1, ?2, ?3, ?4, ?5, ?6) on conflict do nothing";
+const UPDATE_WITNESS: &str = "
+    update audit_witnesses set witness = ?3, sealed = ?4, size = ?5, version = ?6
+    where tenant = ?1 and name = ?2 and version = ?6 - 1";
+const KEEP_WITNESS: &str = "
+    update audit_witnesses set witness = ?3, size = ?4
+    where tenant = ?1 and name = ?2 and version = ?5";
+const DELETE_WITNESS: &str = "
+    delete from audit_witnesses where tenant = ?1 and name = ?2 and version = ?3";
 
 /// The hashes of the entries after `after`, up to and with `to`.
 pub async fn leaves(at: &impl Tenant, after: u64, to: u64) -> Result<Vec<Hash>, PortError> {
@@ -115,4 +132,42 @@ fn parse(text: &str) -> Result<Hash, PortError> {
 fn number(it: u64) -> Result<Value, PortError> {
     let it = i64::try_from(it).map_err(|_| PortError::new("log", "no log is that long"))?;
     Ok(it.into())
+}
+
+pub async fn find_witness(at: &impl Tenant, name: &str) -> Result<Option<Witness>, PortError> {
+    at.query(FIND_WITNESS, [name.into()]).await?.into_iter().next().map(witness).transpose()
+}
+
+pub async fn list_witnesses(at: &impl Tenant, limit: u32) -> Result<Vec<Witness>, PortError> {
+    at.query(LIST_WITNESSES, [limit.into()]).await?.into_iter().map(witness).collect()
+}
+
+/// Writes it, unless what is there is no longer the version before this.
+pub fn put_witness(it: &Witness) -> Result<Commit, PortError> {
+    let params: [Value; 5] = [
+        it.name.as_str().into(),
+        (&json!(it)).into(),
+        it.sealed.as_str().into(),
+        number(it.size)?,
+        it.version.into(),
+    ];
+    let text = if it.version == 1 { INSERT_WITNESS } else { UPDATE_WITNESS };
+    Ok(Commit::new().write_one(text, params))
+}
+
+/// Writes how far it was told. One that was put anew since is left as it is.
+pub fn keep_witness(it: &Witness) -> Result<Commit, PortError> {
+    let params: [Value; 4] =
+        [it.name.as_str().into(), (&json!(it)).into(), number(it.size)?, it.version.into()];
+    Ok(Commit::new().write(KEEP_WITNESS, params))
+}
+
+pub fn delete_witness(it: &Witness) -> Commit {
+    Commit::new().write_one(DELETE_WITNESS, [Value::from(it.name.as_str()), it.version.into()])
+}
+
+fn witness(row: Row) -> Result<Witness, PortError> {
+    let [witness, sealed, version] = row.columns()?;
+    let (sealed, version) = (sealed.text()?, version.integer()?);
+    Ok(Witness { sealed, version, ..witness.json()? })
 }
