@@ -75,6 +75,7 @@ pub const TENANT: &[Migration] = migrations![
     "tenant/0044_ticket_slas.sql",
     "tenant/0045_ticket_desk.sql",
     "tenant/0046_notify_threads.sql",
+    "tenant/0047_audit.sql",
 ];
 
 /// What is over both where they are one database, as on Spin.
@@ -216,6 +217,9 @@ pub const ERASE: &[&str] = erasing![
     "ticket_mailboxes",
     "ticket_mails",
     "ticket_attachments",
+    "audit_tiles",
+    "audit_checkpoints",
+    "audit_witnesses",
 ];
 
 /// Removes a tenant from a database that it shares with others.

@@ -16,9 +16,9 @@ const WORKERS: &str = "build/workers";
 const MANIFESTS: [&str; 2] = ["spin.toml", "infra/spin/cron.toml"];
 /// The stand-in for the Spin CLI as it is measured.
 pub const MEASURED_LOCAL: &str = "target/measured/backplane-local";
-/// How the stand-in for the Spin CLI is built: with the whole workspace, as the tests are. `--package`
+/// How the stand-in for the Spin CLI is built, and the verifier of logs: with the whole workspace, as the tests are. `--package`
 /// would give dependencies fewer features, and wasmtime would be built once for each.
-pub const LOCAL: &str = "cargo build --workspace --bin backplane-local";
+pub const LOCAL: &str = "cargo build --workspace --bin backplane-local --bin backplane-verify";
 /// What cargo makes of the module.
 const EDGE: &str = "target/wasm32-unknown-unknown/release/edge.wasm";
 

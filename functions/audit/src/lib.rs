@@ -1,10 +1,21 @@
 //! The log of a tenant: read page by page, and followed live.
 
+pub mod bundle;
+pub mod checkpoint;
+mod export;
 mod live;
+pub mod note;
+pub mod proof;
 pub mod schema;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tiles;
+pub mod tree;
+pub mod witness;
 
 use shared::{
-    domain::Page,
+    domain::{Commit, Failure, Job, Page},
     function::Function,
     http::{Response, StatusCode, json},
     live::News,
@@ -20,10 +31,21 @@ shared::serve!(Audit);
 pub struct Audit;
 
 const READ: Access = Access::Scope("log:read");
+const WRITE: Access = Access::Scope("log:write");
 
 const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/log", "listLog", READ),
     Route::new("GET", "/v1/log/live", "followLog", READ),
+    Route::new("GET", "/v1/log/keys", "listLogKeys", READ),
+    Route::new("GET", "/v1/log/checkpoint", "getLogCheckpoint", READ),
+    Route::new("GET", "/v1/log/checkpoints", "listLogCheckpoints", READ),
+    Route::new("GET", "/v1/log/proofs/inclusion", "proveLogInclusion", READ),
+    Route::new("GET", "/v1/log/proofs/consistency", "proveLogConsistency", READ),
+    Route::new("GET", "/v1/log/export", "exportLog", READ),
+    Route::new("GET", "/v1/log/witnesses", "listLogWitnesses", READ),
+    Route::new("GET", "/v1/log/witnesses/{name}", "getLogWitness", READ),
+    Route::new("PUT", "/v1/log/witnesses/{name}", "putLogWitness", WRITE),
+    Route::new("DELETE", "/v1/log/witnesses/{name}", "deleteLogWitness", WRITE),
 ];
 
 /// The longest subject that can be asked for, in characters.
@@ -40,6 +62,16 @@ impl Function for Audit {
         match call.operation() {
             "listLog" => list(tenant, call).await,
             "followLog" => live::follow(tenant, call).await,
+            "listLogKeys" => checkpoint::keys(tenant).await,
+            "getLogCheckpoint" => checkpoint::get(tenant).await,
+            "listLogCheckpoints" => checkpoint::list(tenant, call).await,
+            "proveLogInclusion" => proof::inclusion(tenant, call).await,
+            "proveLogConsistency" => proof::consistency(tenant, call).await,
+            "exportLog" => export::export(tenant, call).await,
+            "listLogWitnesses" => witness::list(tenant).await,
+            "getLogWitness" => witness::get(tenant, call).await,
+            "putLogWitness" => witness::put(tenant, call).await,
+            "deleteLogWitness" => witness::delete(tenant, call).await,
             _ => Err(Problem::not_found()),
         }
     }
@@ -52,6 +84,14 @@ impl Function for Audit {
         match call.operation() {
             "followLog" => live::news(tenant, call, place).await,
             _ => Ok(None),
+        }
+    }
+
+    async fn work(tenant: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
+        match job.kind.as_str() {
+            witness::TELL => witness::tell(tenant, job).await,
+            checkpoint::TILE => checkpoint::tile(tenant, job).await,
+            other => Err(Failure::dead(format!("audit works no {other}"))),
         }
     }
 }
