@@ -357,5 +357,11 @@ fn media_type_of(word: &str) -> String {
     if is_fit { word.to_owned() } else { "application/octet-stream".to_owned() }
 }
 
+/// The mails of the corpus, for tests of what takes them in.
+#[cfg(test)]
+pub fn corpus_of_tests() -> Vec<Vec<u8>> {
+    corpus::all().into_iter().map(|it| it.raw).collect()
+}
+
 #[cfg(test)]
 mod tests;
