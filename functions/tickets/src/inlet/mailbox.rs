@@ -1,26 +1,24 @@
 //! Mailboxes: the addresses that mail comes in by, and how it is taken there.
 
-use data_encoding::{BASE32_NOPAD, BASE64};
+mod secrets;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Address, Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp, sha256_hex},
+    domain::{Address, Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
-    ports::{PortError, Tenant},
+    ports::Tenant,
     problem::Problem,
     route::Call,
 };
-use subtle::ConstantTimeEq;
 use url::Url;
 use utoipa::ToSchema;
 
+pub use self::secrets::{Secrets, secrets};
+use self::secrets::{new_token, sealed};
 use super::{ADDRESS, SHOW};
 use crate::{
-    mail::{
-        line,
-        thread::OnNewSubject,
-        token::{self, SECRET_BYTES},
-    },
+    mail::{line, thread::OnNewSubject},
     store,
 };
 
@@ -36,8 +34,6 @@ const TRUSTED_MAX: usize = 10;
 const WORD_BYTES_MAX: usize = 256;
 /// The longest address of a scanner, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
-/// What a token begins with.
-const TOKEN_PREFIX: &str = "tmk_";
 
 /// Whether mail for it arrives here.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
@@ -88,30 +84,6 @@ pub struct Mailbox {
     /// Its secrets, sealed.
     #[serde(skip)]
     pub sealed: String,
-}
-
-/// The secrets of a mailbox.
-#[derive(Clone, Default, Deserialize, Serialize)]
-pub struct Secrets {
-    /// By which reply tokens are signed.
-    reply: String,
-    /// The SHA-256 of the token that whoever posts shows.
-    token: String,
-    /// Mailgun's HTTP webhook signing key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mailgun_key: Option<String>,
-}
-
-impl Secrets {
-    /// The secret by which reply tokens are signed.
-    pub fn reply(&self) -> Option<token::Secret> {
-        token::Secret::new(&BASE64.decode(self.reply.as_bytes()).ok()?)
-    }
-
-    /// Whether this is the token that whoever posts is to show.
-    pub fn is_token(&self, shown: &str) -> bool {
-        sha256_hex(shown.as_bytes()).as_bytes().ct_eq(self.token.as_bytes()).into()
-    }
 }
 
 /// What a mailbox is made from.
@@ -251,24 +223,11 @@ fn address(text: &str) -> Result<String, Problem> {
     if is_fit { Ok(address) } else { Err(unfit()) }
 }
 
-/// A new token.
-fn new_token(at: &impl Tenant) -> Result<String, PortError> {
-    let mut bytes = [0; 20];
-    at.random(&mut bytes)?;
-    Ok(format!("{TOKEN_PREFIX}{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase()))
-}
-
 /// Creates one.
 pub async fn create(at: &impl Tenant, new: NewMailbox) -> Result<Response, Problem> {
     let address = address(&new.address)?;
     let token = new_token(at)?;
-    let mut reply = [0; SECRET_BYTES];
-    at.random(&mut reply)?;
-    let secrets = Secrets {
-        reply: BASE64.encode(&reply),
-        token: sha256_hex(token.as_bytes()),
-        mailgun_key: None,
-    };
+    let secrets = Secrets::new(at, &token)?;
     let blank = Mailbox {
         id: at.new_id("tmb")?,
         path: format!("/v1/mail/{address}"),
@@ -295,20 +254,6 @@ pub async fn create(at: &impl Tenant, new: NewMailbox) -> Result<Response, Probl
     let conflict =
         || Problem::unfitting("address", "another mailbox has it, or there are 50: delete one");
     at.answer(commit, response, conflict).await
-}
-
-async fn sealed(at: &impl Tenant, it: Mailbox, secrets: &Secrets) -> Result<Mailbox, Problem> {
-    let text = serde_json::to_vec(secrets).map_err(|it| Problem::internal().caused_by(it))?;
-    Ok(Mailbox { sealed: at.seal(&text).await?, ..it })
-}
-
-/// Its secrets.
-///
-/// # Errors
-/// When they cannot be opened.
-pub async fn secrets(at: &impl Tenant, it: &Mailbox) -> Result<Secrets, PortError> {
-    let text = at.unseal(&it.sealed).await?;
-    serde_json::from_slice(&text).map_err(|err| PortError::new("mailbox", err))
 }
 
 fn told(it: &Mailbox) -> serde_json::Value {
