@@ -47,12 +47,13 @@ fn mails() -> Vec<Operation> {
             .gives_other("application/json"),
         operation("receiveSesMail", "Receive a mail as Amazon SES posts it by SNS.")
             .gives_other("application/json"),
-        operation("listMails", "List the mails that came in, the latest first.")
+        operation("listTicketMails", "List the mails that came in, the latest first.")
             .query("state", "Only those that became this: opened, joined, bounced, ignored …")
             .gives_page::<Mail>(),
-        operation("getMail", "Read what became of a mail.").gives::<Mail>(200),
-        operation("getMailOriginal", "Download a mail as it came.").gives_other("message/rfc822"),
-        operation("openMail", "Make a ticket of a mail that was ignored.").gives::<Mail>(202),
+        operation("getTicketMail", "Read what became of a mail.").gives::<Mail>(200),
+        operation("getTicketMailOriginal", "Download a mail as it came.")
+            .gives_other("message/rfc822"),
+        operation("openTicketMail", "Make a ticket of a mail that was ignored.").gives::<Mail>(202),
     ]
 }
 
