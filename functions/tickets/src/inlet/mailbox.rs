@@ -5,7 +5,7 @@ mod secrets;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Address, Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp},
+    domain::{Address, Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp, sha256_hex},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
     ports::Tenant,
     problem::Problem,
