@@ -5,7 +5,7 @@ mod secrets;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Address, Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp, sha256_hex},
+    domain::{Address, Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
     ports::Tenant,
     problem::Problem,
@@ -191,8 +191,9 @@ impl MailboxChange {
             team: fit("team", self.team, it.team)?,
             ..it
         };
-        let mailgun_key = fit("mailgun_key", self.mailgun_key, secrets.mailgun_key.clone())?;
-        Ok((mailbox, Secrets { mailgun_key, ..secrets }))
+        let mut secrets = secrets;
+        secrets.mailgun_key = fit("mailgun_key", self.mailgun_key, secrets.mailgun_key.take())?;
+        Ok((mailbox, secrets))
     }
 }
 
@@ -306,7 +307,7 @@ pub async fn change(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
 pub async fn rotate(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let before = find(at, call).await?;
     let token = new_token(at)?;
-    let secrets = Secrets { token: sha256_hex(token.as_bytes()), ..secrets(at, &before).await? };
+    let secrets = secrets(at, &before).await?.with_token(&token);
     let version = before.version + 1;
     let mailbox = sealed(at, Mailbox { version, ..before }, &secrets).await?;
     let entry = Draft::new("mailbox.rotated", &mailbox.id);
