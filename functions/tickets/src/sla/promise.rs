@@ -136,7 +136,11 @@ impl Promise for CalendarText {
                 it.what.as_ref().is_some_and(|it| it.calendars().contains(name))
             };
             if all.from(now, ever).any(names) {
-                let why = format!("{policy} names it: put {policy} with another calendar first");
+                let why = if ever {
+                    format!("a version of {policy} names it: forget {policy} first")
+                } else {
+                    format!("{policy} names it: put {policy} with another calendar first")
+                };
                 let kind = "/problems/tickets/calendar-used";
                 return Err(Problem::new(
                     StatusCode::CONFLICT,
