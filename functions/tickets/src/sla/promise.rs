@@ -66,7 +66,7 @@ pub struct SlaPolicy {
 }
 
 /// Something as it was put once.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct PromiseVersion<T> {
     /// 1, 2, 3 …
     pub version: i64,
@@ -360,7 +360,24 @@ pub async fn delete<T: Promise>(at: &impl Tenant, call: &Call) -> Result<Respons
     at.answer(commit, empty(StatusCode::NO_CONTENT), Problem::changed_meanwhile).await
 }
 
-/// A version of a calendar, for the API document.
-pub type CalendarVersion = PromiseVersion<CalendarText>;
-/// A version of a policy, likewise.
-pub type PolicyVersion = PromiseVersion<PolicyText>;
+/// [`PromiseVersion`] of a calendar, as the API document has it.
+#[derive(ToSchema)]
+pub struct WorkingCalendarVersion {
+    /// 1, 2, 3 …
+    pub version: i64,
+    /// From when it applies: until another does.
+    pub applies_from: Timestamp,
+    /// What was put; nothing where it ends.
+    pub text: Option<CalendarText>,
+}
+
+/// [`PromiseVersion`] of a policy, as the API document has it.
+#[derive(ToSchema)]
+pub struct SlaPolicyVersion {
+    /// 1, 2, 3 …
+    pub version: i64,
+    /// From when it applies: until another does.
+    pub applies_from: Timestamp,
+    /// What was put; nothing where it ends.
+    pub text: Option<PolicyText>,
+}

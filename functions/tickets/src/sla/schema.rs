@@ -5,7 +5,7 @@ use shared::openapi::{Operation, operation};
 use super::{
     calendar::CalendarText,
     policy::PolicyText,
-    promise::{CalendarVersion, PolicyVersion, SlaPolicy, WorkingCalendar},
+    promise::{SlaPolicy, SlaPolicyVersion, WorkingCalendar, WorkingCalendarVersion},
     report::Report,
     standing::{Due, SlaAcknowledgement},
 };
@@ -31,7 +31,7 @@ pub fn operations() -> Vec<Operation> {
             .conditional()
             .gives_nothing(),
         operation("listWorkingCalendarVersions", "List the versions of a calendar.")
-            .gives_page::<CalendarVersion>(),
+            .gives_page::<WorkingCalendarVersion>(),
         operation("listSlaPolicies", "List policies.").gives_page::<SlaPolicy>(),
         operation("getSlaPolicy", "Read a policy.").gives::<SlaPolicy>(200),
         operation(
@@ -47,7 +47,7 @@ pub fn operations() -> Vec<Operation> {
             .conditional()
             .gives_nothing(),
         operation("listSlaPolicyVersions", "List the versions of a policy.")
-            .gives_page::<PolicyVersion>(),
+            .gives_page::<SlaPolicyVersion>(),
         operation("listDueTickets", "List tickets of which something is due, the soonest first.")
             .gives_page::<Due>(),
         operation("getTicketSla", "Tell how what was promised of a ticket stands, from its log.")
