@@ -8,7 +8,7 @@ pub mod team;
 pub mod tool;
 pub mod view;
 
-pub use rows::touched;
+pub use rows::{due_changing, touched};
 
 use shared::{
     domain::{Commit, Failure, Job},

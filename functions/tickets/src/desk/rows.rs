@@ -66,6 +66,30 @@ pub async fn touched(
     Ok(commit)
 }
 
+/// What changes when a ticket is due, with what it changes of views that are in that order: the
+/// ticket leaves its place before and has another one after.
+///
+/// # Errors
+/// When the views cannot be read.
+pub async fn due_changing(
+    at: &impl Tenant,
+    ticket: &Ticket,
+    change: Commit,
+) -> Result<Commit, PortError> {
+    let (changes, views) = store::views_now(at).await?;
+    let seen = json!(ticket);
+    let is_in = |it: &View| it.text.lens().place(ticket, &seen).is_some();
+    let signed = |it: &View| Some((it.build, it.text.due().filter(|_| is_in(it))?));
+    let all: Vec<_> = views.iter().filter_map(signed).collect();
+    let commit = all.iter().fold(store::same_views(&ticket.id, changes), |it, (build, sign)| {
+        it.and(store::delete_due_row(*build, *sign, &ticket.id))
+    });
+    let commit = commit.and(change);
+    Ok(all
+        .iter()
+        .fold(commit, |it, (build, sign)| it.and(store::insert_due_row(*build, *sign, &ticket.id))))
+}
+
 /// What is written of one view when a ticket that was here is there.
 fn moved(view: &View, it: &Ticket, from: Option<i64>, to: Option<i64>) -> Commit {
     let is_built = view.after.is_none();
@@ -73,8 +97,15 @@ fn moved(view: &View, it: &Ticket, from: Option<i64>, to: Option<i64>) -> Commit
         (Some(from), Some(to)) if from == to && is_built => Commit::new(),
         (Some(from), Some(to)) if is_built => store::move_row(view.build, from, to, &it.id),
         _ => {
-            let out = from.map(|it_was| store::delete_row(view.build, it_was, &it.id));
-            let within = to.map(|it_is| store::insert_row(view.build, it_is, &it.id));
+            let due = view.text.due();
+            let out = from.map(|it_was| match due {
+                Some(sign) => store::delete_due_row(view.build, sign, &it.id),
+                None => store::delete_row(view.build, it_was, &it.id),
+            });
+            let within = to.map(|it_is| match due {
+                Some(sign) => store::insert_due_row(view.build, sign, &it.id),
+                None => store::insert_row(view.build, it_is, &it.id),
+            });
             out.unwrap_or_default().and(within.unwrap_or_default())
         }
     }

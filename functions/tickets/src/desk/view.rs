@@ -62,6 +62,9 @@ pub enum Order {
     Created,
     /// What is most urgent is first, and of these what was opened first.
     Priority,
+    /// What is due first is first: the soonest of what was promised of it and is not done. What is
+    /// not due at all is last.
+    Due,
 }
 
 /// A list of tickets that is kept.
@@ -103,12 +106,14 @@ pub struct Building {
 }
 
 impl Order {
-    /// Where the ticket is: what is less comes first.
+    /// Where the ticket is: what is less comes first. When it is due stands beside the ticket, so
+    /// that place is found where it is written.
     fn place(self, it: &Ticket) -> i64 {
         match self {
             Self::Updated => -it.updated_at.0,
             Self::Created => -it.created_at.0,
             Self::Priority => it.created_at.0 - (it.priority as i64) * PRIORITIES_APART,
+            Self::Due => 0,
         }
     }
 }
@@ -126,6 +131,12 @@ impl ViewText {
     /// Whether the same tickets are in it, in the same order.
     fn has_the_rows_of(&self, other: &Self) -> bool {
         (&self.when, self.order, self.reverse) == (&other.when, other.order, other.reverse)
+    }
+
+    /// Of an order by when tickets are due: 1, or -1 when it is turned around.
+    pub fn due(&self) -> Option<i64> {
+        let is_due = self.order == Order::Due;
+        is_due.then_some(if self.reverse { -1 } else { 1 })
     }
 
     /// What says where a ticket is in it. A condition that is none any more has no tickets.

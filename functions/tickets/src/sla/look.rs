@@ -25,7 +25,11 @@ use super::{
     terms::Promises,
     walk::{Standing, Walk},
 };
-use crate::{desk::team::Team, store, ticket::Ticket};
+use crate::{
+    desk::{self, team::Team},
+    store,
+    ticket::Ticket,
+};
 
 /// Looks at a ticket.
 pub const LOOK: &str = "tickets.sla.look";
@@ -107,7 +111,8 @@ pub async fn look(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         history.add(now, What::Told(it.of));
     }
     let standing = Walk::through(&promises, history.all(), now);
-    commit = commit.and(store::keep_standing(&ticket, &standing.kept()));
+    let kept = store::keep_standing(&ticket, &standing.kept());
+    commit = commit.and(desk::due_changing(at, &ticket, kept).await?);
     match next(&promises, &standing) {
         Some(next) => Err(Failure::postponed(next.since(now), commit)),
         None => Ok(commit),

@@ -80,6 +80,23 @@ const INSERT_ROWS: &str = "
     insert into ticket_view_rows (tenant, build, sort, ticket)
     select ?1, ?2, value ->> 1, value ->> 0 from json_each(?3) where true
     on conflict do nothing";
+// Where something is that is due is read where it is written: it may have changed since the ticket
+// was read. What is not due is after all that is, as long as milliseconds are exact.
+const INSERT_DUE_ROW: &str = "
+    insert into ticket_view_rows (tenant, build, sort, ticket)
+    select ?1, ?2, ?4 * coalesce((
+        select due_at_ms from ticket_slas where tenant = ?1 and ticket = ?3), 4503599627370496), ?3
+    where true on conflict do nothing";
+const DELETE_DUE_ROW: &str = "
+    delete from ticket_view_rows
+    where tenant = ?1 and build = ?2 and ticket = ?3 and sort = ?4 * coalesce((
+      select due_at_ms from ticket_slas where tenant = ?1 and ticket = ?3), 4503599627370496)";
+const INSERT_DUE_ROWS: &str = "
+    insert into ticket_view_rows (tenant, build, sort, ticket)
+    select ?1, ?2, ?4 * coalesce(s.due_at_ms, 4503599627370496), j.value ->> 0
+    from json_each(?3) j
+      left join ticket_slas s on s.tenant = ?1 and s.ticket = j.value ->> 0
+    where true on conflict do nothing";
 const SOME_ROWS: &str = "
     select sort, ticket from ticket_view_rows where tenant = ?1 and build = ?2
     order by sort, ticket limit ?3";
@@ -184,6 +201,19 @@ pub fn delete_row(build: i64, sort: i64, ticket: &Id) -> Commit {
     Commit::new().write(DELETE_ROW, params).write(COUNT_LESS, [build.into()])
 }
 
+/// Puts a ticket where it is by when it is due, at the moment of the commit. `sign` is that of the
+/// order.
+pub fn insert_due_row(build: i64, sign: i64, ticket: &Id) -> Commit {
+    let params = [Value::from(build), ticket.into(), sign.into()];
+    Commit::new().write(INSERT_DUE_ROW, params).write(COUNT_MORE, [build.into()])
+}
+
+/// Takes a ticket from where it is by when it is due, at the moment of the commit.
+pub fn delete_due_row(build: i64, sign: i64, ticket: &Id) -> Commit {
+    let params = [Value::from(build), ticket.into(), sign.into()];
+    Commit::new().write(DELETE_DUE_ROW, params).write(COUNT_LESS, [build.into()])
+}
+
 /// Moves a ticket in a view that is built: it is there.
 pub fn move_row(build: i64, from: i64, to: i64, ticket: &Id) -> Commit {
     let params = [Value::from(build), from.into(), ticket.into(), to.into()];
@@ -207,10 +237,16 @@ pub fn looked_at(
         i64::try_from(tickets.len()).unwrap_or(i64::MAX).into(),
         (&json!(versions)).into(),
     ];
-    Commit::new()
-        .write_one(LOOKED, params)
-        .write(INSERT_ROWS, [Value::from(view.build), (&json!(rows)).into()])
-        .write(COUNT_MORE, [view.build.into()])
+    let rows = [Value::from(view.build), (&json!(rows)).into()];
+    let commit = Commit::new().write_one(LOOKED, params);
+    let commit = match view.text.due() {
+        Some(sign) => {
+            let [build, rows] = rows;
+            commit.write(INSERT_DUE_ROWS, [build, rows, sign.into()])
+        }
+        None => commit.write(INSERT_ROWS, rows),
+    };
+    commit.write(COUNT_MORE, [view.build.into()])
 }
 
 /// Removes some rows of a build that is none any more. `None` when there are none left.

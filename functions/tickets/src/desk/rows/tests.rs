@@ -7,7 +7,7 @@ use shared::{
     domain::{Id, Timestamp},
     memory::Memory,
     open::Open,
-    ports::CommitError,
+    ports::{CommitError, Value},
 };
 
 use super::*;
@@ -68,14 +68,24 @@ enum Step {
     Look(usize),
     /// A slice is looked at while a ticket changes: one of the two has to do it again.
     Race(usize, State),
+    /// A ticket is due at another moment, or at none.
+    Due(usize, Option<i64>),
+    /// The same while a slice is looked at.
+    DueRace(usize, Option<i64>),
 }
 
-const WHENS: [(&str, &str, bool); 5] = [
+const KEEP_DUE: &str = "
+    insert into ticket_slas (tenant, ticket, due_at_ms, standing) values (?1, ?2, ?3, '{}')
+    on conflict (tenant, ticket) do update set due_at_ms = excluded.due_at_ms";
+
+const WHENS: [(&str, &str, bool); 7] = [
     ("ticket.state == 'open'", "updated", false),
     ("ticket.state in ['open', 'pending']", "priority", false),
     ("ticket.priority == 'urgent' || ticket.state == 'pending'", "created", true),
     ("ticket.nothing == 1", "updated", false),
     ("true", "priority", true),
+    ("ticket.state == 'open'", "due", false),
+    ("ticket.state != 'resolved'", "due", true),
 ];
 
 fn text(number: usize) -> ViewText {
@@ -86,13 +96,16 @@ fn text(number: usize) -> ViewText {
 fn step() -> impl Strategy<Value = Step> {
     let state = prop::sample::select(vec![State::Open, State::Pending, State::Resolved]);
     let priority = prop::sample::select(Priority::ALL.to_vec());
+    let due = prop::option::of(1_000..1_010_i64);
     prop_oneof![
         3 => Just(Step::Open),
         5 => (0..40_usize, state.clone(), priority).prop_map(|(it, s, p)| Step::Change(it, s, p)),
-        2 => (0..3_usize, 0..5_usize).prop_map(|(it, when)| Step::Put(it, when)),
+        2 => (0..3_usize, 0..7_usize).prop_map(|(it, when)| Step::Put(it, when)),
         1 => (0..3_usize).prop_map(Step::Delete),
         2 => (1..4_usize).prop_map(Step::Look),
         2 => (0..40_usize, state).prop_map(|(it, s)| Step::Race(it, s)),
+        4 => (0..40_usize, due.clone()).prop_map(|(it, due)| Step::Due(it, due)),
+        1 => (0..40_usize, due).prop_map(|(it, due)| Step::DueRace(it, due)),
     ]
 }
 
@@ -179,8 +192,15 @@ impl<T: Tenant> Desk<T> {
         }
     }
 
-    fn race(&mut self, number: usize, state: State) {
-        let Some(change) = self.changing(number, state, None) else { return };
+    fn due(&self, number: usize, due: Option<i64>) -> Option<Commit> {
+        let it = self.find(number)?;
+        let due = due.map(Timestamp);
+        let keep = Commit::new().write(KEEP_DUE, [Value::from(&it.id), due.into()]);
+        Some(block_on(due_changing(&self.at, &it, keep)).unwrap())
+    }
+
+    fn race(&mut self, change: Option<Commit>) {
+        let Some(change) = change else { return };
         let Some(job) = self.jobs.pop() else { return };
         let (looked, goes_on) = self.worked(&job);
         assert!(self.commit(change), "no view was changed");
@@ -200,19 +220,42 @@ impl<T: Tenant> Desk<T> {
             Step::Put(number, when) => self.put(number, when),
             Step::Delete(number) => self.delete(number),
             Step::Look(count) => (0..count).for_each(|_| self.work()),
-            Step::Race(number, state) => self.race(number, state),
+            Step::Race(number, state) => {
+                let change = self.changing(number, state, None);
+                self.race(change);
+            }
+            Step::Due(number, due) => {
+                if let Some(it) = self.due(number, due) {
+                    assert!(self.commit(it));
+                }
+            }
+            Step::DueRace(number, due) => {
+                let change = self.due(number, due);
+                self.race(change);
+            }
         }
     }
 
     /// The tickets of a view as a walk over all finds them.
     fn expected(&self, view: &View) -> Vec<String> {
         let lens = view.text.lens();
+        let due = |it: &Ticket, sign: i64| {
+            let text = "select due_at_ms from ticket_slas where tenant = ?1 and ticket = ?2";
+            let row = block_on(self.at.query(text, [(&it.id).into()])).unwrap().into_iter().next();
+            let due = row.and_then(|row| row.columns::<1>().unwrap()[0].clone().integer().ok());
+            sign * due.unwrap_or(i64::MAX)
+        };
         let all = self
             .tickets
             .iter()
             .map(|it| block_on(store::find_ticket(&self.at, it.as_str())).unwrap().unwrap());
-        let mut found: Vec<_> =
-            all.filter_map(|it| Some((lens.place(&it, &json!(it))?, it.id.to_string()))).collect();
+        let mut found: Vec<_> = all
+            .filter_map(|it| {
+                let place = lens.place(&it, &json!(it))?;
+                let place = view.text.due().map_or(place, |sign| due(&it, sign));
+                Some((place, it.id.to_string()))
+            })
+            .collect();
         found.sort();
         found.into_iter().map(|it| it.1).collect()
     }
