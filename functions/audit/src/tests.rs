@@ -182,8 +182,8 @@ fn a_log_that_is_long_has_its_tiles_made_by_a_job() {
         "
         with recursive numbers (n) as (select 2 union all select n + 1 from numbers where n < 70000)
         insert into log (tenant, sequence, at_ms, actor, action, subject, entry, leaf)
-        select tenant, n, at_ms, actor, action, subject, entry, leaf from numbers, log
-        where tenant = ?1 and sequence = 1",
+        select ?1, n, at_ms, actor, action, subject, entry, leaf from numbers, log
+        where log.tenant = ?1 and sequence = 1",
     );
     assert_eq!(place.text("/v1/log/checkpoint").0, 503);
 

@@ -1,3 +1,5 @@
+//! Bundles of a small log, and what becomes of them when somebody alters them.
+
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 use serde_json::json;

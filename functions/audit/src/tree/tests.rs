@@ -1,3 +1,5 @@
+//! The tree beside the definition of the RFC, and the vectors of the reference log.
+
 use proptest::prelude::*;
 
 use super::*;

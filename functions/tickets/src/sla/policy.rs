@@ -67,7 +67,6 @@ pub struct PolicyText {
     #[serde(default = "pauses_default")]
     pub pauses: BTreeSet<State>,
     /// What is promised. Without any it holds tickets to nothing.
-    #[serde(default)]
     pub targets: BTreeMap<Target, TargetText>,
     /// Who is told at what, in rising order, up to 20 steps. When left out, the assignee and the team
     /// at 50, 80 and 100 percent.
@@ -249,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_the_usual() {
-        let it = parsed(json!({})).unwrap();
+        let it = parsed(json!({"targets": {}})).unwrap();
 
         assert_eq!((it.rank, it.calendar.as_str()), (100, ALWAYS));
         assert_eq!(it.pauses, BTreeSet::from([State::Pending]));
