@@ -41,7 +41,7 @@ const ROUTES: &[Route] = &[
     Route::new("GET", "/v1/log/checkpoints", "listLogCheckpoints", READ),
     Route::new("GET", "/v1/log/proofs/inclusion", "proveLogInclusion", READ),
     Route::new("GET", "/v1/log/proofs/consistency", "proveLogConsistency", READ),
-    Route::new("GET", "/v1/log/export", "exportLog", READ),
+    Route::new("POST", "/v1/log/export", "exportLog", READ),
     Route::new("GET", "/v1/log/witnesses", "listLogWitnesses", READ),
     Route::new("GET", "/v1/log/witnesses/{name}", "getLogWitness", READ),
     Route::new("PUT", "/v1/log/witnesses/{name}", "putLogWitness", WRITE),

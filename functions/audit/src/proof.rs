@@ -77,7 +77,10 @@ async fn ready(at: &impl Tenant) -> Result<(), Problem> {
 pub async fn inclusion(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     ready(at).await?;
     let size = sized(at, call, "size").await?;
-    let sequence = call.query("sequence").and_then(|it| it.parse().ok());
+    let sequence = match call.query("sequence") {
+        None => Some(size),
+        Some(it) => it.parse().ok(),
+    };
     let sequence: u64 = sequence
         .filter(|it| (1..=size).contains(it))
         .ok_or_else(|| Problem::unfitting("sequence", format!("that of an entry: 1 to {size}")))?;
@@ -99,7 +102,7 @@ pub async fn inclusion(at: &impl Tenant, call: &Call) -> Result<Response, Proble
 pub async fn consistency(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     ready(at).await?;
     let to = sized(at, call, "to").await?;
-    let from = call.query("from").and_then(|it| it.parse().ok());
+    let from = call.query("from").map_or(Some(1), |it| it.parse().ok());
     let from: u64 = from
         .filter(|it| (1..=to).contains(it))
         .ok_or_else(|| Problem::unfitting("from", format!("how many entries it had: 1 to {to}")))?;

@@ -31,11 +31,11 @@ pub fn operations() -> Vec<Operation> {
         operation("listLogCheckpoints", "List the checkpoints that were signed, the latest first.")
             .gives_page::<Shown>(),
         operation("proveLogInclusion", "Prove that an entry is in the log.")
-            .query("sequence", "The entry's.")
+            .query("sequence", "The entry's; that of the last one when left out.")
             .query("size", "In the log of so many entries; of now when left out.")
             .gives::<InclusionProof>(200),
         operation("proveLogConsistency", "Prove that the log goes on from what it was.")
-            .query("from", "How many entries it had.")
+            .query("from", "How many entries it had; 1 when left out.")
             .query("to", "How many it has; as now when left out.")
             .gives::<ConsistencyProof>(200),
         operation("exportLog", "Take entries with what proves them, to be checked offline.")

@@ -53,7 +53,9 @@ impl Place {
     }
 
     fn ask(&self, path: &str) -> Response {
+        let method = if path.starts_with("/v1/log/export") { "POST" } else { "GET" };
         let request = http::Request::builder()
+            .method(method)
             .uri(path)
             .header("authorization", format!("Bearer {}", Memory::OPERATOR_KEY))
             .header("backplane-tenant", TENANT)
@@ -148,7 +150,7 @@ fn what_is_proven_is_checked_by_what_is_signed() {
         "inclusion?sequence=9999",
         "consistency?from=0",
         "consistency?from=9&to=8",
-        "inclusion",
+        "inclusion?sequence=x",
     ] {
         assert_eq!(place.text(&format!("/v1/log/proofs/{bad}")).0, 422, "{bad}");
     }
