@@ -62,7 +62,7 @@ const KEEP: &str = "
 const FIND: &str = "select standing from ticket_slas where tenant = ?1 and ticket = ?2";
 const LIST_DUE: &str = "
     select s.due_at_ms, s.standing, t.ticket, t.version
-    from ticket_slas s join tickets t on t.tenant = s.tenant and t.id = s.ticket
+    from ticket_slas s join tickets t on t.tenant = ?1 and t.id = s.ticket
     where s.tenant = ?1 and s.due_at_ms is not null and (s.due_at_ms, s.ticket) > (?2, ?3)
     order by s.due_at_ms, s.ticket limit ?4";
 
