@@ -167,8 +167,13 @@ fn state(it: State) -> Map<String, Value> {
     Map::from_iter([("state".to_owned(), it.word().into())])
 }
 
+/// The fields that are different after an entry: those that were set, and the plan that was found.
 fn after(entry: &Entry) -> Option<Map<String, Value>> {
-    entry.data.get("after").and_then(Value::as_object).cloned()
+    let mut fields = entry.data.get("after").and_then(Value::as_object).cloned()?;
+    if let Some(plan) = entry.data.get("plan") {
+        fields.insert("plan".to_owned(), plan.clone());
+    }
+    Some(fields)
 }
 
 fn told(entry: &Entry) -> Option<Told> {
@@ -230,6 +235,22 @@ mod tests {
                 changed("pending"),
             ]
         );
+    }
+
+    #[test]
+    fn a_plan_and_a_customer_are_known_as_of_the_last_change() {
+        let mut history = History::default();
+        let requester = json!({"email": "a@example.com", "customer": "acme"});
+        let opened = json!({"state": "open", "plan": "gold", "requester": requester});
+        history.read(&entry("ticket.opened", opened));
+        let fields = |it: &History| it.view.fields.clone();
+        assert_eq!(fields(&history)["customer"], "acme");
+
+        let after = json!({"requester": {"email": "b@example.com"}});
+        history.read(&entry("ticket.changed", json!({"after": after, "plan": null})));
+
+        assert_eq!(fields(&history).get("customer"), None);
+        assert_eq!(fields(&history).get("plan"), None);
     }
 
     #[test]

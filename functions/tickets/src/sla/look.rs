@@ -99,7 +99,9 @@ pub async fn look(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
         return Ok(Commit::new());
     };
     let promises = store::promises(at).await?;
-    let mut history = history(at, id.as_str()).await?;
+    let Some(mut history) = history(at, id.as_str()).await? else {
+        return Err(Failure::dead(format!("too much happened to {id}")));
+    };
     let now = at.time();
     let mut commit = Commit::new();
     for it in Walk::through(&promises, history.all(), now).alerts() {

@@ -118,11 +118,11 @@ impl Standing<'_> {
     }
 }
 
-/// What happened to a ticket, by its log.
+/// What happened to a ticket, by its log. `None` when there is too much of it.
 ///
 /// # Errors
-/// When the log cannot be read, or is too long.
-pub async fn history(at: &impl Tenant, ticket: &str) -> Result<History, PortError> {
+/// When the log cannot be read.
+pub async fn history(at: &impl Tenant, ticket: &str) -> Result<Option<History>, PortError> {
     let (mut history, mut after, mut count) = (History::default(), 0, 0);
     loop {
         let entries = log::read(at, after, PAGE, Some(ticket)).await?;
@@ -130,11 +130,10 @@ pub async fn history(at: &impl Tenant, ticket: &str) -> Result<History, PortErro
         count += entries.len();
         match entries.last() {
             Some(last) if entries.len() == PAGE as usize => after = last.sequence,
-            _ => return Ok(history),
+            _ => return Ok(Some(history)),
         }
         if count >= ENTRIES_MAX {
-            let why = format!("{ticket} has more than {ENTRIES_MAX} entries");
-            return Err(PortError::new("log", why));
+            return Ok(None);
         }
     }
 }
@@ -143,7 +142,7 @@ pub async fn history(at: &impl Tenant, ticket: &str) -> Result<History, PortErro
 pub async fn get(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let ticket = find(at, call).await?;
     let promises = store::promises(at).await?;
-    let history = history(at, ticket.id.as_str()).await?;
+    let history = history(at, ticket.id.as_str()).await?.ok_or_else(too_much)?;
     let report = Report::of(&promises, history.all(), at.now());
     Ok(json_response(StatusCode::OK, &report))
 }
@@ -153,7 +152,7 @@ pub async fn acknowledge(at: &impl Tenant, call: &Call) -> Result<Response, Prob
     let (asked, by) = (call.json::<SlaAcknowledgement>()?, by(at, call).await?);
     let ticket = find(at, call).await?;
     let promises = store::promises(at).await?;
-    let mut history = history(at, ticket.id.as_str()).await?;
+    let mut history = history(at, ticket.id.as_str()).await?.ok_or_else(too_much)?;
     let now = at.now();
     let before = Report::of(&promises, history.all(), now);
     let target = before.target(asked.target).filter(|it| is_waited_for(it));
@@ -169,6 +168,12 @@ pub async fn acknowledge(at: &impl Tenant, call: &Call) -> Result<Response, Prob
     let (_, commit) = write::touched(at, &ticket, ticket.clone()).await?;
     let response = json_response(StatusCode::OK, &report);
     at.answer(commit.entry(entry), response, Problem::changed_meanwhile).await
+}
+
+fn too_much() -> Problem {
+    let kind = "/problems/tickets/too-much";
+    Problem::new(StatusCode::CONFLICT, kind, "Too much happened to the ticket")
+        .detail(format!("what is promised is known of up to {ENTRIES_MAX} entries: open another"))
 }
 
 fn is_waited_for(it: &TargetReport) -> bool {
@@ -203,6 +208,6 @@ pub async fn due(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 /// When the database fails.
 pub async fn kept_now(at: &impl Tenant, ticket: &str) -> Result<Kept, PortError> {
     let promises = store::promises(at).await?;
-    let history = history(at, ticket).await?;
+    let history = history(at, ticket).await?.unwrap_or_default();
     Ok(Walk::through(&promises, history.all(), at.time()).kept())
 }

@@ -230,12 +230,14 @@ fn another_version_counts_from_when_it_applies() {
 
 #[test]
 fn what_was_broken_stays_so_and_what_was_never_promised_is_nothing() {
-    let story = Story::new(hours(1, 4, 24, 8)).put("usual", jan(7, "12:00"), json!({}));
+    let story =
+        Story::new(hours(1, 4, 24, 8)).put("usual", jan(7, "12:00"), json!({"targets": {}}));
     let it = story.report(FirstResponse, jan(7, "13:00"));
     assert_eq!((it.state, it.breached_at), (TargetState::Breached, Some(jan(7, "10:00"))));
     assert_eq!(story.report(Resolution, jan(7, "13:00")).state, TargetState::None);
 
-    let none = Story::new(json!({"when": "ticket.plan == 'gold'"})).replied(jan(7, "10:00"));
+    let none = Story::new(json!({"when": "ticket.plan == 'gold'", "targets": {}}))
+        .replied(jan(7, "10:00"));
     assert!(none.alerts(jan(7, "11:00")).is_empty());
     assert_eq!(none.report(FirstResponse, jan(7, "11:00")).state, TargetState::None);
 }

@@ -66,6 +66,10 @@ pub async fn changed(
     if let (Some(why), Some(data)) = (why, data.as_object_mut()) {
         data.insert("why".to_owned(), why.into());
     }
+    // Beside what was changed, as nobody set it: it is what was found when all was decided anew.
+    if let (true, Some(data)) = (before.plan != after.plan, data.as_object_mut()) {
+        data.insert("plan".to_owned(), json!(after.plan));
+    }
     let entry = Draft::new("ticket.changed", &after.id).with(data);
     let (after, commit) = touched(at, before, after).await?;
     let commit = commit.entry(entry);

@@ -220,7 +220,7 @@ fn act() -> impl Strategy<Value = Act> {
     let policy = prop_oneof![
         Just(minutes(60, 600)),
         Just(minutes(20, 120)),
-        Just(json!({})),
+        Just(json!({"targets": {}})),
         Just(json!({"rank": 1, "when": "has(ticket.team)", "targets": minutes(30, 90)["targets"]})),
         Just(json!({"rank": 2, "calendar": "office", "targets": minutes(30, 90)["targets"],
             "ladder": [{"percent": 40, "to": ["assignee", "team"]}, {"percent": 200, "to": []}]})),
