@@ -161,7 +161,7 @@ pub struct CreatedMailbox {
 
 impl MailboxChange {
     /// The mailbox and its secrets with these changes.
-    fn apply(self, it: Mailbox, secrets: Secrets) -> Result<(Mailbox, Secrets), Problem> {
+    fn apply(self, it: Mailbox, mut secrets: Secrets) -> Result<(Mailbox, Secrets), Problem> {
         let fit = |field: &str, it: Option<String>, before: Option<String>| match it {
             None => Ok(before),
             Some(it) if it.is_empty() => Ok(None),
@@ -191,8 +191,7 @@ impl MailboxChange {
             team: fit("team", self.team, it.team)?,
             ..it
         };
-        let mut secrets = secrets;
-        secrets.mailgun_key = fit("mailgun_key", self.mailgun_key, secrets.mailgun_key.take())?;
+        secrets.mailgun_key = fit("mailgun_key", self.mailgun_key, secrets.mailgun_key)?;
         Ok((mailbox, secrets))
     }
 }

@@ -31,6 +31,8 @@ use crate::{
 
 /// How long SNS has to answer a confirmation.
 const CONFIRM_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+/// The largest mail that is read before whoever posted it has an answer, in bytes.
+const EAGER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How much of its answer is read.
 const CONFIRM_BYTES_MAX: usize = 64 * 1024;
 
@@ -97,7 +99,7 @@ fn raw(call: &Call, event: Option<MailEvent>) -> Handed {
         Some(it) => Envelope { from: Some(it.from), to: vec![it.to] },
         None => Envelope { from: query("from"), to: query("to").into_iter().collect() },
     };
-    Handed { raw: call.request.body().to_vec(), envelope, ..Handed::default() }
+    Handed { raw: call.request.body().clone(), envelope, ..Handed::default() }
 }
 
 /// Whether whoever posts shows the mailbox's token.
@@ -201,11 +203,13 @@ async fn keep(
         received_at: at.now(),
     };
     // The blob first: a row without it would be a mail that is lost.
-    at.blobs().put(&blob(&it.id), stream::iter([Ok(Bytes::from(handed.raw))])).await?;
+    at.blobs().put(&blob(&it.id), stream::iter([Ok(handed.raw)])).await?;
     let entry = Draft::new("mail.received", &it.id)
         .with(json!({"mailbox": it.mailbox, "by": it.by, "bytes": it.bytes}));
     let job = NewJob::new(READ, format!("{READ}:{}", it.id), json!({"id": it.id}));
-    let commit = store::insert_mail(&it, &known_by).entry(entry).job(job.eager());
+    // A large one is read when this request is over: on Workers both would be in memory.
+    let job = if it.bytes <= EAGER_BYTES_MAX { job.eager() } else { job };
+    let commit = store::insert_mail(&it, &known_by).entry(entry).job(job);
     match at.commit(commit).await {
         Ok(()) => {
             Ok(json_response(StatusCode::ACCEPTED, &json!({"id": it.id, "status": "accepted"})))
@@ -226,7 +230,7 @@ fn duplicate(it: &Mail) -> Response {
 /// By what a mailbox knows a mail: its Message-ID, or all of it.
 fn known_by(raw: &[u8]) -> String {
     match mail::message_id(raw) {
-        Some(it) => sha256_hex(format!("id\n{it}").as_bytes()),
-        None => sha256_hex(&[b"raw\n", raw].concat()),
+        Some(it) => format!("id:{}", sha256_hex(it.as_bytes())),
+        None => format!("raw:{}", sha256_hex(raw)),
     }
 }

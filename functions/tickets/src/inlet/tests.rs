@@ -268,6 +268,7 @@ fn who_sends_too_many_opens_no_more_tickets() {
     assert_eq!(states[33], "ignored");
     let other = office.post(mail("ada@example.net", "1@a", "", "x"));
     assert_eq!(other["state"], "opened");
+    assert_eq!(office.latest(&other["ticket"], "ticket.opened").get("quiet"), None);
     let automatic: Vec<_> = (0..12)
         .map(|it| {
             office.post(mail(
@@ -279,6 +280,8 @@ fn who_sends_too_many_opens_no_more_tickets() {
                 .clone()
         })
         .collect();
+    let quiet = office.get("/v1/tickets?limit=1")["items"][0]["id"].clone();
+    assert_eq!(office.latest(&quiet, "ticket.opened")["quiet"], true);
     assert_eq!(automatic.iter().filter(|it| **it == json!("opened")).count(), 10);
 }
 

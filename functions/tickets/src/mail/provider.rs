@@ -10,6 +10,8 @@ mod sendgrid;
 mod ses;
 pub mod sns;
 
+use bytes::Bytes;
+
 use super::{Envelope, Verdict};
 
 pub use self::{mailgun::mailgun, postmark::postmark, sendgrid::sendgrid, ses::ses};
@@ -21,7 +23,7 @@ pub const REQUEST_BYTES_MAX: usize = 36 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Handed {
     /// The mail.
-    pub raw: Vec<u8>,
+    pub raw: Bytes,
     /// What the provider knows of its envelope.
     pub envelope: Envelope,
     /// What the provider found, where it says so beside the mail.

@@ -35,8 +35,8 @@ pub fn mailgun(
         to: form.text("recipient").split(',').map(|it| it.trim().to_owned()).collect(),
     };
     let raw = match form.bytes("body-mime") {
-        Some(it) => it.to_vec(),
-        None => composed(&form)?,
+        Some(it) => it.to_vec().into(),
+        None => composed(&form)?.into(),
     };
     Ok(Handed { raw, envelope, verdict: Verdict::default() })
 }

@@ -59,6 +59,7 @@ pub fn postmark(body: &[u8]) -> Result<Handed, Refused> {
         to: vec![it.original_recipient.clone()],
     };
     let raw = if it.raw_email.is_empty() { composed(&it)? } else { it.raw_email.into_bytes() };
+    let raw = raw.into();
     Ok(Handed { raw, envelope, verdict: Verdict::default() })
 }
 

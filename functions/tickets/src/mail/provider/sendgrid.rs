@@ -50,8 +50,8 @@ pub fn sendgrid(content_type: &str, body: &[u8]) -> Result<Handed, Refused> {
         "sendgrid".clone_into(&mut verdict.by);
     }
     let raw = match form.bytes("email") {
-        Some(it) => it.to_vec(),
-        None => composed(&form)?,
+        Some(it) => it.to_vec().into(),
+        None => composed(&form)?.into(),
     };
     Ok(Handed { raw, envelope: Envelope { from: route.from, to: route.to }, verdict })
 }

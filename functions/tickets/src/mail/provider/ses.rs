@@ -87,5 +87,5 @@ pub fn ses(message: &Message) -> Result<Handed, Refused> {
         }
     }
     let envelope = Envelope { from: it.mail.source, to: it.receipt.recipients };
-    Ok(Handed { raw, envelope, verdict })
+    Ok(Handed { raw: raw.into(), envelope, verdict })
 }
