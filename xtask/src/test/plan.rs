@@ -12,7 +12,7 @@ const WORKERS: &str = "wasm32-unknown-unknown";
 /// What is tested on every runtime.
 const EVERYWHERE: &str = "runtimes live broken interop outbound receivers signed limits proxy \
                           networks customer_keys payments paypal amended texted smtp browser \
-                          heard at_work";
+                          heard at_work inlet proven";
 /// What is tested of components alone.
 const COMPONENTS: &str = "worlds cron";
 /// What asks for limits.
