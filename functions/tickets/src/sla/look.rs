@@ -21,6 +21,7 @@ use super::{
     alert::Alert,
     history::What,
     policy::To,
+    report::TargetState,
     standing::history,
     terms::Promises,
     walk::{Standing, Walk},
@@ -125,7 +126,11 @@ pub async fn look(at: &impl Tenant, job: &Job) -> Result<Commit, Failure> {
 fn next(promises: &Promises, standing: &Standing<'_>) -> Option<Timestamp> {
     let alert = standing.alerts().first().map(|it| it.at);
     let change = promises.changes_after(standing.now).filter(|_| standing.state.is_active());
-    alert.into_iter().chain(change).min()
+    // That it is broken may have been told already, by a version that was forgotten since.
+    let targets = standing.report().targets.into_iter();
+    let breaks = targets.filter(|it| it.state == TargetState::Running).filter_map(|it| it.due_at);
+    let breaks = breaks.filter(|it| *it > standing.now);
+    alert.into_iter().chain(change).chain(breaks).min()
 }
 
 /// The members that are meant, each once.
