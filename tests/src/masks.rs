@@ -50,13 +50,14 @@ const PREFIXES: [&str; 43] = [
     "dkm",
 ];
 /// Fields that depend on chance or jitter.
-const HIDDEN: [&str; 12] = [
+const HIDDEN: [&str; 13] = [
     "delivered_at",
     "due_at",
     "ended_at",
     "failing_since",
     "last_failure_at",
     "last_success_at",
+    "message_id",
     "open_until",
     "origin",
     "public_key",

@@ -5,7 +5,7 @@
 //! what is not there is a mistake that is told before anything is written.
 
 use minijinja::{
-    Environment, UndefinedBehavior,
+    Environment, ErrorKind, UndefinedBehavior,
     value::{Serde, Value},
 };
 use serde::{Deserialize, Serialize};
@@ -128,12 +128,17 @@ fn readable(path: &str, text: &str) -> Result<(), Problem> {
     }
     let environment = environment();
     let parsed = environment.template_from_str(text).map(drop);
-    parsed.map_err(|err| Problem::unfitting(path, mistake(&err)))
+    parsed.map_err(|err| Problem::unfitting(path, mistake(text, &err)))
 }
 
 /// What is wrong with a text, and in which line.
-fn mistake(err: &minijinja::Error) -> String {
-    let what = err.detail().map_or_else(|| err.kind().to_string(), str::to_owned);
+fn mistake(text: &str, err: &minijinja::Error) -> String {
+    // The words of the library name a variable on some targets only.
+    let named = err.range().and_then(|it| text.get(it)).unwrap_or("something");
+    let what = match err.kind() {
+        ErrorKind::UndefinedError => format!("{} is not known", named.trim_matches(['.', ' '])),
+        kind => err.detail().map_or_else(|| kind.to_string(), str::to_owned),
+    };
     err.line().map_or_else(|| what.clone(), |line| format!("line {line}: {what}"))
 }
 
@@ -141,7 +146,7 @@ fn mistake(err: &minijinja::Error) -> String {
 fn filled_in(path: &str, text: &str, ticket: &Ticket, agent: &str) -> Result<String, Problem> {
     let known = json!({"ticket": ticket, "agent": {"name": agent}});
     let filled = environment().render_str(text, Value::from(Serde(&known)));
-    filled.map_err(|err| Problem::unfitting(path, mistake(&err)))
+    filled.map_err(|err| Problem::unfitting(path, mistake(text, &err)))
 }
 
 /// Does what a macro says, and answers with the ticket.

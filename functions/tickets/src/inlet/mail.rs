@@ -143,7 +143,7 @@ pub async fn get(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
 /// Hands out a mail as it came.
 pub async fn original(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
     let it = find(at, call).await?;
-    stream(at, &blob(&it.id), "message/rfc822", &format!("{}.eml", it.id)).await
+    stream(at, &blob(&it.id), "message/rfc822", "mail.eml").await
 }
 
 /// A blob as a file that no browser shows or runs.

@@ -341,7 +341,7 @@ fn cut(text: &str, max: usize) -> (String, bool) {
 async fn unreadable(at: &impl Tenant, before: &Mail) -> Result<Commit, Problem> {
     let file = File {
         id: at.new_id("tat")?.to_string(),
-        name: format!("{}.eml", before.id),
+        name: "mail.eml".to_owned(),
         kind: "message/rfc822".to_owned(),
         bytes: before.bytes,
         content_id: None,
