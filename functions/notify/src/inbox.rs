@@ -267,10 +267,11 @@ pub async fn list(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         return Err(Problem::invalid().detail(format!("language is {TAG}")));
     }
     let category = call.query("category").map(String::from);
+    // First: what is counted is listed as well, and what comes meanwhile is listed at most.
+    let counts = store::count_items(at, &key).await?;
     let found = store::list_items(at, &key, shown, category.as_deref(), before, limit + 1);
     let mut items = found.await?;
     translation::translate(at, &key, language, &mut items).await?;
-    let counts = store::count_items(at, &key).await?;
     let Page { items, next } = Page::of(items, limit, |it| it.id.to_string());
     Ok(json_response(StatusCode::OK, &Inbox { items, next, counts }))
 }
