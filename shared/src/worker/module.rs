@@ -157,7 +157,10 @@ macro_rules! worker_module {
         }
 
         /// A mail that Email Routing hands over. Gives why it is refused, or nothing.
-        #[::wasm_bindgen::prelude::wasm_bindgen]
+        #[::wasm_bindgen::prelude::wasm_bindgen(
+            js_sys = ::worker::js_sys,
+            wasm_bindgen_futures = ::worker::wasm_bindgen_futures
+        )]
         pub async fn mail(
             raw: ::std::vec::Vec<u8>,
             from: ::std::string::String,
