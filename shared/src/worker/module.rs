@@ -141,9 +141,11 @@ pub(super) fn done() -> Answer {
 #[macro_export]
 macro_rules! worker_module {
     ($function:ty) => {
+        use ::wasm_bindgen::prelude::wasm_bindgen;
         use ::worker::{
             Context, DurableObject, Env, HttpRequest, Request, Response, Result, ScheduleContext,
-            ScheduledEvent, State, durable_object, event,
+            ScheduledEvent, State, durable_object, event, js_sys as js,
+            wasm_bindgen_futures as futures,
         };
 
         #[event(fetch)]
@@ -157,10 +159,7 @@ macro_rules! worker_module {
         }
 
         /// A mail that Email Routing hands over. Gives why it is refused, or nothing.
-        #[::wasm_bindgen::prelude::wasm_bindgen(
-            js_sys = ::worker::js_sys,
-            wasm_bindgen_futures = ::worker::wasm_bindgen_futures
-        )]
+        #[wasm_bindgen(js_sys = js, wasm_bindgen_futures = futures)]
         pub async fn mail(
             raw: ::std::vec::Vec<u8>,
             from: ::std::string::String,
