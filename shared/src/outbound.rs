@@ -53,16 +53,25 @@ pub fn is_loopback(host: &str) -> bool {
     }
 }
 
-/// Whether it is scheme, host and port of somebody else, as `https://api.example.com`: what a path
-/// is put behind.
-pub fn is_origin(text: &str) -> bool {
-    text.parse::<Url>().is_ok_and(|url| {
+/// The address of somebody else on the web, without a user or a password. `None` for anything else.
+pub fn elsewhere(text: &str) -> Option<Url> {
+    text.parse::<Url>().ok().filter(|url| {
         let plain = url.username().is_empty() && url.password().is_none();
         // By that name Spin's components call each other, past the door.
         let ours = url.host_str().is_some_and(|it| it.trim_end_matches('.').ends_with(".internal"));
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        !ours && matches!(url.scheme(), "http" | "https") && plain && bare && !text.ends_with('/')
+        plain && url.has_host() && !ours && matches!(url.scheme(), "http" | "https")
     })
+}
+
+/// Whether an address is scheme, host and port alone.
+pub fn is_bare(url: &Url) -> bool {
+    url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+}
+
+/// Whether it is scheme, host and port of somebody else, as `https://api.example.com`: what a path
+/// is put behind.
+pub fn is_origin(text: &str) -> bool {
+    elsewhere(text).is_some_and(|url| is_bare(&url) && !text.ends_with('/'))
 }
 
 struct Pattern<'a> {

@@ -11,6 +11,7 @@ use shared::{
         HeaderMap, HeaderValue, Method, Response, StatusCode, empty, etag, header,
         json as json_response, with_header,
     },
+    outbound,
     ports::{HttpRequest, PortError, Tenant},
     problem::Problem,
     route::Call,
@@ -82,13 +83,7 @@ impl NewWitness {
             let (least, most) = (EVERY_HOURS.start(), EVERY_HOURS.end());
             return Err(Problem::unfitting("every_hours", format!("{least} to {most}")));
         }
-        let url = self.url.parse::<Url>().ok().filter(|it| {
-            let plain = it.username().is_empty() && it.password().is_none();
-            // By that name Spin's components call each other, past the door.
-            let ours = |it: &str| it.trim_end_matches('.').ends_with(".internal");
-            let theirs = it.host_str().is_some_and(|it| !ours(it));
-            plain && theirs && matches!(it.scheme(), "http" | "https")
-        });
+        let url = outbound::elsewhere(&self.url);
         url.filter(|_| self.url.len() <= URL_BYTES_MAX).ok_or_else(|| {
             Problem::unfitting("url", "an http or https address, without a password")
         })

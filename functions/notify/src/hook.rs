@@ -6,11 +6,11 @@ use serde_json::json;
 use shared::{
     domain::{Draft, Id, Page, Timestamp, WORD, is_word},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
+    outbound,
     ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
 };
-use url::Url;
 use utoipa::ToSchema;
 
 use crate::store;
@@ -86,16 +86,10 @@ impl Hook {
 impl HookText {
     /// The host, if all of it can be so.
     fn checked(&self) -> Result<String, Problem> {
-        let url = self.url.parse::<Url>().ok().filter(|it| {
-            let plain = it.username().is_empty() && it.password().is_none();
-            // By that name Spin's components call each other, past the door.
-            let ours = |it: &str| it.trim_end_matches('.').ends_with(".internal");
-            let theirs = it.host_str().is_some_and(|it| !ours(it));
-            plain && theirs && matches!(it.scheme(), "http" | "https")
-        });
-        let url = url.filter(|_| self.url.len() <= URL_BYTES_MAX).ok_or_else(|| {
-            Problem::unfitting("url", "an http or https address, without a password")
-        })?;
+        let url =
+            outbound::elsewhere(&self.url).filter(|_| self.url.len() <= URL_BYTES_MAX).ok_or_else(
+                || Problem::unfitting("url", "an http or https address, without a password"),
+            )?;
         let fits = |it: &String| {
             SECRET_BYTES.contains(&it.len()) && it.bytes().all(|it| it.is_ascii_graphic())
         };

@@ -9,11 +9,11 @@ use serde_json::json;
 use shared::{
     domain::{Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
+    outbound,
     ports::Tenant,
     problem::Problem,
     route::Call,
 };
-use url::Url;
 use utoipa::ToSchema;
 
 pub use self::secrets::Secret;
@@ -215,16 +215,8 @@ fn name(text: &str) -> Result<String, Problem> {
 pub fn target(text: Option<&str>, field: &str) -> Result<Option<String>, Problem> {
     let Some(text) = text.map(str::trim).filter(|it| !it.is_empty()) else { return Ok(None) };
     let unfit = || Problem::unfitting(field, "write an http or https address without a password");
-    let url = Url::parse(text).map_err(|_| unfit())?;
-    let plain = url.username().is_empty() && url.password().is_none();
-    let web = matches!(url.scheme(), "http" | "https") && url.has_host();
-    // By that name Spin's components call each other, past the door.
-    let ours = url.host_str().is_some_and(|it| it.trim_end_matches('.').ends_with(".internal"));
-    if plain && web && !ours && text.len() <= TARGET_CHARS_MAX {
-        Ok(Some(url.into()))
-    } else {
-        Err(unfit())
-    }
+    let url = outbound::elsewhere(text).filter(|_| text.len() <= TARGET_CHARS_MAX);
+    url.map(|it| Some(it.into())).ok_or_else(unfit)
 }
 
 fn published(given: Option<Publish>) -> Result<Option<Publish>, Problem> {

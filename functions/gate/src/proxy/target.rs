@@ -2,8 +2,7 @@
 
 use http::Uri;
 use percent_encoding::percent_decode_str;
-use shared::problem::Problem;
-use url::Url;
+use shared::{outbound, problem::Problem};
 
 use crate::limits::pattern;
 
@@ -22,20 +21,9 @@ pub fn origin(text: &str) -> Result<String, Problem> {
         let why = "write an http or https address without a path, query or password";
         Problem::unfitting("origin", why)
     };
-    let url = Url::parse(text.trim()).map_err(|_| unfit())?;
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none();
-    let web = matches!(url.scheme(), "http" | "https") && url.has_host();
-    // By that name Spin's components call each other, past the door.
-    let ours = url.host_str().is_some_and(|it| it.trim_end_matches('.').ends_with(".internal"));
-    if plain && web && !ours && text.len() <= CHARS_MAX {
-        Ok(url.origin().ascii_serialization())
-    } else {
-        Err(unfit())
-    }
+    let url = outbound::elsewhere(text.trim()).filter(outbound::is_bare);
+    let url = url.filter(|_| text.len() <= CHARS_MAX).ok_or_else(unfit)?;
+    Ok(url.origin().ascii_serialization())
 }
 
 /// Whether a text can stand before every path.

@@ -7,11 +7,11 @@ use serde_json::json;
 use shared::{
     domain::{Address, Commit, Draft, Failure, Id, Job, NewJob, Page, Timestamp},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
+    outbound,
     ports::Tenant,
     problem::Problem,
     route::Call,
 };
-use url::Url;
 use utoipa::ToSchema;
 
 pub use self::secrets::{Secrets, secrets};
@@ -200,12 +200,8 @@ fn scan_url(text: &str) -> Result<Option<String>, Problem> {
     if text.is_empty() {
         return Ok(None);
     }
-    let url = Url::parse(text).ok().filter(|it| {
-        it.scheme() == "https"
-            && it.has_host()
-            && it.username().is_empty()
-            && text.len() <= URL_BYTES_MAX
-    });
+    let url = outbound::elsewhere(text)
+        .filter(|it| it.scheme() == "https" && text.len() <= URL_BYTES_MAX);
     let url = url.ok_or_else(|| Problem::unfitting("scan_url", "an https address"))?;
     Ok(Some(url.into()))
 }

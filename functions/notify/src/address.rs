@@ -1,3 +1,0 @@
-//! Addresses of e-mail.
-
-pub use shared::domain::Address;
