@@ -91,17 +91,7 @@ pub async fn latest(at: &impl Tenant) -> Result<(Kept, Commit), Problem> {
     if let Some(before) = before.as_ref().filter(|it| it.size > size) {
         return Err(forked(before.size));
     }
-    let (made, more) = tiles::missing(at, size).await?;
-    if !made.is_empty() {
-        at.commit(made).await.map_err(|err| Problem::unavailable().caused_by(err))?;
-    }
-    if more {
-        let tenant = &at.principal().tenant;
-        let job = NewJob::new(TILE, format!("{TILE}:{tenant}"), json!({"id": tenant})).sooner();
-        let queued = at.commit(Commit::new().job(job)).await;
-        queued.map_err(|err| Problem::unavailable().caused_by(err))?;
-        return Err(Problem::unavailable().caused_by("tiles are made"));
-    }
+    ready(at, size).await?;
     if let Some(before) = &before {
         if tiles::root(at, before.size).await? != before.root {
             return Err(forked(before.size));
@@ -113,12 +103,35 @@ pub async fn latest(at: &impl Tenant) -> Result<(Kept, Commit), Problem> {
     signed(at, size).await
 }
 
+/// Makes what a log of this size is still without: at once, or where it is long by a job.
+///
+/// # Errors
+/// 503 while the job is at it.
+pub async fn ready(at: &impl Tenant, size: u64) -> Result<(), Problem> {
+    let (made, more) = tiles::missing(at, size).await?;
+    let commit = if more {
+        let tenant = &at.principal().tenant;
+        let job = NewJob::new(TILE, format!("{TILE}:{tenant}"), json!({"id": tenant}));
+        made.job(job.sooner())
+    } else {
+        made
+    };
+    if !commit.is_empty() {
+        at.commit(commit).await.map_err(|err| Problem::unavailable().caused_by(err))?;
+    }
+    match more {
+        true => Err(Problem::unavailable().caused_by("tiles are made")),
+        false => Ok(()),
+    }
+}
+
 async fn signed(at: &impl Tenant, size: u64) -> Result<(Kept, Commit), Problem> {
     let root = tiles::root(at, size).await?;
-    let (newest, made) = signing::newest(at).await?;
-    let mut seeds = signing::seeds(at).await?;
+    let (mut seeds, mut made) = (signing::seeds(at).await?, Commit::new());
     if seeds.is_empty() {
-        seeds.push(newest);
+        let (_, seed, commit) = signing::Key::make(at).await?;
+        seeds.push(seed);
+        made = commit;
     }
     let checkpoint = Checkpoint { origin: name(at), size, root };
     let keys: Vec<_> = seeds.iter().map(|it: &Seed| SigningKey::from_bytes(&it.bytes)).collect();

@@ -11,7 +11,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    checkpoint::{self, head},
+    checkpoint::{self, head, ready},
     store, tiles, tree,
 };
 
@@ -52,6 +52,7 @@ pub struct ConsistencyProof {
 /// A number of entries in the query, of a log that has as many, and whose tiles are made.
 async fn sized(at: &impl Tenant, call: &Call, name: &str) -> Result<u64, Problem> {
     let head = head(at).await?;
+    ready(at, head).await?;
     let Some(text) = call.query(name) else { return Ok(head) };
     let it = text.parse().ok().filter(|it| (1..=head).contains(it));
     it.ok_or_else(|| Problem::unfitting(name, format!("1 to {head}, which is how many there are")))
@@ -61,21 +62,8 @@ fn hex(all: &[tree::Hash]) -> Vec<String> {
     all.iter().map(|it| HEXLOWER.encode(it)).collect()
 }
 
-/// Makes what the proofs need that the log is still without.
-async fn ready(at: &impl Tenant) -> Result<(), Problem> {
-    let (made, more) = tiles::missing(at, head(at).await?).await?;
-    if !made.is_empty() {
-        at.commit(made).await.map_err(|err| Problem::unavailable().caused_by(err))?;
-    }
-    match more {
-        true => Err(Problem::unavailable().caused_by("tiles are made")),
-        false => Ok(()),
-    }
-}
-
 /// Proves that the entry with `sequence` is in the log of `size` entries, or of now.
 pub async fn inclusion(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    ready(at).await?;
     let size = sized(at, call, "size").await?;
     let sequence = match call.query("sequence") {
         None => Some(size),
@@ -100,7 +88,6 @@ pub async fn inclusion(at: &impl Tenant, call: &Call) -> Result<Response, Proble
 
 /// Proves that the log of `to` entries, or of now, goes on from that of `from`.
 pub async fn consistency(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
-    ready(at).await?;
     let to = sized(at, call, "to").await?;
     let from = call.query("from").map_or(Some(1), |it| it.parse().ok());
     let from: u64 = from

@@ -79,6 +79,9 @@ pub async fn missing(at: &impl Tenant, size: u64) -> Result<(Commit, bool), Port
     let mut left = MADE_MAX;
     for level in 1..=LEVELS_MAX {
         let whole = size >> (HEIGHT * level).min(63);
+        if whole == 0 {
+            break;
+        }
         let known = store::count_tiles(at, level).await?;
         for number in known..whole {
             if left == 0 {
