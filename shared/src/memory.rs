@@ -3,6 +3,7 @@
 
 mod line;
 mod outside;
+mod tenant;
 
 use std::{
     cell::{Cell, RefCell},

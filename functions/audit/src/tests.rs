@@ -1,14 +1,12 @@
 //! A log of some length: what is signed and proven of it, and what becomes of that when somebody
 //! alters the database.
 
-use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use futures_util::StreamExt as _;
 use pollster::block_on;
 use serde_json::{Value, json};
 use shared::{
-    directory::TenantRecord,
-    domain::{Commit, Draft, Id, OPERATOR},
+    domain::{Commit, Draft, Id},
     http::{Body, Response},
     memory::{Memory, MemorySql},
     open::Open,
@@ -29,11 +27,7 @@ struct Place(Memory);
 impl Place {
     fn new() -> Self {
         let memory = Memory::default();
-        let store = memory.store(OPERATOR);
-        let operator = Open::system(&memory, &store, OPERATOR, false);
-        let record = TenantRecord { name: "T".into(), state: "active".into(), sandbox: false };
-        let shown = async { operator.await?.projection().show_tenant(TENANT, &record, 1).await };
-        block_on(shown).unwrap();
+        memory.add_tenant(TENANT);
         Self(memory)
     }
 
@@ -54,14 +48,7 @@ impl Place {
 
     fn ask(&self, path: &str) -> Response {
         let method = if path.starts_with("/v1/log/export") { "POST" } else { "GET" };
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {}", Memory::OPERATOR_KEY))
-            .header("backplane-tenant", TENANT)
-            .body(Bytes::new())
-            .unwrap();
-        self.0.serve::<Audit>(request)
+        self.0.ask::<Audit>(TENANT, method, path, &Value::Null)
     }
 
     fn text(&self, path: &str) -> (u16, String) {

@@ -5,7 +5,7 @@
 //! and where they reached their limits.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Entry, Timestamp},
     http::{Response, StatusCode, json as json_response},
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::{
     store,
-    ticket::{Ticket, find},
+    ticket::{Filter, Ticket, find, read::END},
 };
 
 /// How many of a kind are kept of a customer.
@@ -89,12 +89,11 @@ impl<T: Tenant> Context for Heard<'_, T> {
         let (filter, facts) = match &requester.customer {
             Some(it) => {
                 let facts = store::list_facts(self.0, it).await?;
-                (crate::ticket::Filter::Customer(it.clone()), facts)
+                (Filter::Customer(it.clone()), facts)
             }
-            None => (crate::ticket::Filter::Requester(requester.key().to_owned()), Vec::new()),
+            None => (Filter::Requester(requester.key().to_owned()), Vec::new()),
         };
-        let end = (Timestamp(i64::MAX >> 12), "~");
-        let mut tickets = store::list_tickets(self.0, &filter, end, TICKETS_MAX + 1).await?;
+        let mut tickets = store::list_tickets(self.0, &filter, END, TICKETS_MAX + 1).await?;
         tickets.retain(|it| it.id != ticket.id);
         let of = |kind: &str| facts.iter().filter(|it| it.kind == kind).cloned().collect();
         let mut limits: Vec<Fact> = of("limit");
@@ -164,9 +163,9 @@ fn told(entry: &Entry) -> Option<(String, Fact)> {
         "subscription" | "payment" | "invoice" => ("billing", of_data()),
         _ => ("", None),
     };
-    let whole = serde_json::json!({"action": entry.action, "subject": entry.subject,
+    let whole = json!({"action": entry.action, "subject": entry.subject,
         "data": entry.data});
-    let short = serde_json::json!({"action": entry.action, "subject": entry.subject});
+    let short = json!({"action": entry.action, "subject": entry.subject});
     let fact = if whole.to_string().len() <= FACT_BYTES_MAX { whole } else { short };
     let (sequence, at, kind) = (entry.sequence, entry.at, kind.to_owned());
     Some((customer?, Fact { kind, sequence, at, fact }))

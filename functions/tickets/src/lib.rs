@@ -15,7 +15,6 @@ pub mod schema;
 pub mod settings;
 pub mod sla;
 pub mod state;
-#[allow(dead_code, reason = "what reads some of it is still to come")]
 mod store;
 pub mod suggest;
 pub mod ticket;

@@ -6,12 +6,10 @@ mod printed;
 
 use std::{cell::Cell, time::Duration};
 
-use bytes::Bytes;
 use pollster::block_on;
 use serde_json::{Value, json};
 use shared::{
-    directory::TenantRecord,
-    domain::{OPERATOR, Timestamp},
+    domain::Timestamp,
     memory::{Memory, MemorySql},
     open::Open,
     ports::Tenant,
@@ -29,11 +27,7 @@ struct Place(Memory, Cell<u32>);
 impl Place {
     fn new() -> Self {
         let memory = Memory::default();
-        let store = memory.store(OPERATOR);
-        let operator = Open::system(&memory, &store, OPERATOR, false);
-        let record = TenantRecord { name: "T".into(), state: "active".into(), sandbox: false };
-        let shown = async { operator.await?.projection().show_tenant(TENANT, &record, 1).await };
-        block_on(shown).unwrap();
+        memory.add_tenant(TENANT);
         let place = Self(memory, Cell::new(0));
         place.done("PUT", "/v1/usage/meters/calls", json!({"aggregation": "sum"}));
         place
@@ -48,16 +42,7 @@ impl Place {
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Vec<u8>) {
-        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {}", Memory::OPERATOR_KEY))
-            .header("backplane-tenant", TENANT)
-            .header("content-type", "application/json")
-            .body(body)
-            .unwrap();
-        let response = self.0.serve::<Gate>(request);
+        let response = self.0.ask::<Gate>(TENANT, method, path, body);
         let status = response.status().as_u16();
         (status, response.body().as_full().unwrap().to_vec())
     }

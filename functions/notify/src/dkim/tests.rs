@@ -142,9 +142,9 @@ fn holds(name: &str, bytes: &[u8]) {
 }
 
 fn mail(with_file: bool) -> Vec<u8> {
-    use shared::domain::Id;
+    use shared::domain::{Address, Id};
 
-    use crate::{address::Address, files::File, mail::Mail, mail::Mailbox, template::Rendered};
+    use crate::{files::File, mail::Mail, mail::Mailbox, template::Rendered};
 
     let mailbox = |name: &str, address: &str| Mailbox {
         name: Some(name.to_owned()),

@@ -1,11 +1,10 @@
 //! What answers mean, and what is in a request.
 
 use serde_json::json;
-use shared::domain::Id;
+use shared::domain::{Address, Id};
 
 use super::*;
 use crate::{
-    address::Address,
     files::FILES_BYTES_MAX,
     template::{RENDERED_BYTES_MAX, Rendered},
     thread::Thread,

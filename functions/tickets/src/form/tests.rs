@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use pollster::block_on;
 use serde_json::{Value, json};
-use shared::{
-    directory::TenantRecord, domain::OPERATOR, memory::Memory, open::Open, ports::Tenant as _,
-};
+use shared::memory::Memory;
 
 use crate::Tickets;
 
@@ -31,11 +28,7 @@ struct Page {
 impl Office {
     fn new(more: Value) -> Self {
         let memory = Memory::default();
-        let store = memory.store(OPERATOR);
-        let operator = Open::system(&memory, &store, OPERATOR, false);
-        let record = TenantRecord { name: "T".into(), state: "active".into(), sandbox: false };
-        let shown = async { operator.await?.projection().show_tenant(TENANT, &record, 1).await };
-        block_on(shown).unwrap();
+        memory.add_tenant(TENANT);
         let mut office = Self { memory, path: String::new() };
         let mut form = json!({"title": "Contact us", "team": "ops", "tags": ["web"], "fields": [
             {"name": "order", "label": "Order <number>", "type": "number", "hint": "See the bill"},
@@ -52,16 +45,7 @@ impl Office {
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {}", Memory::OPERATOR_KEY))
-            .header("backplane-tenant", TENANT)
-            .header("content-type", "application/json")
-            .body(body)
-            .unwrap();
-        let response = self.memory.serve::<Tickets>(request);
+        let response = self.memory.ask::<Tickets>(TENANT, method, path, body);
         let body = response.body().as_full().unwrap();
         assert!(response.status().is_success(), "{method} {path}: {body:?}");
         serde_json::from_slice(body).unwrap_or(Value::Null)

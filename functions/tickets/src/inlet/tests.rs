@@ -7,8 +7,7 @@ use http::StatusCode;
 use pollster::block_on;
 use serde_json::{Value, json};
 use shared::{
-    directory::TenantRecord,
-    domain::{Job, OPERATOR},
+    domain::Job,
     http::HeaderMap,
     mail_event::{self, MailEvent},
     memory::Memory,
@@ -32,12 +31,7 @@ struct Office {
 impl Office {
     fn new(memory: Memory, settings: &Value) -> Self {
         for tenant in [TENANT, OTHER] {
-            let store = memory.store(OPERATOR);
-            let operator = Open::system(&memory, &store, OPERATOR, false);
-            let record = TenantRecord { name: "T".into(), state: "active".into(), sandbox: false };
-            let shown =
-                async { operator.await?.projection().show_tenant(tenant, &record, 1).await };
-            block_on(shown).unwrap();
+            memory.add_tenant(tenant);
         }
         let mut office = Self { memory, mailbox: Value::Null };
         office.mailbox = office.mailbox_of(TENANT, ADDRESS, settings);
@@ -53,20 +47,10 @@ impl Office {
     }
 
     fn ask(&self, tenant: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {}", Memory::OPERATOR_KEY))
-            .header("backplane-tenant", tenant)
-            .header("content-type", "application/json")
-            .body(body)
-            .unwrap();
-        self.answer(request)
+        self.read(&self.memory.ask::<Tickets>(tenant, method, path, body))
     }
 
-    fn answer(&self, request: http::Request<Bytes>) -> (u16, Value) {
-        let response = self.memory.serve::<Tickets>(request);
+    fn read(&self, response: &Response) -> (u16, Value) {
         let status = response.status().as_u16();
         assert!(status < 500, "{status} {:?}", self.memory.notes());
         let body = response.body().as_full().cloned().unwrap_or_default();
@@ -83,7 +67,7 @@ impl Office {
         let request = http::Request::post(path)
             .header("authorization", format!("Bearer {token}"))
             .header("content-type", "message/rfc822");
-        self.answer(request.body(raw.into()).unwrap())
+        self.read(&self.memory.serve::<Tickets>(request.body(raw.into()).unwrap()))
     }
 
     /// Posts a mail to the mailbox, and gives what became of it.
@@ -378,7 +362,7 @@ fn what_the_edge_hands_over_needs_no_token_and_nobody_else_can_say_so() {
     };
     let hand = |header: &str, raw: &str| {
         let request = http::Request::post(&path).header(mail_event::HEADER, header);
-        office.answer(request.body(raw.to_owned().into()).unwrap())
+        office.read(&office.memory.serve::<Tickets>(request.body(raw.to_owned().into()).unwrap()))
     };
 
     for forged in [String::new(), "x".to_owned(), event(OTHER, &raw), event(TENANT, "another")] {

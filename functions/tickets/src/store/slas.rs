@@ -59,6 +59,7 @@ const KEEP: &str = "
     select ?1, id, ?4, ?5 from tickets where tenant = ?1 and id = ?2 and version = ?3
     on conflict (tenant, ticket) do update set
       due_at_ms = excluded.due_at_ms, standing = excluded.standing";
+#[cfg(test)]
 const FIND: &str = "select standing from ticket_slas where tenant = ?1 and ticket = ?2";
 const LIST_DUE: &str = "
     select s.due_at_ms, s.standing, t.ticket, t.version
@@ -179,7 +180,8 @@ pub fn keep_standing(ticket: &Ticket, it: &Kept) -> Commit {
     Commit::new().write_one(KEEP, params)
 }
 
-/// How a ticket stood when it was last looked at.
+/// How a ticket stood when it was last looked at: what is kept is compared with the log.
+#[cfg(test)]
 pub async fn find_standing(at: &impl Tenant, ticket: &str) -> Result<Option<Kept>, PortError> {
     let row = at.query(FIND, [ticket.into()]).await?.into_iter().next();
     row.map(|row| row.columns().and_then(|[it]| it.json())).transpose()

@@ -10,7 +10,7 @@ use shared::{
 use super::{
     Channel, MESSAGES_MAX, Requester, SUBJECT_CHARS_MAX, Ticket,
     message::{Bounce, File, Kind, Message, Person},
-    open::{blank, person, said},
+    open::{blank, said},
     write,
 };
 use crate::{settings::Settings, state::State, store};
@@ -208,9 +208,4 @@ fn shortened(subject: &str) -> String {
         true => "(no subject)".to_owned(),
         false => text.chars().take(SUBJECT_CHARS_MAX).collect(),
     }
-}
-
-/// A message by the ticket's own requester.
-pub fn of_requester(it: &Ticket) -> Person {
-    person(&it.requester)
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{settings::Settings, state::State, store};
 
 /// After which no place is: the list begins there.
-const END: (Timestamp, &str) = (Timestamp(i64::MAX >> 12), "~");
+pub const END: (Timestamp, &str) = (Timestamp(i64::MAX >> 12), "~");
 
 /// Lists tickets, the latest change first: all, or of one state, requester, customer, assignee or
 /// team.

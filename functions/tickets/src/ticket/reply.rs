@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     domain::{Commit, Draft},
     http::{Response, StatusCode, json as json_response},
@@ -19,10 +19,16 @@ use super::{
     change::merged,
     find, intake, member,
     message::{Kind, Message, Person},
-    open::{said, text},
+    open::{person, said, text},
     write,
 };
-use crate::{attachment, inlet::outgoing, settings::Settings, state::State, store};
+use crate::{
+    attachment,
+    inlet::outgoing::{self, Outgoing},
+    settings::Settings,
+    state::State,
+    store,
+};
 
 /// How many members are named in a message.
 const MENTIONS_MAX: usize = 20;
@@ -75,7 +81,7 @@ async fn received(
     new: &NewTicketMessage,
 ) -> Result<Response, Problem> {
     let incoming = intake::Incoming {
-        from: intake::of_requester(ticket),
+        from: person(&ticket.requester),
         customer: ticket.requester.customer.clone(),
         subject: ticket.subject.clone(),
         text: text("text", &new.text)?,
@@ -168,12 +174,7 @@ async fn replied(
     let mail = outgoing::of(at, ticket, &message.id).await?;
     let message_id = mail.as_ref().map(|it| it.message_id.clone());
     let message = Message { files, message_id, ..message };
-    let mut data = told(ticket, &message, &settings, by);
-    if let Some(data) = data.as_object_mut() {
-        data.insert("files".to_owned(), handed_on.into());
-        data.insert("marker".to_owned(), json!(mail.as_ref().map(|it| &it.marker)));
-        data.insert("mail".to_owned(), mail.map_or(serde_json::Value::Null, |it| it.header));
-    }
+    let data = told(ticket, &message, &settings, by, (&handed_on, mail.as_ref()));
     let entry = Draft::new("ticket.replied", &ticket.id).with(data);
     let (ticket, commit) = match after == *ticket {
         true => write::touched(at, ticket, after).await?,
@@ -203,17 +204,17 @@ fn told(
     message: &Message,
     settings: &Settings,
     by: Option<&str>,
-) -> serde_json::Value {
+    (files, mail): (&[Value], Option<&Outgoing>),
+) -> Value {
     let requester = &ticket.requester;
-    let mut to = Vec::new();
-    if let Some(email) = &requester.email {
-        to.push(json!({"email": email, "name": requester.name}));
-    }
-    to.extend(ticket.copies.iter().map(|it| json!({"email": it})));
+    let first = requester.email.iter().map(|it| json!({"email": it, "name": requester.name}));
+    let copies = ticket.copies.iter().map(|it| json!({"email": it}));
+    let to: Vec<_> = first.chain(copies).collect();
     json!({
         "message": message.id, "number": ticket.number, "subject": ticket.subject,
         "requester": requester, "to": to, "text": message.text, "by": by,
-        "agent": settings.shown_agent(&message.from.name),
+        "agent": settings.shown_agent(&message.from.name), "files": files,
+        "marker": mail.map(|it| &it.marker), "mail": mail.map(|it| &it.header),
     })
 }
 

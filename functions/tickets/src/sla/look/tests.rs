@@ -5,13 +5,10 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use pollster::block_on;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::{
-    directory::TenantRecord, domain::OPERATOR, memory::Memory, open::Open, ports::Tenant,
-};
+use shared::{memory::Memory, open::Open, ports::Tenant};
 
 use crate::{Tickets, sla::standing::kept_now, store};
 
@@ -26,25 +23,12 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let memory = Memory::default();
-        let operator = memory.store(OPERATOR);
-        let operator = Open::system(&memory, &operator, OPERATOR, false);
-        let record = TenantRecord { name: "T".into(), state: "active".into(), sandbox: false };
-        let shown = async { operator.await?.projection().show_tenant(TENANT, &record, 1).await };
-        block_on(shown).unwrap();
+        memory.add_tenant(TENANT);
         Self { memory, tickets: Vec::new() }
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {}", Memory::OPERATOR_KEY))
-            .header("backplane-tenant", TENANT)
-            .header("content-type", "application/json")
-            .body(body)
-            .unwrap();
-        let response = self.memory.serve::<Tickets>(request);
+        let response = self.memory.ask::<Tickets>(TENANT, method, path, body);
         let status = response.status().as_u16();
         let body = response.body().as_full().unwrap();
         let body = serde_json::from_slice(body).unwrap_or(Value::Null);
