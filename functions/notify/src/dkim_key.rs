@@ -15,7 +15,7 @@ use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Draft, Id, Page, Timestamp},
+    domain::{Address, Draft, Id, Page, Timestamp},
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
     ports::{PortError, Tenant},
     problem::Problem,
@@ -24,7 +24,6 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    address::Address,
     dkim::{PrivateKey, Signer},
     store,
 };

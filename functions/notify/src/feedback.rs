@@ -8,7 +8,9 @@ mod tests;
 
 use serde_json::Value;
 
-use crate::{address::Address, mail_api::TAG, provider::Kind, suppression::Reason};
+use shared::domain::Address;
+
+use crate::{mail_api::TAG, provider::Kind, suppression::Reason};
 
 /// How much of a provider's words is kept, in characters.
 const DETAIL_CHARS_MAX: usize = 300;

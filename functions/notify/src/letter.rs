@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    domain::{Failure, Id, Scopes, Timestamp},
+    domain::{Address, Failure, Id, Scopes, Timestamp},
     door::Link,
     ports::Tenant,
 };
 use url::Url;
 
 use crate::{
-    address::Address,
     delivery::Delivery,
     files::{self, File, NamedFile},
     mail::{Mail, Mailbox},

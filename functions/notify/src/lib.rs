@@ -5,7 +5,6 @@
 //! out: `workflow` says how the notices of a type are sent, `notice` takes one in, `delivery` brings it to one recipient by one channel,
 //! `outbox` to a provider, `pushing` to browsers.
 
-pub mod address;
 pub mod audience;
 pub mod batch;
 pub mod browser;

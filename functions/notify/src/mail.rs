@@ -12,11 +12,10 @@ use mail_builder::{
     mime::{BodyPart, MimePart},
 };
 use serde::{Deserialize, Serialize};
-use shared::domain::{Id, Timestamp};
+use shared::domain::{Address, Id, Timestamp};
 use url::Url;
 
 use crate::{
-    address::Address,
     files::File,
     inline::{self, Placed},
     template::Rendered,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use shared::{
-    domain::{Id, Phone, WORD, Zone, is_word},
+    domain::{Address, Id, Phone, WORD, Zone, is_word},
     ports::{PortError, Tenant},
     problem::Problem,
     route::Call,
@@ -12,7 +12,6 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    address::Address,
     hook,
     language::{TAG, is_tag},
     mail::Mailbox,

@@ -10,7 +10,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
-    domain::{Commit, Draft, Entry, Failure, Id, Job, NewJob, Page, WORD, is_word},
+    domain::{Address, Commit, Draft, Entry, Failure, Id, Job, NewJob, Page, WORD, is_word},
     expression::Expression,
     http::{Response, StatusCode, empty, etag, header, json as json_response, with_header},
     ports::{PortError, Tenant},
@@ -20,7 +20,6 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    address::Address,
     files,
     notice::{self, NewNotice, Of},
     recipient::{Contact, NewRecipient},

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    domain::{Draft, Id},
+    domain::{Address, Draft, Id},
     http::{Response, StatusCode, etag, header, json as json_response, with_header},
     ports::Tenant,
     problem::Problem,
@@ -12,7 +12,7 @@ use shared::{
 use url::Url;
 use utoipa::ToSchema;
 
-use crate::{address::Address, store};
+use crate::store;
 
 /// The longest name of a sender, in characters.
 const NAME_CHARS_MAX: usize = 120;

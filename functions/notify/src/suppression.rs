@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
-    domain::{Commit, Draft, Entry, Failure, Id, Job, NewJob, Page, Timestamp},
+    domain::{Address, Commit, Draft, Entry, Failure, Id, Job, NewJob, Page, Timestamp},
     http::{Response, StatusCode, empty, json as json_response},
     ports::{PortError, Tenant},
     problem::Problem,
@@ -19,7 +19,6 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
-    address::Address,
     feedback::{self, Feedback},
     store,
 };

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{address::Address, template::SUBJECT_CHARS_MAX};
+use shared::domain::Address;
+
+use crate::template::SUBJECT_CHARS_MAX;
 
 /// How many mails one names that it answers, and how many that came before it.
 pub const NAMED_MAX: usize = 20;

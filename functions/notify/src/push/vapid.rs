@@ -8,10 +8,8 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use p256::ecdsa::{Signature, SigningKey, signature::Signer as _};
 use serde_json::json;
-use shared::domain::Timestamp;
+use shared::domain::{Address, Timestamp};
 use url::Url;
-
-use crate::address::Address;
 
 /// For how long a token is good: half of the most that RFC 8292, 2 allows, for clocks that differ.
 const TOKEN_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
