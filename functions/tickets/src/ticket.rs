@@ -210,6 +210,40 @@ pub struct Ticket {
     pub version: i64,
 }
 
+impl Ticket {
+    /// A ticket of nobody, about which nothing was decided yet.
+    pub fn new(id: Id, number: i64, subject: String, channel: Channel, now: Timestamp) -> Self {
+        Self {
+            id,
+            number,
+            subject,
+            state: State::Open,
+            requester: Requester::default(),
+            copies: Vec::new(),
+            channel,
+            mailbox: None,
+            assignee: None,
+            team: None,
+            impact: Level::default(),
+            urgency: Level::default(),
+            priority: Priority::default(),
+            because: Vec::new(),
+            pinned: false,
+            tags: Vec::new(),
+            fields: Map::new(),
+            incident: None,
+            plan: None,
+            sla: None,
+            merged_into: None,
+            follows: None,
+            rating: None,
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        }
+    }
+}
+
 impl Requester {
     /// What they are found by: the address, else the member's id. Nothing when there is neither.
     pub fn key(&self) -> &str {

@@ -121,8 +121,7 @@ async fn made(
             {
                 mail.insert("apart".to_owned(), json!(apart));
             }
-            let mut taken = intake::open(at, it, follows.as_ref().map(|it| &it.0)).await?;
-            hush(&mut taken, &incoming);
+            let taken = intake::open(at, it, follows.as_ref().map(|it| &it.0)).await?;
             taken_in(
                 Mail { state: MailState::Opened, apart, ..after },
                 taken,
@@ -132,18 +131,6 @@ async fn made(
         }
     };
     Ok(commit.and(store::update_mail(&before, &after)))
-}
-
-/// Says beside the ticket that is opened that nothing is to answer it by itself (RFC 3834): rules of
-/// notifications look there.
-fn hush(taken: &mut Taken, incoming: &Incoming) {
-    let quiet = incoming.automatic.is_some() || incoming.suppresses;
-    let entries = taken.commit.entries.iter_mut();
-    let data =
-        entries.filter(|it| it.action == "ticket.opened").find_map(|it| it.data.as_object_mut());
-    if let Some(data) = data.filter(|_| quiet) {
-        data.insert("quiet".to_owned(), true.into());
-    }
 }
 
 /// What a mail that was taken in writes beside the ticket: its files, and that they are looked at.
@@ -299,6 +286,7 @@ async fn intake_of(
         channel: Channel::Mail,
         mailbox: Some(it.mailbox.clone()),
         team: mailbox.and_then(|it| it.team.clone()),
+        quiet: incoming.automatic.is_some() || incoming.suppresses,
         ..intake::Incoming::default()
     };
     Ok((taken, files))

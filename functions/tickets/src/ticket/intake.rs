@@ -59,6 +59,8 @@ pub struct Incoming {
     pub fields: serde_json::Map<String, Value>,
     /// Whether the ticket is nobody's question from the start.
     pub spam: bool,
+    /// Whether nothing is to answer it by itself: a program wrote it, or its sender wants none.
+    pub quiet: bool,
 }
 
 /// A ticket that something comes in to, and what that writes.
@@ -94,7 +96,7 @@ pub async fn open(
         follows: follows.map(|it| it.id.clone()),
         ..blank
     };
-    let (ticket, commit) = write::opened(at, &settings, new, None).await?;
+    let (ticket, commit) = write::opened(at, &settings, new, None, it.quiet).await?;
     let message = message(at, it)?;
     let commit = commit.and(store::insert_message(&ticket.id, &message));
     Ok(Taken { ticket, message, commit })

@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     priority::{Level, Priority},
-    state::State,
     store,
 };
 
@@ -77,34 +76,8 @@ pub async fn blank(
     subject: String,
     channel: Channel,
 ) -> Result<Ticket, PortError> {
-    Ok(Ticket {
-        id: at.new_id("tkt")?,
-        number: store::next_number(at).await?,
-        subject,
-        state: State::Open,
-        requester: Requester::default(),
-        copies: Vec::new(),
-        channel,
-        mailbox: None,
-        assignee: None,
-        team: None,
-        impact: Level::default(),
-        urgency: Level::default(),
-        priority: Priority::default(),
-        because: Vec::new(),
-        pinned: false,
-        tags: Vec::new(),
-        fields: Map::new(),
-        incident: None,
-        plan: None,
-        sla: None,
-        merged_into: None,
-        follows: None,
-        rating: None,
-        created_at: at.now(),
-        updated_at: at.now(),
-        version: 0,
-    })
+    let (id, number) = (at.new_id("tkt")?, store::next_number(at).await?);
+    Ok(Ticket::new(id, number, subject, channel, at.now()))
 }
 
 /// Opens one.
@@ -117,7 +90,7 @@ pub async fn create(at: &impl Tenant, call: &Call) -> Result<Response, Problem> 
     let settings = store::find_settings(at).await?;
     let blank = Ticket { requester, mailbox, ..blank(at, subject, Channel::Api).await? };
     let it = applied(at, &settings, &blank, asked(new)).await?;
-    let (it, commit) = write::opened(at, &settings, it, by.as_deref()).await?;
+    let (it, commit) = write::opened(at, &settings, it, by.as_deref(), false).await?;
     let message = first(at, &it, text)?;
     let commit = commit.and(store::insert_message(&it.id, &message));
     let response = answer(StatusCode::CREATED, &shown(at, it));

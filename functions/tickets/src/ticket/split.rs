@@ -58,7 +58,7 @@ pub async fn split(at: &impl Tenant, call: &Call) -> Result<Response, Problem> {
         ..blank(at, subject.unwrap_or_else(|| ticket.subject.clone()), ticket.channel).await?
     };
     let settings = store::find_settings(at).await?;
-    let (new, opened) = write::opened(at, &settings, new, by.as_deref()).await?;
+    let (new, opened) = write::opened(at, &settings, new, by.as_deref(), false).await?;
     let (_, touched) = write::touched(at, &ticket, ticket.clone()).await?;
     let ids: Vec<_> = moved.iter().map(|it| it.id.as_str()).collect();
     let entry = Draft::new("ticket.split", &ticket.id)

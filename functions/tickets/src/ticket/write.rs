@@ -13,7 +13,8 @@ use super::Ticket;
 use crate::{context, desk, form::rating, priority, settings::Settings, sla, store};
 
 /// What opening a ticket writes. It is decided how soon it is to be looked at, and what rules make
-/// of it.
+/// of it. Nothing is to answer a `quiet` one by itself (RFC 3834): rules of notifications look for
+/// that in its entry.
 ///
 /// # Errors
 /// When the database fails.
@@ -22,9 +23,14 @@ pub async fn opened(
     settings: &Settings,
     new: Ticket,
     by: Option<&str>,
+    quiet: bool,
 ) -> Result<(Ticket, Commit), Problem> {
     let it = decided(at, settings, Ticket { version: 1, ..new }).await?;
-    let entry = Draft::new("ticket.opened", &it.id).with(told(&it, by));
+    let mut data = told(&it, by);
+    if let Some(data) = data.as_object_mut().filter(|_| quiet) {
+        data.insert("quiet".to_owned(), true.into());
+    }
+    let entry = Draft::new("ticket.opened", &it.id).with(data);
     let commit = store::insert_ticket(&it).entry(entry).and(followed(at, None, &it).await?);
     Ok((it, commit))
 }

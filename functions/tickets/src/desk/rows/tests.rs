@@ -2,7 +2,6 @@
 
 use pollster::block_on;
 use proptest::prelude::*;
-use serde_json::Map;
 use shared::{
     domain::{Id, Timestamp},
     memory::Memory,
@@ -13,10 +12,10 @@ use shared::{
 use super::*;
 use crate::{
     desk::view::ViewText,
-    priority::{Level, Priority},
+    priority::Priority,
     settings::Settings,
     state::State,
-    ticket::{Channel, Requester, write},
+    ticket::{Channel, write},
 };
 
 const TENANT: &str = "ten_views";
@@ -27,34 +26,8 @@ fn open(memory: &Memory) -> impl Tenant {
 
 /// A ticket with this number, which was never kept.
 pub fn ticket(number: i64) -> Ticket {
-    Ticket {
-        id: Id::trusted(format!("tkt_{number:08}")),
-        number,
-        subject: "S".to_owned(),
-        state: State::Open,
-        requester: Requester::default(),
-        copies: Vec::new(),
-        channel: Channel::Api,
-        mailbox: None,
-        assignee: None,
-        team: None,
-        impact: Level::default(),
-        urgency: Level::default(),
-        priority: Priority::default(),
-        because: Vec::new(),
-        pinned: true,
-        tags: Vec::new(),
-        fields: Map::new(),
-        incident: None,
-        plan: None,
-        sla: None,
-        merged_into: None,
-        follows: None,
-        rating: None,
-        created_at: Timestamp(number * 1_000),
-        updated_at: Timestamp(number * 1_000),
-        version: 0,
-    }
+    let (id, now) = (Id::trusted(format!("tkt_{number:08}")), Timestamp(number * 1_000));
+    Ticket { pinned: true, ..Ticket::new(id, number, "S".to_owned(), Channel::Api, now) }
 }
 
 /// What is done to the tickets, or to the views.
@@ -140,7 +113,8 @@ impl<T: Tenant> Desk<T> {
     fn open(&mut self) {
         let number = i64::try_from(self.tickets.len()).unwrap();
         let new = ticket(number);
-        let opened = block_on(write::opened(&self.at, &Settings::default(), new, None)).unwrap();
+        let opened =
+            block_on(write::opened(&self.at, &Settings::default(), new, None, false)).unwrap();
         assert!(self.commit(opened.1));
         self.tickets.push(opened.0.id);
     }
